@@ -1,0 +1,183 @@
+#include "json.h"
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "limits.h"
+#include "mem.h"
+#include "utf8.h"
+#include "banned.h"
+
+/* cJSON accepts what it should not (a NUL ends its text early) and recurses by its own limit
+ * (1000), so the text is scanned once for depth and NULs first. */
+static int scan(struct str s, struct err *e)
+{
+    size_t depth = 0;
+    bool in_string = false;
+
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c == '\0')
+            return err_set(e, ERR_PROVIDER, 0, "not JSON: a NUL byte at offset %zu", i);
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '[' || c == '{') {
+            if (++depth > JSON_MAX_DEPTH)
+                return err_set(e, ERR_PROVIDER, 0, "JSON nested deeper than %d at offset %zu",
+                               JSON_MAX_DEPTH, i);
+        } else if ((c == ']' || c == '}') && depth > 0) {
+            depth--;
+        }
+    }
+    return 0;
+}
+
+struct cJSON *json_parse(struct str s, struct err *e)
+{
+    const char *end = NULL;
+
+    if (s.n >= 3 && memcmp(s.p, "\xEF\xBB\xBF", 3) == 0)
+        s = str_from(s, 3);
+    s = str_trim(s);
+    if (s.n == 0) {
+        err_set(e, ERR_PROVIDER, 0, "not JSON: it is empty");
+        return NULL;
+    }
+    if (scan(s, e) < 0)
+        return NULL;
+    cJSON *j = cJSON_ParseWithLengthOpts(s.p, s.n, &end, false);
+    if (j == NULL) {
+        err_set(e, ERR_PROVIDER, 0, "not JSON: syntax error near offset %zu",
+                end ? (size_t)(end - s.p) : (size_t)0);
+        return NULL;
+    }
+    if (end != NULL && str_trim(str_from(s, (size_t)(end - s.p))).n != 0) {
+        err_set(e, ERR_PROVIDER, 0, "not JSON: more text after the value at offset %zu",
+                (size_t)(end - s.p));
+        cJSON_Delete(j);
+        return NULL;
+    }
+    return j;
+}
+
+void cleanup_jsonp(struct cJSON **j)
+{
+    cJSON_Delete(*j);
+}
+
+const struct cJSON *json_get(const struct cJSON *o, const char *name)
+{
+    return cJSON_IsObject(o) ? cJSON_GetObjectItemCaseSensitive(o, name) : NULL;
+}
+
+const char *json_str(const struct cJSON *o, const char *name)
+{
+    const cJSON *v = json_get(o, name);
+    return cJSON_IsString(v) ? v->valuestring : NULL;
+}
+
+const struct cJSON *json_obj(const struct cJSON *o, const char *name)
+{
+    const cJSON *v = json_get(o, name);
+    return cJSON_IsObject(v) ? v : NULL;
+}
+
+const struct cJSON *json_arr(const struct cJSON *o, const char *name)
+{
+    const cJSON *v = json_get(o, name);
+    return cJSON_IsArray(v) ? v : NULL;
+}
+
+double json_num(const struct cJSON *o, const char *name, double def)
+{
+    const cJSON *v = json_get(o, name);
+    return cJSON_IsNumber(v) && isfinite(v->valuedouble) ? v->valuedouble : def;
+}
+
+int64_t json_int(const struct cJSON *o, const char *name, int64_t def)
+{
+    double d = json_num(o, name, (double)def);
+
+    if (d >= 9.2e18)
+        return INT64_MAX;
+    if (d <= -9.2e18)
+        return INT64_MIN;
+    return (int64_t)d;
+}
+
+bool json_bool(const struct cJSON *o, const char *name, bool def)
+{
+    const cJSON *v = json_get(o, name);
+    return cJSON_IsBool(v) ? cJSON_IsTrue(v) : def;
+}
+
+static void sanitize(struct buf *out, struct str s)
+{
+    while (s.n) {
+        size_t n = s.p[0] == '\0' ? 0 : utf8_seq(s, NULL);
+        if (n == 0)
+            buf_puts(out, "\xEF\xBF\xBD");
+        else
+            buf_put(out, s.p, n);
+        s = str_from(s, n ? n : 1);
+    }
+}
+
+void json_add_str(struct cJSON *o, const char *name, struct str s)
+{
+    cleanup_buf struct buf b = BUF_MAX(SIZE_MAX / 4);
+
+    sanitize(&b, s);
+    cJSON_AddStringToObject(o, name, buf_cstr(&b));
+}
+
+void json_add_int(struct cJSON *o, const char *name, int64_t v)
+{
+    cJSON_AddNumberToObject(o, name, (double)v);
+}
+
+char *json_text(const struct cJSON *j)
+{
+    char *p = cJSON_PrintUnformatted(j);
+
+    if (p == NULL)
+        abort();
+    return p;
+}
+
+void json_quote(struct buf *out, struct str s)
+{
+    static const char hex[] = "0123456789abcdef";
+
+    buf_putc(out, '"');
+    while (s.n) {
+        unsigned char c = (unsigned char)s.p[0];
+        size_t n = c == 0 ? 1 : utf8_seq(s, NULL);
+        if (n == 0) {
+            buf_puts(out, "\\ufffd");
+            n = 1;
+        } else if (c == '"' || c == '\\') {
+            buf_putc(out, '\\');
+            buf_putc(out, (char)c);
+        } else if (c == '\n') {
+            buf_puts(out, "\\n");
+        } else if (c == '\t') {
+            buf_puts(out, "\\t");
+        } else if (c == '\r') {
+            buf_puts(out, "\\r");
+        } else if (c < 0x20 || c == 0x7f) {
+            buf_puts(out, "\\u00");
+            buf_putc(out, hex[c >> 4]);
+            buf_putc(out, hex[c & 15]);
+        } else {
+            buf_put(out, s.p, n);
+        }
+        s = str_from(s, n);
+    }
+    buf_putc(out, '"');
+}

@@ -1,0 +1,36 @@
+/* cJSON with types and bounds: getters that never return a surprise. Not linked into agent-sandbox. */
+#ifndef AGENT_BASE_JSON_H
+#define AGENT_BASE_JSON_H
+
+#include <stdint.h>
+#include "err.h"
+#include "str.h"
+
+struct cJSON;
+
+/* Parses one JSON text: all of `s` (white space around it allowed), at most JSON_MAX_DEPTH deep, no NUL inside.
+ * Checked before cJSON sees it, so that a bomb costs nothing. NULL on failure, with ERR_PROVIDER and
+ * the offset. Caller deletes with cJSON_Delete or holds it in a cleanup_json. */
+struct cJSON *json_parse(struct str s, struct err *e);
+
+void cleanup_jsonp(struct cJSON **j);
+#define cleanup_json __attribute__((cleanup(cleanup_jsonp)))
+
+/* Members of an object; NULL, false or the default when absent, null or of another type. Case-sensitive. */
+const struct cJSON *json_get(const struct cJSON *o, const char *name);
+const char *json_str(const struct cJSON *o, const char *name);
+const struct cJSON *json_obj(const struct cJSON *o, const char *name);
+const struct cJSON *json_arr(const struct cJSON *o, const char *name);
+int64_t json_int(const struct cJSON *o, const char *name, int64_t def); /* clamped to int64 */
+double json_num(const struct cJSON *o, const char *name, double def);
+bool json_bool(const struct cJSON *o, const char *name, bool def);
+
+/* Adds a string made valid UTF-8 (invalid bytes become U+FFFD, NUL is kept out). */
+void json_add_str(struct cJSON *o, const char *name, struct str s);
+void json_add_int(struct cJSON *o, const char *name, int64_t v); /* exact up to 2^53 */
+/* Compact text; caller frees. */
+char *json_text(const struct cJSON *j);
+/* Appends `s` as a quoted JSON string. */
+void json_quote(struct buf *out, struct str s);
+
+#endif

@@ -1,0 +1,37 @@
+/* Every cap in the program, with its reason. What the user may change is a setting (agent/conf.c);
+ * these are the walls behind the settings. */
+#ifndef AGENT_BASE_LIMITS_H
+#define AGENT_BASE_LIMITS_H
+
+#define KIB (1024u)
+#define MIB (1024u * 1024u)
+
+/* --- text from the model --- */
+#define JSON_MAX_DEPTH 200          /* real replies stay under 20; cJSON recurses per level */
+#define MAX_CODE_CHARS 100000       /* code of one cell, in characters: beyond it is a mistake */
+#define MAX_REPLY_BYTES (64 * MIB)  /* one HTTP body or stream; images in replies reach 100 kB */
+#define MAX_ANSWER_BYTES (4 * MIB)  /* visible text of one turn */
+#define MAX_CALLS_PER_TURN 64       /* a reply with more is broken, not ambitious */
+#define MAX_ARGS_BYTES (2 * MIB)    /* arguments of one tool call: code plus its JSON escapes */
+
+/* --- text from the sandbox --- */
+#define MAX_STREAM_BYTES (16 * MIB) /* stdout or stderr of one cell kept in the record */
+#define MAX_FRAME_BYTES (24 * MIB)  /* one message of the interpreter: a PNG and its bundle */
+#define MAX_CELL_EVENTS 10000       /* results and displays of one cell */
+#define MAX_TRACEBACK_BYTES (256 * KIB)
+
+/* --- files --- */
+#define MAX_ARTIFACTS 1000                  /* files collected from one session */
+#define MAX_ARTIFACT_BYTES (256ull * MIB)   /* one artifact */
+#define MAX_SCAN_ENTRIES 20000              /* directory entries looked at after a cell */
+#define MAX_SCAN_DEPTH 32
+#define MAX_STDIN_BYTES (1024ull * MIB)     /* piped data kept as a file */
+#define STDIN_PROMPT_BYTES (8 * KIB)        /* piped text that still goes into the prompt */
+#define MAX_PROMPT_BYTES (4 * MIB)          /* the question itself */
+#define MAX_CONF_BYTES (1 * MIB)
+
+/* --- the network --- */
+#define MAX_HEADER_BYTES (256 * KIB) /* all response headers together */
+#define MAX_ERROR_BODY (256 * KIB)   /* body of an error answer that is looked at */
+
+#endif

@@ -1,0 +1,82 @@
+/* The neutral conversation: what the loop and the codecs both speak. Plain data, no behaviour but
+ * release. Every char* is NUL-terminated UTF-8 owned by the struct it is in (NULL = absent). */
+#ifndef PROVIDERS_CHAT_H
+#define PROVIDERS_CHAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum chat_role { CHAT_SYSTEM, CHAT_USER, CHAT_ASSISTANT, CHAT_TOOL };
+
+/* Why the model stopped. Never used to decide whether there are tool calls: the calls are. */
+enum chat_stop {
+    CHAT_STOP_END,        /* said all it wanted, or asks for tools */
+    CHAT_STOP_LENGTH,     /* its own output cap: text or arguments are cut */
+    CHAT_STOP_FILTER,     /* the service's content filter */
+    CHAT_STOP_REFUSAL,    /* the model declines */
+    CHAT_STOP_CONTEXT,    /* the context window is full */
+    CHAT_STOP_PAUSE,      /* ask again with the reply in the history */
+    CHAT_STOP_OTHER,      /* a word we do not know: treated as END */
+};
+
+struct chat_call {
+    char *id;   /* as received, or made by us; unique within the turn; never NULL */
+    char *name; /* as received; "" when the model gave none */
+    char *args; /* JSON text as received, never NULL; "{}" when there was none. May be broken JSON */
+};
+
+struct chat_message {
+    enum chat_role role;
+    char *text;
+    struct chat_call *calls; /* assistant */
+    size_t n_calls;
+    char *call_id;  /* tool: which call this answers */
+    char *name;     /* tool: the call's tool */
+    bool is_error;  /* tool */
+    char *raw;      /* assistant: the turn as its wire gave it (JSON), sent back byte for byte */
+    char *wire;     /* assistant: the codec that `raw` belongs to */
+};
+
+struct chat_tool {
+    const char *name, *description;
+    const char *schema; /* JSON Schema of the arguments, as text */
+};
+
+struct chat_request {
+    const char *model;
+    const struct chat_message *messages;
+    size_t n_messages;
+    const struct chat_tool *tools;
+    size_t n_tools;
+    bool tools_off;      /* the tools are declared but may not be called (tool_choice none) */
+    bool stream;
+    long max_tokens;     /* 0 = the service's default */
+    double temperature;  /* NAN = not sent */
+};
+
+/* -1 = the service did not say. `cached` is part of `input`, `reasoning` is part of `output`, whatever the wire's convention. */
+struct chat_usage {
+    int64_t input, output, cached, reasoning;
+    double cost; /* USD as told by the service; NAN = not told */
+};
+
+struct chat_turn {
+    char *text;      /* NULL when there is none */
+    char *reasoning;
+    char *refusal;
+    struct chat_call *calls;
+    size_t n_calls;
+    enum chat_stop stop;
+    char *stop_word; /* the wire's own word, for the record */
+    struct chat_usage usage;
+    char *model, *response_id;
+    char *raw, *wire;
+};
+
+void chat_message_done(struct chat_message *m); /* releases the fields */
+void chat_turn_done(struct chat_turn *t);
+void chat_calls_free(struct chat_call *calls, size_t n);
+const char *chat_stop_word(enum chat_stop s); /* "end", "length", ... */
+
+#endif

@@ -1,0 +1,47 @@
+/* A provider is a codec, not a client: bytes out, events in. It has no socket, no clock and no
+ * environment, so it can be tested and fuzzed from memory. A new wire format is one .c file, one
+ * row in the table in provider.c, and its recorded cases in tests/cases/. */
+#ifndef PROVIDERS_PROVIDER_H
+#define PROVIDERS_PROVIDER_H
+
+#include "agent/base/err.h"
+#include "agent/base/str.h"
+#include "providers/chat.h"
+
+struct decoder; /* opaque, each codec's own */
+
+/* Called as a reply arrives, so that it can be shown; the turn itself comes from finish(). */
+struct decoder_sink {
+    void (*text)(void *arg, struct str piece);      /* visible text */
+    void (*reasoning)(void *arg, struct str piece);
+    void *arg;
+};
+
+struct codec {
+    const char *name; /* "openai-chat" */
+    /* REQUIRED. The path after the base URL, for this model and mode. */
+    void (*path)(const struct chat_request *rq, struct buf *out);
+    /* REQUIRED. Appends "Name: value\n" lines; key may be NULL (local servers: no header at all). */
+    void (*headers)(const char *key, struct buf *lines);
+    /* REQUIRED. Appends the request body. Must repair a history that would be refused: broken
+     * arguments become {}, an empty result becomes "(no output)". */
+    int (*encode)(const struct chat_request *rq, struct buf *body, struct err *e);
+    /* REQUIRED, all four: one reply. event() takes one SSE event (or, from a service that ignores
+     * `stream`, body() takes the whole JSON document). An in-band error is -1 with ERR_PROVIDER or
+     * ERR_NET (worth a retry). finish() fails with ERR_NET when the stream ended too early; on
+     * success the caller owns *ret. free() on every path, NULL is fine. */
+    struct decoder *(*begin)(const struct decoder_sink *sink);
+    int (*event)(struct decoder *d, struct str name, struct str data, struct err *e);
+    int (*body)(struct decoder *d, struct str json, struct err *e);
+    int (*finish)(struct decoder *d, struct chat_turn *ret, struct err *e);
+    void (*free)(struct decoder *d);
+};
+
+/* NULL if there is none of that name. */
+const struct codec *codec_find(const char *name);
+
+/* The human text in an error body of any service (error.message, error, message, detail, else its
+ * first 200 bytes), cleaned for a terminal, appended to `out`. */
+void provider_error_text(struct str body, struct buf *out);
+
+#endif

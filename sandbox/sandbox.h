@@ -1,0 +1,122 @@
+/* The sandbox, as the agent sees it: start one per session, run cells in its contexts, read what
+ * they left. The isolation itself is a program of its own, agent-sandbox (exec'd, never forked
+ * from the agent's memory); inside it runs sandbox/interpreter/driver.py.
+ *
+ * The code failing is a result, not an error: sandbox_run() returns 0 and the result's status says
+ * what happened; -1 means that the sandbox itself could not be made or is lost (ERR_SANDBOX), or
+ * that the stop came (ERR_DEADLINE, ERR_CANCEL).
+ *
+ * Everything that comes out is untrusted: bounded (agent/base/limits.h), parsed defensively, and
+ * never cleaned here: bytes are as the code wrote them. Blocking: sandbox_wait_ready, sandbox_run
+ * and sandbox_put, each under its stop. */
+#ifndef SANDBOX_SANDBOX_H
+#define SANDBOX_SANDBOX_H
+
+#include <stdint.h>
+#include "agent/base/err.h"
+#include "agent/base/stop.h"
+#include "agent/base/str.h"
+
+struct sandbox_file {
+    const char *path; /* on this machine; opened by the caller's rights */
+    const char *name; /* under /data, and by this name in /workspace */
+};
+
+struct sandbox_spec {
+    const char *helper; /* path of agent-sandbox; NULL = beside this program, then PATH */
+    const char *python; /* path of the interpreter; NULL = /usr/bin/python3, then PATH */
+    const struct sandbox_file *files;
+    size_t n_files;
+    int64_t memory_bytes, workspace_bytes, file_bytes; /* 0 = the helper's default */
+    int max_processes, max_open_files, cpu_seconds;    /* 0 = the helper's default */
+    const char *preload; /* modules the template imports ahead, space separated; NULL = none */
+};
+
+struct sandbox;
+/* Starts the helper and returns at once; set-up goes on while the caller does other things. */
+struct sandbox *sandbox_start(const struct sandbox_spec *spec, struct err *e);
+/* Waits until the sandbox is built and its interpreter answers. -1 with ERR_SANDBOX names the
+ * layer that failed, why, and the command that mends it. */
+int sandbox_wait_ready(struct sandbox *s, const struct stop *stop, struct err *e);
+/* Kills everything inside and waits for it. NULL is fine. */
+void sandbox_free(struct sandbox *s);
+
+/* Facts, valid after sandbox_wait_ready. */
+struct sandbox_info {
+    const char *python_version; /* "3.11.2" */
+    const char *python_path;
+    const char *limits_backend; /* "cgroup2", "cgroup1", "rlimits" */
+    const char *weaker;         /* one line a weakness, newline separated; "" = none */
+};
+void sandbox_get_info(const struct sandbox *s, struct sandbox_info *ret);
+
+enum sandbox_status {
+    SANDBOX_OK,          /* the cell ran to its end */
+    SANDBOX_ERROR,       /* it raised; `error` says what */
+    SANDBOX_TIMEOUT,     /* it was interrupted at the time limit; variables survive */
+    SANDBOX_KILLED_TIME, /* it did not heed the interrupt and was killed; the context is new */
+    SANDBOX_MEMORY,      /* killed at the memory limit; the context is new */
+    SANDBOX_OUTPUT,      /* killed at the output limit; the context is new */
+    SANDBOX_DIED,        /* the interpreter ended: exit or signal below; the context is new */
+};
+const char *sandbox_status_word(enum sandbox_status s); /* "ok", "error", "timeout", ... */
+
+/* A value the cell displayed: one representation an entry. */
+struct sandbox_repr {
+    char *mime;
+    char *data; /* bytes, NUL-terminated after n for convenience */
+    size_t n;
+};
+enum sandbox_item_kind { ITEM_STDOUT, ITEM_STDERR, ITEM_RESULT };
+/* What came out, in the order it came. */
+struct sandbox_item {
+    enum sandbox_item_kind kind;
+    char *text;      /* stdout, stderr: bytes */
+    size_t n;
+    struct sandbox_repr *reprs; /* result */
+    size_t n_reprs;
+    bool is_main;    /* result: the value of the cell's last expression */
+    char *file;      /* result: name in /workspace of the saved figure, NULL if none */
+};
+struct sandbox_result {
+    enum sandbox_status status;
+    struct sandbox_item *items;
+    size_t n_items;
+    char *error_name, *error_value, *traceback; /* SANDBOX_ERROR and SANDBOX_TIMEOUT; else NULL */
+    int error_line;        /* line in the cell, 0 = unknown */
+    int exit_code, signal; /* SANDBOX_DIED: one of them is not 0, or both are 0 for exit(0) */
+    int64_t stdout_bytes, stderr_bytes; /* all that was written, kept or not */
+    int64_t dropped_results;            /* beyond MAX_CELL_EVENTS or MAX_FRAME_BYTES */
+    int64_t duration_us, peak_bytes, cpu_us;
+    char *lost_names;      /* after a killed context: the names that were lost, space separated */
+    int forged;            /* messages on the control channel that the driver did not send */
+};
+void sandbox_result_done(struct sandbox_result *r);
+
+/* While it runs; every slot may be NULL. */
+struct sandbox_sink {
+    void (*output)(void *arg, bool is_stderr, struct str bytes);
+    void *arg;
+};
+
+struct sandbox_cell {
+    const char *context; /* "default" */
+    int number;          /* 1..; tracebacks say "cell N" */
+    struct str code;     /* UTF-8 without NUL */
+    int64_t timeout_ms;
+};
+int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct stop *stop,
+                const struct sandbox_sink *sink, struct sandbox_result *ret, struct err *e);
+
+/* Places a read-only file for the next cells to read, at /output/NAME. */
+int sandbox_put(struct sandbox *s, const char *name, struct str content, const struct stop *stop,
+                struct err *e);
+/* Which of these modules import in this sandbox: "name version\n" for each that does. Slow the first time a
+ * Python is met (it really imports them); the caller caches. */
+int sandbox_probe(struct sandbox *s, const char *modules, const struct stop *stop, struct buf *ret,
+                  struct err *e);
+/* A directory descriptor on /workspace, owned by the sandbox. Look files up beneath it with
+ * openat2(RESOLVE_BENEATH | NO_SYMLINKS | NO_MAGICLINKS): what is there is hostile. */
+int sandbox_workspace_fd(const struct sandbox *s);
+
+#endif
