@@ -1,0 +1,106 @@
+/* Settings: one table (agent/conf_table.c) gives every setting its flag, its agent.conf key, its
+ * environment variable, kind, range, default and help. It drives the parsing of all four, --help
+ * and --print-config.
+ *
+ * Precedence: flag > AGENT_* environment > ./agent.conf > $XDG_CONFIG_HOME/agent/agent.conf (or
+ * ~/.config/agent/agent.conf) > default. Within a file, [profile NAME] stands above the plain keys
+ * when that profile is chosen. A list (--file) from a higher place replaces the one from a lower.
+ *
+ * ./agent.conf belongs to whoever made the directory, so it may not set what runs a command, moves
+ * the key, or names a file to read or write elsewhere, unless the user trusts projects
+ * (trust_project). Nothing here blocks, prints or exits. */
+#ifndef AGENT_CONF_H
+#define AGENT_CONF_H
+
+#include <stdint.h>
+#include "agent/base/err.h"
+#include "agent/base/str.h"
+
+enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT };
+enum conf_provider { PROVIDER_OPENAI, PROVIDER_REPLAY };
+enum conf_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+enum conf_stdin { STDIN_AUTO, STDIN_NO };
+
+struct conf_list {
+    char **v;
+    size_t n;
+};
+
+/* Plain typed fields; a char * is owned by the struct and NULL when the setting is empty. */
+struct conf {
+    enum conf_action action;
+    char **args; /* the words that are no flags, in order; owned */
+    size_t n_args;
+
+    /* model */
+    char *model;
+    int provider;           /* enum conf_provider; PROVIDER_REPLAY whenever `replay` is set */
+    char *base_url;         /* without a trailing slash; never NULL */
+    char *api_key_env, *api_key_file, *api_key_cmd;
+    bool stream;
+    long max_tokens;        /* 0 = the service's default */
+    double temperature;     /* NAN = not sent */
+    char *system;           /* replaces the built-in system prompt's text */
+    char *append_system;
+    char *prompts_dir;
+
+    /* the run */
+    struct conf_list file;  /* PATH[:NAME], as given */
+    int standard_input;     /* enum conf_stdin */
+    long max_turns;
+    int64_t deadline_ms;    /* 0 = none; the whole run */
+    int64_t timeout_ms;     /* one cell */
+    long output_cap;        /* characters of one stream that the model is shown */
+
+    /* output and record */
+    char *output;           /* the answer's file */
+    char *out_dir;          /* NULL = artifacts/ in the session's folder */
+    char *session_dir;      /* NULL = the default place (conf_session_root) */
+    bool ephemeral, quiet, verbose, show_code;
+    int color;              /* enum conf_color */
+    char *debug;
+
+    /* sandbox; 0 = the helper's default */
+    int64_t memory_bytes, workspace_bytes, file_bytes;
+    long max_processes, cpu_seconds;
+    char *python, *preload, *sandbox_helper;
+
+    /* network; times in ms, 0 = none */
+    long retries;
+    int64_t connect_ms, first_byte_ms, stall_ms, request_ms;
+    char *replay, *record;
+
+    char *profile;
+    bool trust_project;
+
+    char *user_file;        /* the user's agent.conf that was looked for; NULL = no home */
+    char **origin;          /* of each table row; conf_origin() */
+    struct conf_list notes; /* one line each, worth a warning: main shows them */
+};
+
+/* Reads all four sources. argv[0] is skipped. On failure (ERR_USAGE for the command line,
+ * ERR_CONFIG for files and environment) *c is still fit for conf_done(). With --help or --version
+ * nothing but the command line is looked at, so that they work with a broken agent.conf. */
+int conf_load(struct conf *c, int argc, char **argv, struct err *e);
+void conf_done(struct conf *c);
+
+/* The question: all words joined by a space; NULL if there is none. Caller frees. "-" alone means
+ * that the question is read from standard input (conf_prompt_is_stdin). */
+char *conf_prompt(const struct conf *c);
+bool conf_prompt_is_stdin(const struct conf *c);
+
+/* Where a setting's value came from, for messages: "default", "--model", "AGENT_MODEL",
+ * "./agent.conf:3". Valid while *c lives. `name` is the agent.conf key; an unknown one is a bug. */
+const char *conf_origin(const struct conf *c, const char *name);
+
+/* The folder that holds the sessions: session_dir, else $XDG_DATA_HOME/agent/sessions, else
+ * ~/.local/share/agent/sessions. NULL with ERR_CONFIG if there is no home. Caller frees. */
+char *conf_session_root(const struct conf *c, struct err *e);
+
+void conf_help(struct buf *out);               /* --help: at most 80 columns */
+void conf_print(const struct conf *c, struct buf *out); /* --print-config: a valid agent.conf */
+
+/* True for http(s) URLs whose host is 127.0.0.0/8, ::1 or localhost. */
+bool conf_url_is_loopback(const char *url);
+
+#endif
