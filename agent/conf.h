@@ -40,7 +40,7 @@ struct conf {
     bool stream;
     long max_tokens;        /* 0 = the service's default */
     double temperature;     /* NAN = not sent */
-    char *system;           /* replaces the built-in system prompt's text */
+    char *system_prompt;    /* replaces the built-in one */
     char *append_system;
     char *prompts_dir;
 
@@ -60,9 +60,10 @@ struct conf {
     int color;              /* enum conf_color */
     char *debug;
 
-    /* sandbox; 0 = the helper's default */
+    /* sandbox */
     int64_t memory_bytes, workspace_bytes, file_bytes;
-    long max_processes, cpu_seconds;
+    long max_processes;
+    int64_t cpu_ms;         /* 0 = no limit */
     char *python, *preload, *sandbox_helper;
 
     /* network; times in ms, 0 = none */

@@ -1,0 +1,196 @@
+/* --help and --print-config, from the table. */
+#include <stdlib.h>
+#include <string.h>
+#include "agent/base/mem.h"
+#include "agent/base/utf8.h"
+#include "agent/conf_table.h"
+#include "agent/base/banned.h"
+
+#define COLUMNS 79
+#define HELP_COLUMN 29
+
+static void spaces(struct buf *out, size_t n)
+{
+    while (n--)
+        buf_putc(out, ' ');
+}
+
+/* Words of `text` broken at COLUMNS; `at` is the column that is already reached, and `prefix` starts
+ * every further line. */
+static void wrap(struct buf *out, struct str text, size_t at, const char *prefix)
+{
+    struct str word;
+    bool first = true;
+
+    for (bool more = true; more; first = false) {
+        more = str_cut(&text, ' ', &word);
+        if (!first && at + 1 + word.n > COLUMNS) {
+            buf_putc(out, '\n');
+            buf_puts(out, prefix);
+            at = strlen(prefix);
+        } else if (!first) {
+            buf_putc(out, ' ');
+            at++;
+        }
+        buf_putstr(out, word);
+        at += word.n;
+    }
+    buf_putc(out, '\n');
+}
+
+/* The help of one setting with its default and its range. */
+static void describe(const struct conf_setting *s, bool with_range, struct buf *out)
+{
+    cleanup_buf struct buf range = BUF_MAX(1024);
+
+    buf_puts(out, s->help);
+    conf_value_range(s, &range);
+    if (with_range && range.n)
+        buf_putf(out, " [%s]", buf_cstr(&range));
+    else if (!with_range && s->kind == K_CHOICE)
+        buf_putf(out, ": %s", buf_cstr(&range));
+    if (!with_range && s->kind != K_BOOL && s->def[0] && strcmp(s->def, "0") != 0)
+        buf_putf(out, " (%s)", s->def);
+}
+
+static void help_line(struct buf *out, const char *left, struct str help)
+{
+    cleanup_buf struct buf prefix = BUF_MAX(128);
+    size_t n = strlen(left);
+
+    spaces(&prefix, HELP_COLUMN);
+    buf_puts(out, left);
+    if (n + 2 > HELP_COLUMN) {
+        buf_putc(out, '\n');
+        n = 0;
+    }
+    spaces(out, HELP_COLUMN - n);
+    wrap(out, help, HELP_COLUMN, buf_cstr(&prefix));
+}
+
+static const char help_head[] =
+    "Usage: agent [flags] \"question\"\n"
+    "\n"
+    "Answers a question with the help of Python code that a language model writes\n"
+    "and that runs in a sandbox on this machine.\n"
+    "\n"
+    "Examples:\n"
+    "  agent \"what is the 1000th prime?\"\n"
+    "  agent -f sales.csv \"which month was best? draw a chart\"\n"
+    "  agent -f a.csv -f b.csv:returns.csv -o report.md \"join them on id\"\n"
+    "  psql --csv -c 'select * from orders' | agent \"top ten by revenue\"\n"
+    "  agent --deadline 10m -q -f log.csv - < question.txt\n";
+
+static const char help_tail[] =
+    "\n"
+    "A switch is turned off by --no-NAME. Every flag is a setting: NAME_WITH_ = value\n"
+    "in agent.conf (agent --print-config shows all) or AGENT_NAME in the environment.\n"
+    "First wins: flag, environment, ./agent.conf, ~/.config/agent/agent.conf.\n"
+    "\n"
+    "The answer goes to standard output, all else to standard error. Exit status:\n"
+    "  0 answered   1 internal   2 usage   3 settings or key   4 provider failed\n"
+    "  5 no sandbox   6 turn cap hit   7 budget hit   8 no code ever succeeded\n"
+    "  9 a check failed   10 inputs unchanged   11 no progress   124 deadline\n"
+    "  130 interrupted   143 terminated\n";
+
+void conf_help(struct buf *out)
+{
+    buf_puts(out, help_head);
+    for (int g = 0; g < G_COUNT; g++) {
+        buf_putf(out, "\n%s:\n", conf_group_title[g]);
+        for (size_t i = 0; i < conf_table_n; i++) {
+            const struct conf_setting *s = &conf_table[i];
+            if ((int)s->group != g)
+                continue;
+            cleanup_free char *flag = conf_flag_name(s);
+            cleanup_buf struct buf left = BUF_MAX(256), help = BUF_MAX(4096);
+            if (s->letter)
+                buf_putf(&left, "  -%c, ", s->letter);
+            else
+                buf_puts(&left, "      ");
+            bool on = s->kind == K_BOOL && strcmp(s->def, "true") == 0;
+            buf_putf(&left, "--%s%s%s%s", on ? "[no-]" : "", flag + 2, s->arg ? " " : "",
+                     s->arg ? s->arg : "");
+            describe(s, false, &help);
+            help_line(out, buf_cstr(&left), buf_str(&help));
+        }
+    }
+    buf_puts(out, "\nOther:\n");
+    for (size_t i = 0; i < conf_flags_n; i++) {
+        cleanup_buf struct buf left = BUF_MAX(256);
+        if (conf_flags[i].letter)
+            buf_putf(&left, "  -%c, --%s", conf_flags[i].letter, conf_flags[i].name);
+        else
+            buf_putf(&left, "      --%s", conf_flags[i].name);
+        help_line(out, buf_cstr(&left), str_of(conf_flags[i].help));
+    }
+    buf_puts(out, help_tail);
+}
+
+/* A value as agent.conf would have it: quoted where it would not survive as it is. */
+static void put_value(struct buf *out, struct str v)
+{
+    bool quote = v.n && (v.p[0] == '"' || str_trim(v).n != v.n || memchr(v.p, '\n', v.n) ||
+                         memchr(v.p, '\r', v.n));
+
+    if (!quote) {
+        buf_putstr(out, v);
+        return;
+    }
+    buf_putc(out, '"');
+    for (size_t i = 0; i < v.n; i++) {
+        if (v.p[i] == '\n')
+            buf_puts(out, "\\n");
+        else if (v.p[i] == '"' || v.p[i] == '\\')
+            buf_putf(out, "\\%c", v.p[i]);
+        else
+            buf_putc(out, v.p[i]);
+    }
+    buf_putc(out, '"');
+}
+
+static void print_setting(const struct conf *c, const struct conf_setting *s, struct buf *out)
+{
+    const void *field = (const char *)c + s->offset;
+    bool is_default = strcmp(conf_origin(c, s->name), "default") == 0;
+    cleanup_buf struct buf help = BUF_MAX(4096);
+    size_t n = is_default ? 1 : conf_value_count(s, field);
+
+    describe(s, true, &help);
+    buf_puts(out, "\n# ");
+    wrap(out, buf_str(&help), 2, "# ");
+    if (!is_default && c->verbose) {
+        cleanup_buf struct buf from = BUF_MAX(65536);
+        utf8_clean_line(&from, str_of(conf_origin(c, s->name)));
+        buf_putf(out, "# from %s\n", buf_cstr(&from));
+    }
+    for (size_t i = 0; i < n; i++) {
+        cleanup_buf struct buf v = BUF_MAX(SIZE_MAX / 2);
+        if (is_default)
+            buf_puts(&v, s->def);
+        else
+            conf_value_text(s, field, i, &v);
+        buf_putf(out, "%s%s =", is_default ? "#" : "", s->name);
+        if (v.n)
+            buf_putc(out, ' ');
+        put_value(out, buf_str(&v));
+        buf_putc(out, '\n');
+    }
+}
+
+void conf_print(const struct conf *c, struct buf *out)
+{
+    buf_puts(out,
+             "# Settings of agent. Your own go to ~/.config/agent/agent.conf, those of a project to\n"
+             "# agent.conf in its folder. A flag (--max-turns) wins over the environment\n"
+             "# (AGENT_MAX_TURNS), that over the project's file, that over yours. A line such as\n"
+             "# \"#max_turns = 8\" shows a default. Settings below a line [profile NAME] count when\n"
+             "# that profile is chosen (-P NAME). Sizes end in k, m or g; times in ms, s, m, h or d.\n"
+             "# A value in double quotes may hold \\n, \\t, \\\" and \\\\.\n");
+    for (int g = 0; g < G_COUNT; g++) {
+        buf_putf(out, "\n# --- %s ---\n", conf_group_title[g]);
+        for (size_t i = 0; i < conf_table_n; i++)
+            if ((int)conf_table[i].group == g)
+                print_setting(c, &conf_table[i], out);
+    }
+}

@@ -1,0 +1,467 @@
+/* Values: text to field and back, by kind. */
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agent/base/io.h"
+#include "agent/base/limits.h"
+#include "agent/base/mem.h"
+#include "agent/base/utf8.h"
+#include "agent/conf_table.h"
+#include "agent/base/banned.h"
+
+struct unit {
+    const char *word;
+    double factor;
+};
+static const struct unit size_units[] = {
+    { "g", 1024.0 * MIB }, { "gib", 1024.0 * MIB }, { "gb", 1024.0 * MIB },
+    { "m", MIB },          { "mib", MIB },          { "mb", MIB },
+    { "k", KIB },          { "kib", KIB },          { "kb", KIB },
+    { "b", 1 },
+};
+static const struct unit time_units[] = {
+    { "d", 86400e3 }, { "h", 3600e3 }, { "m", 60e3 }, { "min", 60e3 },
+    { "s", 1e3 },     { "sec", 1e3 },  { "ms", 1 },
+};
+
+/* A decimal number at the front: digits with at most one point. strtod() would take "inf", "0x10",
+ * and in some locales a comma. */
+static bool take_number(struct str *s, double *ret)
+{
+    char tmp[32];
+    size_t n = 0, digits = 0, points = 0;
+
+    while (n < s->n && n < sizeof tmp - 1 && (isdigit((unsigned char)s->p[n]) || s->p[n] == '.')) {
+        digits += s->p[n] != '.';
+        points += s->p[n] == '.';
+        tmp[n] = s->p[n];
+        n++;
+    }
+    if (digits == 0 || points > 1 || n == sizeof tmp - 1)
+        return false;
+    tmp[n] = '\0';
+    double v = 0, scale = 1;
+    for (const char *p = tmp; *p && *p != '.'; p++)
+        v = v * 10 + (*p - '0');
+    if (points)
+        for (const char *p = strchr(tmp, '.') + 1; *p; p++)
+            v += (*p - '0') * (scale /= 10);
+    *ret = v;
+    *s = str_from(*s, n);
+    return true;
+}
+
+/* The unit at the front, longest word first; 0 if there is none. */
+static double take_unit(struct str *s, const struct unit *units, size_t n)
+{
+    size_t k = 0;
+
+    while (k < s->n && isalpha((unsigned char)s->p[k]))
+        k++;
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(units[i].word);
+        if (len == k && strncasecmp(s->p, units[i].word, k) == 0) {
+            *s = str_from(*s, k);
+            return units[i].factor;
+        }
+    }
+    return 0;
+}
+
+static bool parse_size(struct str s, double *ret)
+{
+    double v, unit;
+
+    if (!take_number(&s, &v))
+        return false;
+    s = str_trim(s);
+    if (s.n == 0) {
+        *ret = v;
+        return true;
+    }
+    unit = take_unit(&s, size_units, ARRAY_LEN(size_units));
+    *ret = v * unit;
+    return unit != 0 && s.n == 0;
+}
+
+static bool parse_duration(struct str s, double *ret)
+{
+    double total = 0;
+
+    if (str_is(s, "none")) {
+        *ret = 0;
+        return true;
+    }
+    for (bool first = true; s.n; first = false) {
+        double v, unit;
+        if (!take_number(&s, &v))
+            return false;
+        if (s.n == 0) {
+            if (!first)
+                return false; /* "1m30": thirty of what? */
+            *ret = v * 1e3;
+            return true;
+        }
+        unit = take_unit(&s, time_units, ARRAY_LEN(time_units));
+        if (unit == 0)
+            return false;
+        total += v * unit;
+        if (s.n == 0) {
+            *ret = total;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_num(struct str s, double *ret)
+{
+    bool negative = s.n && s.p[0] == '-';
+
+    if (negative)
+        s = str_from(s, 1);
+    if (!take_number(&s, ret) || s.n)
+        return false;
+    if (negative)
+        *ret = -*ret;
+    return true;
+}
+
+static bool parse_bool(struct str s, bool *ret)
+{
+    static const char *const yes[] = { "true", "yes", "on", "1" };
+    static const char *const no[] = { "false", "no", "off", "0" };
+
+    for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
+        if (str_is(s, yes[i]) || str_is(s, no[i])) {
+            *ret = str_is(s, yes[i]);
+            return true;
+        }
+    }
+    return false;
+}
+
+static int parse_choice(const struct conf_setting *s, struct str text)
+{
+    struct str rest = str_of(s->choices), word;
+    int i = 0;
+
+    for (bool more = true; more; i++) {
+        more = str_cut(&rest, ' ', &word);
+        if (str_eq(word, text))
+            return i;
+    }
+    return -1;
+}
+
+static void put_size(struct buf *out, int64_t v)
+{
+    if (v && v % (int64_t)(1024 * MIB) == 0)
+        buf_putf(out, "%lldg", (long long)(v / (int64_t)(1024 * MIB)));
+    else if (v && v % MIB == 0)
+        buf_putf(out, "%lldm", (long long)(v / MIB));
+    else if (v && v % KIB == 0)
+        buf_putf(out, "%lldk", (long long)(v / KIB));
+    else
+        buf_putf(out, "%lld", (long long)v);
+}
+
+static void put_duration(struct buf *out, int64_t ms)
+{
+    if (ms == 0) {
+        buf_putc(out, '0');
+        return;
+    }
+    if (ms % 86400000 == 0) {
+        buf_putf(out, "%lldd", (long long)(ms / 86400000));
+        return;
+    }
+    if (ms >= 3600000)
+        buf_putf(out, "%lldh", (long long)(ms / 3600000));
+    ms %= 3600000;
+    /* Up to five minutes stay seconds: "300s" is how such limits are spoken of. */
+    if (ms > 300000) {
+        buf_putf(out, "%lldm", (long long)(ms / 60000));
+        ms %= 60000;
+    }
+    if (ms >= 1000)
+        buf_putf(out, "%llds", (long long)(ms / 1000));
+    if (ms % 1000)
+        buf_putf(out, "%lldms", (long long)(ms % 1000));
+}
+
+void conf_value_range(const struct conf_setting *s, struct buf *out)
+{
+    if (s->zero_ok)
+        buf_puts(out, "0, or ");
+    switch (s->kind) {
+    case K_LONG:
+    case K_NUM:
+        buf_putf(out, "%.15g to %.15g", s->min, s->max);
+        break;
+    case K_SIZE:
+        put_size(out, (int64_t)s->min);
+        buf_puts(out, " to ");
+        put_size(out, (int64_t)s->max);
+        break;
+    case K_DURATION:
+        put_duration(out, (int64_t)s->min);
+        buf_puts(out, " to ");
+        put_duration(out, (int64_t)s->max);
+        break;
+    case K_BOOL:
+        buf_puts(out, "true or false");
+        break;
+    case K_CHOICE: {
+        struct str rest = str_of(s->choices), word;
+        for (bool more = true, first = true; more; first = false) {
+            more = str_cut(&rest, ' ', &word);
+            buf_puts(out, first ? "" : more ? ", " : " or ");
+            buf_putstr(out, word);
+        }
+        break;
+    }
+    default:
+        break;
+    }
+}
+
+static int bad(const struct conf_setting *s, struct str text, const char *what, struct err *e)
+{
+    cleanup_buf struct buf clean = BUF_MAX(1024), range = BUF_MAX(1024);
+
+    utf8_clean_line(&clean, utf8_head(text, 60));
+    conf_value_range(s, &range);
+    return err_set(e, ERR_USAGE, 0, "\"%s\"%s %s%s%s", buf_cstr(&clean),
+                   text.n > 60 ? "..." : "", what, range.n ? "; allowed: " : "",
+                   buf_cstr(&range));
+}
+
+static int set_number(const struct conf_setting *s, void *field, struct str text, struct err *e)
+{
+    double v = 0;
+    long long ll;
+
+    switch (s->kind) {
+    case K_LONG:
+        if (!str_to_ll(text, &ll))
+            return bad(s, text, "is not a whole number", e);
+        v = (double)ll;
+        break;
+    case K_SIZE:
+        if (!parse_size(text, &v))
+            return bad(s, text, "is not a size such as 512m or 2g", e);
+        v = floor(v);
+        break;
+    case K_DURATION:
+        if (!parse_duration(text, &v))
+            return bad(s, text, "is not a time such as 30s, 10m or 1h30m", e);
+        v = floor(v + 0.5);
+        break;
+    default:
+        if (!parse_num(text, &v))
+            return bad(s, text, "is not a number", e);
+    }
+    if (!(v >= s->min && v <= s->max) && !(s->zero_ok && v == 0))
+        return bad(s, text, "is out of range", e);
+    if (field == NULL)
+        return 0;
+    if (s->kind == K_LONG)
+        *(long *)field = (long)v;
+    else if (s->kind == K_NUM)
+        *(double *)field = v;
+    else
+        *(int64_t *)field = (int64_t)v;
+    return 0;
+}
+
+static int check_url(const struct conf_setting *s, struct str *text, struct err *e)
+{
+    struct str rest = *text, host;
+
+    if (str_starts(rest, "https://"))
+        rest = str_from(rest, 8);
+    else if (str_starts(rest, "http://"))
+        rest = str_from(rest, 7);
+    else
+        return bad(s, *text, "is not a URL that starts with https:// or http://", e);
+    for (size_t i = 0; i < text->n; i++)
+        if ((unsigned char)text->p[i] <= ' ' || (unsigned char)text->p[i] >= 0x7f)
+            return bad(s, *text, "has a character that no URL has", e);
+    if (memchr(rest.p, '?', rest.n) || memchr(rest.p, '#', rest.n))
+        return bad(s, *text, "has a query or fragment: give the part before it", e);
+    (void)str_cut(&rest, '/', &host);
+    /* Not shown: it may hold a password. */
+    if (memchr(host.p, '@', host.n))
+        return err_set(e, ERR_USAGE, 0,
+                       "holds a user name or password, which would end up in records: give the "
+                       "key by api_key_env, api_key_file or api_key_cmd");
+    if (host.n == 0)
+        return bad(s, *text, "names no host", e);
+    while (text->n && text->p[text->n - 1] == '/')
+        text->n--;
+    return 0;
+}
+
+static int check_env_name(struct str text, struct err *e)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (text.p[i] != '_' && !(isalnum((unsigned char)text.p[i]) && (i || !isdigit((unsigned char)text.p[0]))))
+            return err_set(e, ERR_USAGE, 0,
+                           "the value is not the name of an environment variable; it wants the "
+                           "name, such as OPENAI_API_KEY, not the key itself");
+    return 0;
+}
+
+/* A path as written in a settings file: "~/" is the home, relative starts at the file's folder. */
+static int resolve(struct str text, const char *dir, char **ret, struct err *e)
+{
+    cleanup_free char *path = str_dup(text);
+
+    if (dir == NULL || text.n == 0 || path[0] == '/' || str_is(text, "-")) {
+        *ret = steal_ptr(&path);
+        return 0;
+    }
+    if (path[0] == '~' && (path[1] == '/' || path[1] == '\0')) {
+        const char *home = getenv("HOME");
+        if (home == NULL || home[0] != '/')
+            return err_set(e, ERR_USAGE, 0, "~ cannot be resolved: HOME is not set");
+        *ret = path[1] ? io_join(home, path + 2) : xstrdup(home);
+        return 0;
+    }
+    *ret = str_is(str_of(dir), ".") ? steal_ptr(&path) : io_join(dir, path);
+    return 0;
+}
+
+static int set_text(const struct conf_setting *s, void *field, struct str text, const char *dir,
+                    struct err *e)
+{
+    cleanup_free char *v = NULL;
+
+    if (memchr(text.p, '\0', text.n))
+        return err_set(e, ERR_USAGE, 0, "the value holds a NUL byte");
+    if (s->kind == K_URL && check_url(s, &text, e) < 0)
+        return -1;
+    if (s->kind == K_ENVNAME && check_env_name(text, e) < 0)
+        return -1;
+    if (resolve(text, s->kind == K_PATH || s->kind == K_LIST ? dir : NULL, &v, e) < 0)
+        return -1;
+    if (field == NULL)
+        return 0;
+    if (s->kind == K_LIST) {
+        struct conf_list *l = field;
+        if (text.n == 0)
+            return 0;
+        l->v = xrealloc(l->v, l->n + 1, sizeof *l->v);
+        l->v[l->n++] = steal_ptr(&v);
+        return 0;
+    }
+    free(*(char **)field);
+    *(char **)field = text.n ? steal_ptr(&v) : NULL;
+    return 0;
+}
+
+int conf_value_set(const struct conf_setting *s, void *field, struct str text, const char *dir,
+                   struct err *e)
+{
+    if (s->kind != K_STR)
+        text = str_trim(text);
+    switch (s->kind) {
+    case K_NUM:
+        if (text.n == 0) {
+            if (field)
+                *(double *)field = NAN;
+            return 0;
+        }
+        return set_number(s, field, text, e);
+    case K_LONG:
+    case K_SIZE:
+    case K_DURATION:
+        return set_number(s, field, text, e);
+    case K_BOOL: {
+        bool v;
+        if (!parse_bool(text, &v))
+            return bad(s, text, "is neither yes nor no", e);
+        if (field)
+            *(bool *)field = v;
+        return 0;
+    }
+    case K_CHOICE: {
+        int v = parse_choice(s, text);
+        if (v < 0)
+            return bad(s, text, "is not one of the choices", e);
+        if (field)
+            *(int *)field = v;
+        return 0;
+    }
+    default:
+        return set_text(s, field, text, dir, e);
+    }
+}
+
+void conf_value_text(const struct conf_setting *s, const void *field, size_t i, struct buf *out)
+{
+    switch (s->kind) {
+    case K_LONG:
+        buf_putf(out, "%ld", *(const long *)field);
+        break;
+    case K_NUM:
+        if (!isnan(*(const double *)field))
+            buf_putf(out, "%.15g", *(const double *)field);
+        break;
+    case K_SIZE:
+        put_size(out, *(const int64_t *)field);
+        break;
+    case K_DURATION:
+        put_duration(out, *(const int64_t *)field);
+        break;
+    case K_BOOL:
+        buf_puts(out, *(const bool *)field ? "true" : "false");
+        break;
+    case K_CHOICE: {
+        struct str rest = str_of(s->choices), word = { "", 0 };
+        for (int k = 0; k <= *(const int *)field; k++)
+            (void)str_cut(&rest, ' ', &word);
+        buf_putstr(out, word);
+        break;
+    }
+    case K_LIST: {
+        const struct conf_list *l = field;
+        if (i < l->n)
+            buf_puts(out, l->v[i]);
+        break;
+    }
+    default:
+        buf_putstr(out, str_of(*(char *const *)field));
+    }
+}
+
+size_t conf_value_count(const struct conf_setting *s, const void *field)
+{
+    return s->kind == K_LIST ? ((const struct conf_list *)field)->n : 1;
+}
+
+void conf_value_free(const struct conf_setting *s, void *field)
+{
+    switch (s->kind) {
+    case K_STR:
+    case K_PATH:
+    case K_URL:
+    case K_ENVNAME:
+        free(*(char **)field);
+        *(char **)field = NULL;
+        break;
+    case K_LIST: {
+        struct conf_list *l = field;
+        for (size_t i = 0; i < l->n; i++)
+            free(l->v[i]);
+        free(l->v);
+        *l = (struct conf_list){ NULL, 0 };
+        break;
+    }
+    default:
+        break;
+    }
+}
