@@ -37,8 +37,29 @@ static int scan(struct str s, struct err *e)
     return 0;
 }
 
+/* cJSON ends a string at an escaped NUL, which would lose the rest of a text in silence. */
+static bool has_nul_escape(struct str s)
+{
+    return s.n >= 6 && memmem(s.p, s.n, "\\u0000", 6) != NULL;
+}
+
+static void replace_nul_escapes(struct buf *out, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '\\' && i + 5 < s.n && memcmp(s.p + i, "\\u0000", 6) == 0) {
+            buf_puts(out, "\\ufffd");
+            i += 5;
+        } else {
+            buf_putc(out, s.p[i]);
+            if (s.p[i] == '\\' && i + 1 < s.n)
+                buf_putc(out, s.p[++i]);
+        }
+    }
+}
+
 struct cJSON *json_parse(struct str s, struct err *e)
 {
+    cleanup_buf struct buf copy = BUF_MAX(SIZE_MAX / 4);
     const char *end = NULL;
 
     if (s.n >= 3 && memcmp(s.p, "\xEF\xBB\xBF", 3) == 0)
@@ -50,6 +71,10 @@ struct cJSON *json_parse(struct str s, struct err *e)
     }
     if (scan(s, e) < 0)
         return NULL;
+    if (has_nul_escape(s)) {
+        replace_nul_escapes(&copy, s);
+        s = buf_str(&copy);
+    }
     cJSON *j = cJSON_ParseWithLengthOpts(s.p, s.n, &end, false);
     if (j == NULL) {
         err_set(e, ERR_PROVIDER, 0, "not JSON: syntax error near offset %zu",

@@ -9,7 +9,7 @@
 struct cJSON;
 
 /* Parses one JSON text: all of `s` (white space around it allowed), at most JSON_MAX_DEPTH deep, no NUL inside.
- * Checked before cJSON sees it, so that a bomb costs nothing. NULL on failure, with ERR_PROVIDER and
+ * Checked before cJSON sees it, so that a bomb costs nothing; an escaped NUL becomes U+FFFD. NULL on failure, with ERR_PROVIDER and
  * the offset. Caller deletes with cJSON_Delete or holds it in a cleanup_json. */
 struct cJSON *json_parse(struct str s, struct err *e);
 

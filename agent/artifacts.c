@@ -1,0 +1,541 @@
+#include "agent/artifacts.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "agent/base/io.h"
+#include "agent/base/limits.h"
+#include "agent/base/mem.h"
+#include "agent/base/sha256.h"
+#include "agent/base/utf8.h"
+#include "agent/base/banned.h"
+
+/* What was seen of a file: enough to know that it is the same and unchanged. */
+struct seen {
+    char *name;
+    ino_t ino;
+    off_t size;
+    struct timespec mtime, ctime;
+    bool listed; /* in `list` */
+    size_t index;
+};
+
+struct artifacts {
+    int workspace_fd, out_fd, extra_fd;
+    char *extra_dir;
+    void *seen; /* tsearch(3) tree of struct seen, by name */
+    struct artifact *list;
+    size_t n;
+    struct buf owned; /* names in extra_dir that are ours, one a line */
+};
+
+/* One walk over the workspace. */
+struct walk {
+    struct artifacts *a;
+    int cell;
+    bool baseline;
+    size_t entries;
+    int made;
+    size_t refused;
+    struct buf *lines, *notes;
+    struct err *e;
+};
+
+static int seen_compare(const void *x, const void *y)
+{
+    return strcmp(((const struct seen *)x)->name, ((const struct seen *)y)->name);
+}
+
+static void seen_free(void *p)
+{
+    struct seen *s = p;
+
+    free(s->name);
+    free(s);
+}
+
+struct artifacts *artifacts_new(int workspace_fd, int out_fd, const char *extra_dir)
+{
+    struct artifacts *a = xcalloc(1, sizeof *a);
+
+    a->workspace_fd = workspace_fd;
+    a->out_fd = out_fd;
+    a->extra_fd = -1;
+    a->extra_dir = extra_dir ? xstrdup(extra_dir) : NULL;
+    a->owned = (struct buf)BUF_MAX(MAX_CONF_BYTES);
+    return a;
+}
+
+void artifacts_free(struct artifacts *a)
+{
+    if (a == NULL)
+        return;
+    tdestroy(a->seen, seen_free);
+    for (size_t i = 0; i < a->n; i++) {
+        free(a->list[i].name);
+        free(a->list[i].file);
+    }
+    cleanup_closep(&a->extra_fd);
+    buf_free(&a->owned);
+    free(a->list);
+    free(a->extra_dir);
+    free(a);
+}
+
+size_t artifacts_count(const struct artifacts *a)
+{
+    return a->n;
+}
+
+const struct artifact *artifacts_get(const struct artifacts *a, size_t i)
+{
+    return &a->list[i];
+}
+
+static void encode_component(struct buf *out, struct str s)
+{
+    cleanup_buf struct buf b = BUF_MAX(4096);
+    struct str whole = s;
+
+    for (size_t at = 0; at < s.n;) {
+        unsigned cp = 0;
+        size_t n = utf8_seq(str_from(s, at), &cp);
+        bool edge = (at == 0 && (s.p[0] == '.' || s.p[0] == '-')) ||
+                    (at + 1 == s.n && (s.p[at] == ' ' || s.p[at] == '.'));
+        cleanup_buf struct buf seen = BUF_MAX(64);
+        if (n)
+            utf8_clean_line(&seen, (struct str){ s.p + at, n });
+        bool same = n && str_eq(buf_str(&seen), (struct str){ s.p + at, n });
+        if (same && !edge && cp != '%' && cp != '\\' && cp != ':') {
+            buf_put(&b, s.p + at, n);
+        } else {
+            for (size_t i = 0; i < (n ? n : 1); i++)
+                buf_putf(&b, "%%%02X", (unsigned char)s.p[at + i]);
+        }
+        at += n ? n : 1;
+    }
+    if (b.n <= 200) {
+        buf_putstr(out, buf_str(&b));
+        return;
+    }
+    struct sha256 h;
+    char hex[65];
+    sha256_init(&h);
+    sha256_update(&h, whole.p, whole.n);
+    sha256_hex(&h, hex);
+    buf_putstr(out, utf8_head(buf_str(&b), 180));
+    buf_putf(out, "~%.12s", hex);
+}
+
+void artifact_file_name(struct buf *out, struct str name)
+{
+    bool more = true;
+
+    while (more) {
+        struct str part;
+        more = str_cut(&name, '/', &part);
+        encode_component(out, part);
+        if (more)
+            buf_putc(out, '/');
+    }
+}
+
+static const char *mime_of(const char *name)
+{
+    static const struct {
+        const char *ext, *mime;
+    } types[] = {
+        { ".png", "image/png" },
+        { ".jpg", "image/jpeg" },
+        { ".jpeg", "image/jpeg" },
+        { ".svg", "image/svg+xml" },
+        { ".pdf", "application/pdf" },
+        { ".csv", "text/csv" },
+        { ".tsv", "text/tab-separated-values" },
+        { ".json", "application/json" },
+        { ".html", "text/html" },
+        { ".md", "text/markdown" },
+        { ".txt", "text/plain" },
+        { ".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" },
+        { ".docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document" },
+        { ".parquet", "application/vnd.apache.parquet" },
+        { ".zip", "application/zip" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        if (str_ends(str_of(name), types[i].ext))
+            return types[i].mime;
+    return "application/octet-stream";
+}
+
+static int open_beneath(int dirfd, const char *name, uint64_t flags)
+{
+    struct open_how how = {
+        .flags = flags | O_CLOEXEC,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+    };
+    int fd;
+
+    do
+        fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof how);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0 && errno == ENOSYS) /* before 5.6; `name` is one component, so this is as strict */
+        fd = openat(dirfd, name, (int)flags | O_NOFOLLOW | O_CLOEXEC);
+    return fd;
+}
+
+#define MAX_NOTES 20 /* a hostile cell can make thousands of things to refuse */
+
+static void note(struct walk *w, const char *name, const char *why)
+{
+    if (w->refused++ >= MAX_NOTES)
+        return;
+    utf8_clean_line(w->notes, str_of(name));
+    buf_putf(w->notes, ": not brought out: %s\n", why);
+}
+
+static bool same_time(const struct timespec *x, const struct timespec *y)
+{
+    return x->tv_sec == y->tv_sec && x->tv_nsec == y->tv_nsec;
+}
+
+/* True when the file is new or changed; remembers it either way. */
+static bool update_seen(struct artifacts *a, const char *name, const struct stat *st,
+                        struct seen **ret)
+{
+    struct seen key = { .name = (char *)(uintptr_t)name };
+    struct seen **found = tfind(&key, &a->seen, seen_compare);
+    struct seen *s = found ? *found : NULL;
+
+    if (s && s->ino == st->st_ino && s->size == st->st_size &&
+        same_time(&s->mtime, &st->st_mtim) && same_time(&s->ctime, &st->st_ctim))
+        return false;
+    if (s == NULL) {
+        s = xcalloc(1, sizeof *s);
+        s->name = xstrdup(name);
+        if (tsearch(s, &a->seen, seen_compare) == NULL)
+            abort();
+    }
+    s->ino = st->st_ino;
+    s->size = st->st_size;
+    s->mtime = st->st_mtim;
+    s->ctime = st->st_ctim;
+    *ret = s;
+    return true;
+}
+
+/* Copies the data, leaving holes holes, and hashes all of it. `size` was judged before; a file that
+ * grows meanwhile is read no further. */
+static int copy_data(int in, int out, int64_t size, char *hex, struct err *e)
+{
+    static const char zeros[4096];
+    char tmp[65536];
+    struct sha256 h;
+    int64_t at = 0;
+
+    sha256_init(&h);
+    while (at < size) {
+        off_t data = lseek(in, at, SEEK_DATA);
+        if (data < 0 || data > size)
+            data = errno == ENXIO || data > size ? size : at;
+        for (int64_t n; at < data; at += n) {
+            n = data - at < (int64_t)sizeof zeros ? data - at : (int64_t)sizeof zeros;
+            sha256_update(&h, zeros, (size_t)n);
+        }
+        off_t hole = at < size ? lseek(in, at, SEEK_HOLE) : size;
+        if (hole <= at || hole > size)
+            hole = size;
+        while (at < hole) {
+            size_t want = hole - at < (off_t)sizeof tmp ? (size_t)(hole - at) : sizeof tmp;
+            ssize_t r = pread(in, tmp, want, at);
+            if (r < 0 && errno == EINTR)
+                continue;
+            if (r < 0)
+                return err_set(e, ERR_SYS, errno, "read");
+            if (r == 0) { /* cut while we read: what is left counts as a hole */
+                memset(tmp, 0, want);
+                r = (ssize_t)want;
+            } else if (out >= 0 && pwrite(out, tmp, (size_t)r, at) != r) {
+                return err_set(e, ERR_SYS, errno ? errno : ENOSPC, "write");
+            }
+            sha256_update(&h, tmp, (size_t)r);
+            at += r;
+        }
+    }
+    if (out >= 0 && ftruncate(out, size) < 0)
+        return err_set(e, ERR_SYS, errno, "write");
+    sha256_hex(&h, hex);
+    return 0;
+}
+
+/* A directory descriptor for the folder part of `file` below `dirfd`, making folders on the way. */
+static int make_parents(int dirfd, const char *file, const char **ret_base, struct err *e)
+{
+    int fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
+    const char *slash;
+
+    while (fd >= 0 && (slash = strchr(file, '/')) != NULL) {
+        cleanup_free char *part = xstrndup(file, (size_t)(slash - file));
+        if (mkdirat(fd, part, 0700) < 0 && errno != EEXIST)
+            goto fail;
+        int next = open_beneath(fd, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        if (next < 0)
+            goto fail;
+        close(fd);
+        fd = next;
+        file = slash + 1;
+    }
+    *ret_base = file;
+    if (fd >= 0)
+        return fd;
+fail:
+    err_set(e, ERR_SYS, errno, "create the folder of %s", file);
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static int write_copy(int in, int dirfd, const char *file, int64_t size, char *hex, struct err *e)
+{
+    const char *base = file;
+    cleanup_fd int dir = make_parents(dirfd, file, &base, e);
+
+    if (dir < 0)
+        return -1;
+    cleanup_free char *tmp = xasprintf(".%.180s.tmp.%ld", base, (long)getpid());
+    unlinkat(dir, tmp, 0);
+    cleanup_fd int out = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (out < 0)
+        return err_set(e, ERR_SYS, errno, "create %s", file);
+    if (copy_data(in, out, size, hex, e) < 0) {
+        unlinkat(dir, tmp, 0);
+        return err_wrap(e, "%s", file);
+    }
+    if (renameat(dir, tmp, dir, base) < 0) {
+        err_set(e, ERR_SYS, errno, "write %s", file);
+        unlinkat(dir, tmp, 0);
+        return -1;
+    }
+    return 0;
+}
+
+#define OWNED_LIST ".agent-artifacts"
+
+static bool is_owned(const struct artifacts *a, const char *file)
+{
+    struct str rest = buf_str(&a->owned), line;
+
+    while (rest.n) {
+        str_cut(&rest, '\n', &line);
+        if (str_is(line, file))
+            return true;
+    }
+    return false;
+}
+
+static int open_extra(struct artifacts *a, struct err *e)
+{
+    if (a->extra_fd >= 0)
+        return 0;
+    if (io_mkdirs(a->extra_dir, 0777, e) < 0)
+        return err_wrap(e, "--out-dir");
+    a->extra_fd = open(a->extra_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (a->extra_fd < 0)
+        return err_set(e, ERR_SYS, errno, "--out-dir: open %s", a->extra_dir);
+    cleanup_fd int fd = open_beneath(a->extra_fd, OWNED_LIST, O_RDONLY | O_NOFOLLOW);
+    return fd >= 0 ? io_read_fd(fd, &a->owned, e) : 0;
+}
+
+/* The second copy, in the user's own directory: never over a file that is not ours. */
+static int copy_extra(struct artifacts *a, int in, const char *file, int64_t size, struct buf *notes,
+                      struct err *e)
+{
+    char hex[65];
+    cleanup_free char *name = xstrdup(file);
+
+    if (open_extra(a, e) < 0)
+        return -1;
+    for (int i = 2; faccessat(a->extra_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0; i++) {
+        if (is_owned(a, name))
+            break;
+        const char *dot = strrchr(file, '.');
+        if (dot == NULL || dot == file || strchr(dot, '/'))
+            dot = file + strlen(file);
+        free(name);
+        name = xasprintf("%.*s-%d%s", (int)(dot - file), file, i, dot);
+    }
+    if (write_copy(in, a->extra_fd, name, size, hex, e) < 0)
+        return err_wrap(e, "--out-dir %s", a->extra_dir);
+    if (strcmp(name, file) != 0)
+        buf_putf(notes, "%s/%s was there before and is not ours: the new file is %s\n",
+                 a->extra_dir, file, name);
+    if (!is_owned(a, name)) {
+        buf_putf(&a->owned, "%s\n", name);
+        return io_write_atomic(a->extra_fd, OWNED_LIST, buf_str(&a->owned), 0644, e);
+    }
+    return 0;
+}
+
+/* Brings one changed file out and lists it. 0 also when it was refused with a note. */
+static int bring_out(struct walk *w, int fd, const char *name, const struct stat *st,
+                     struct seen *seen)
+{
+    struct artifacts *a = w->a;
+
+    if (st->st_size > (off_t)MAX_ARTIFACT_BYTES) {
+        cleanup_free char *why = xasprintf("%lld bytes is over the limit of %llu",
+                                           (long long)st->st_size, MAX_ARTIFACT_BYTES);
+        note(w, name, why);
+        return 0;
+    }
+    if (!seen->listed && a->n >= MAX_ARTIFACTS) {
+        note(w, name, "too many files in this session");
+        return 0;
+    }
+    cleanup_buf struct buf file = BUF_MAX(8192);
+    char hex[65];
+    bool was_listed = seen->listed;
+    artifact_file_name(&file, str_of(name));
+    if (a->out_fd >= 0) {
+        if (write_copy(fd, a->out_fd, buf_cstr(&file), st->st_size, hex, w->e) < 0)
+            return -1;
+    } else if (copy_data(fd, -1, st->st_size, hex, w->e) < 0) {
+        return -1;
+    }
+    if (a->extra_dir && copy_extra(a, fd, buf_cstr(&file), st->st_size, w->notes, w->e) < 0)
+        return -1;
+    if (!seen->listed) {
+        a->list = xrealloc(a->list, a->n + 1, sizeof *a->list);
+        a->list[a->n] = (struct artifact){ .name = xstrdup(name), .file = buf_steal(&file) };
+        a->list[a->n].mime = mime_of(name);
+        seen->listed = true;
+        seen->index = a->n++;
+    }
+    struct artifact *art = &a->list[seen->index];
+    art->size = st->st_size;
+    art->cell = w->cell;
+    memcpy(art->sha256, hex, sizeof hex);
+    utf8_clean_line(w->lines, str_of(name));
+    buf_putf(w->lines, " (%s, %lld bytes)\n", was_listed ? "changed" : "new",
+             (long long)st->st_size);
+    w->made++;
+    return 0;
+}
+
+static int visit(struct walk *w, int dirfd, const char *prefix, int depth);
+
+static int visit_entry(struct walk *w, int dirfd, const char *name, const char *path, int depth)
+{
+    cleanup_fd int fd = open_beneath(dirfd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+    struct stat st;
+    struct seen *seen = NULL;
+
+    if (fd < 0) {
+        int sys = errno;
+        /* The attachments of large size are links of ours, so links are passed over in silence unless new. */
+        if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            update_seen(w->a, path, &st, &seen) && !w->baseline)
+            note(w, path, S_ISLNK(st.st_mode) ? "a symbolic link" : strerror(sys));
+        return 0;
+    }
+    if (fstat(fd, &st) < 0)
+        return 0;
+    if (S_ISDIR(st.st_mode)) {
+        if (depth >= MAX_SCAN_DEPTH) {
+            if (update_seen(w->a, path, &st, &seen) && !w->baseline)
+                note(w, path, "nested too deep");
+            return 0;
+        }
+        return visit(w, fd, path, depth + 1);
+    }
+    if (!update_seen(w->a, path, &st, &seen) || w->baseline)
+        return 0;
+    if (!S_ISREG(st.st_mode)) {
+        note(w, path, "not a regular file");
+        return 0;
+    }
+    return bring_out(w, fd, path, &st, seen);
+}
+
+static int compare_names(const void *x, const void *y)
+{
+    return strcmp(*(char *const *)x, *(char *const *)y);
+}
+
+/* Caches that Python and its libraries keep in their home are nobody's artifacts. */
+static bool is_cache(const char *name)
+{
+    static const char *const caches[] = { ".",         "..",     ".cache",
+                                          ".config",   ".local", "__pycache__",
+                                          ".ipython",  ".ipynb_checkpoints" };
+
+    for (size_t i = 0; i < ARRAY_LEN(caches); i++)
+        if (strcmp(name, caches[i]) == 0)
+            return true;
+    return false;
+}
+
+static int visit(struct walk *w, int dirfd, const char *prefix, int depth)
+{
+    int fd = open_beneath(dirfd, ".", O_RDONLY | O_DIRECTORY);
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+    char **names = NULL;
+    size_t n = 0;
+    int r = 0;
+
+    if (d == NULL) {
+        if (fd >= 0)
+            close(fd);
+        if (!w->baseline) /* the code may have taken its own right to read away */
+            note(w, prefix[0] ? prefix : "/workspace", "the folder cannot be read");
+        return 0;
+    }
+    for (struct dirent *de; (de = readdir(d)) != NULL;) {
+        if (is_cache(de->d_name))
+            continue;
+        if (++w->entries > MAX_SCAN_ENTRIES) {
+            if (w->entries == MAX_SCAN_ENTRIES + 1 && !w->baseline)
+                buf_putf(w->notes, "more than %d files in the workspace: the rest was not looked "
+                                   "at\n", MAX_SCAN_ENTRIES);
+            break;
+        }
+        names = xrealloc(names, n + 1, sizeof *names);
+        names[n++] = xstrdup(de->d_name);
+    }
+    if (n)
+        qsort(names, n, sizeof *names, compare_names);
+    for (size_t i = 0; i < n; i++) {
+        cleanup_free char *path = prefix[0] ? io_join(prefix, names[i]) : xstrdup(names[i]);
+        if (r == 0)
+            r = visit_entry(w, dirfd, names[i], path, depth);
+        free(names[i]);
+    }
+    free(names);
+    closedir(d);
+    return r;
+}
+
+int artifacts_baseline(struct artifacts *a, struct err *e)
+{
+    struct walk w = { .a = a, .baseline = true, .e = e };
+
+    return visit(&w, a->workspace_fd, "", 0);
+}
+
+int artifacts_collect(struct artifacts *a, int cell, struct buf *lines, struct buf *notes,
+                      struct err *e)
+{
+    struct walk w = { .a = a, .cell = cell, .lines = lines, .notes = notes, .e = e };
+
+    if (visit(&w, a->workspace_fd, "", 0) < 0)
+        return -1;
+    if (w.refused > MAX_NOTES)
+        buf_putf(notes, "%zu more were not brought out\n", w.refused - MAX_NOTES);
+    return w.made;
+}

@@ -1,0 +1,24 @@
+/* The conversation as it will be sent: owned messages, and the invariant that every tool call of an
+ * assistant message is answered exactly once, in order, before anything else is said. */
+#ifndef AGENT_CONVO_H
+#define AGENT_CONVO_H
+
+#include <stdbool.h>
+#include "agent/base/str.h"
+#include "providers/chat.h"
+
+struct convo {
+    struct chat_message *m;
+    size_t n, cap;
+};
+
+void convo_free(struct convo *c);
+void convo_system(struct convo *c, const char *text);
+void convo_user(struct convo *c, const char *text);
+/* Moves the reply's text, calls and raw form into the conversation; `t` keeps the rest. */
+void convo_assistant(struct convo *c, struct chat_turn *t);
+void convo_tool(struct convo *c, const struct chat_call *call, const char *text, bool is_error);
+/* The last assistant message, NULL if there is none. Valid until the next append. */
+const struct chat_message *convo_last_assistant(const struct convo *c);
+
+#endif

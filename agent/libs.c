@@ -1,0 +1,131 @@
+#include "agent/libs.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "agent/base/io.h"
+#include "agent/base/limits.h"
+#include "agent/base/mem.h"
+#include "agent/base/sha256.h"
+#include "agent/base/utf8.h"
+#include "agent/ui.h"
+#include "agent/base/banned.h"
+
+/* What a data analyst reaches for. Names are import names. */
+static const char candidates[] =
+    "numpy pandas matplotlib scipy sklearn statsmodels seaborn plotly altair openpyxl xlsxwriter "
+    "xlrd pyarrow polars duckdb sqlite3 PIL reportlab weasyprint docx pptx bs4 lxml yaml sympy "
+    "networkx jinja2 tabulate dateutil pytz tqdm chardet";
+
+/* The folders where packages land, so that installing one makes a new key. */
+static void hash_folder(struct sha256 *h, const char *path)
+{
+    struct stat st;
+    char line[128];
+
+    if (stat(path, &st) < 0)
+        return;
+    int n = snprintf(line, sizeof line, "%" PRIdMAX ".%09ld %ju", (intmax_t)st.st_mtim.tv_sec,
+                     st.st_mtim.tv_nsec, (uintmax_t)st.st_ino);
+    sha256_update(h, path, strlen(path));
+    sha256_update(h, line, (size_t)n);
+}
+
+static void hash_package_folders(struct sha256 *h, const char *python)
+{
+    static const char *const below[] = { "lib", "local/lib" };
+    const char *slash = strstr(python, "/bin/");
+    cleanup_free char *prefix =
+        slash ? xstrndup(python, (size_t)(slash - python)) : xstrdup("/usr");
+
+    for (size_t i = 0; i < ARRAY_LEN(below); i++) {
+        cleanup_free char *lib = io_join(prefix, below[i]);
+        DIR *d = opendir(lib);
+        if (d == NULL)
+            continue;
+        for (struct dirent *de; (de = readdir(d)) != NULL;) {
+            if (strncmp(de->d_name, "python", 6) != 0)
+                continue;
+            cleanup_free char *dist = xasprintf("%s/%s/dist-packages", lib, de->d_name);
+            cleanup_free char *site = xasprintf("%s/%s/site-packages", lib, de->d_name);
+            hash_folder(h, dist);
+            hash_folder(h, site);
+        }
+        closedir(d);
+    }
+    struct stat st;
+    if (stat(python, &st) == 0)
+        hash_folder(h, python);
+}
+
+static char *cache_file(const struct sandbox_info *info)
+{
+    const char *base = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+    struct sha256 h;
+    char hex[65];
+
+    sha256_init(&h);
+    sha256_update(&h, candidates, sizeof candidates);
+    sha256_update(&h, info->python_path, strlen(info->python_path));
+    sha256_update(&h, info->python_version, strlen(info->python_version));
+    hash_package_folders(&h, info->python_path);
+    sha256_hex(&h, hex);
+    if (base && base[0] == '/')
+        return xasprintf("%s/agent/libraries-%.24s", base, hex);
+    if (home && home[0] == '/')
+        return xasprintf("%s/.cache/agent/libraries-%.24s", home, hex);
+    return NULL;
+}
+
+/* "name version" lines → "name version, name version". */
+static char *as_list(struct str lines)
+{
+    cleanup_buf struct buf out = BUF_MAX(64 * KIB);
+    struct str line;
+
+    while (lines.n) {
+        str_cut(&lines, '\n', &line);
+        if (str_trim(line).n == 0)
+            continue;
+        if (out.n)
+            buf_puts(&out, ", ");
+        utf8_clean_line(&out, utf8_head(str_trim(line), 80));
+    }
+    return out.n ? buf_steal(&out) : xstrdup("only the standard library");
+}
+
+static void save(const char *path, struct str lines)
+{
+    struct err e = ERR_INIT;
+    cleanup_free char *dir = xstrndup(path, (size_t)(io_basename(path) - path));
+
+    if (io_mkdirs(dir, 0700, &e) == 0)
+        (void)io_write_atomic(AT_FDCWD, path, lines, 0600, &e);
+}
+
+char *libs_list(struct sandbox *s, struct ui *ui, const struct stop *stop, struct err *e)
+{
+    cleanup_buf struct buf lines = BUF_MAX(64 * KIB);
+    struct sandbox_info info;
+    struct err ignored = ERR_INIT;
+
+    sandbox_get_info(s, &info);
+    cleanup_free char *path = cache_file(&info);
+    if (path && io_read_file(path, &lines, &ignored) == 0 && lines.n)
+        return as_list(buf_str(&lines));
+    buf_clear(&lines);
+    ui_note(ui, "looking which libraries Python %s has here (once)", info.python_version);
+    if (sandbox_probe(s, candidates, stop, &lines, e) < 0)
+        return NULL;
+    if (lines.n == 0)
+        buf_putc(&lines, '\n');
+    if (path)
+        save(path, buf_str(&lines));
+    return as_list(buf_str(&lines));
+}

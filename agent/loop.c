@@ -1,0 +1,318 @@
+#include "agent/loop.h"
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agent/base/json.h"
+#include "agent/base/limits.h"
+#include "agent/base/mem.h"
+#include "agent/tools.h"
+#include "prompts/prompts.h"
+#include "agent/base/banned.h"
+
+#define REPEATS_NUDGE 2 /* the same code with the same result: the model is told */
+#define REPEATS_END 3   /* and once more: the run ends */
+#define EMPTY_REPLIES_END 2
+
+struct loop {
+    struct run *run;
+    struct chat_tool *tools;
+    size_t n_tools;
+    struct repeat {
+        char digest[65];
+        int count;
+    } *repeats;
+    size_t n_repeats;
+    int empty_replies;
+};
+
+static void on_text(void *arg, struct str piece)
+{
+    struct run *run = arg;
+
+    ui_text(run->ui, piece);
+}
+
+static void on_retry(void *arg, const struct err *why, int64_t wait_ms, int attempt)
+{
+    struct run *run = arg;
+    cJSON *ev = cJSON_CreateObject();
+
+    ui_retry(run->ui, why, wait_ms, attempt);
+    json_add_str(ev, "why", str_of(why->msg));
+    json_add_int(ev, "wait_ms", wait_ms);
+    json_add_int(ev, "attempt", attempt);
+    record_event(run->record, "retry", ev);
+}
+
+static void add(int64_t *sum, int64_t v)
+{
+    *sum = *sum < 0 || v < 0 ? -1 : *sum + v;
+}
+
+static void add_usage(struct chat_usage *sum, const struct chat_usage *u)
+{
+    add(&sum->input, u->input);
+    add(&sum->output, u->output);
+    add(&sum->cached, u->cached);
+    add(&sum->reasoning, u->reasoning);
+    sum->cost += u->cost; /* NAN, the unknown, stays NAN */
+}
+
+static void add_count(cJSON *o, const char *name, int64_t v)
+{
+    if (v >= 0)
+        json_add_int(o, name, v);
+}
+
+static void record_turn(struct run *run, const struct chat_turn *t)
+{
+    cJSON *ev = cJSON_CreateObject();
+    cJSON *calls = cJSON_CreateArray(), *usage = cJSON_CreateObject();
+    struct err ignored = ERR_INIT;
+
+    json_add_int(ev, "turn", run->turns);
+    if (t->text)
+        json_add_str(ev, "text", str_of(t->text));
+    if (t->refusal)
+        json_add_str(ev, "refusal", str_of(t->refusal));
+    for (size_t i = 0; i < t->n_calls; i++) {
+        cJSON *c = cJSON_CreateObject();
+        json_add_str(c, "id", str_of(t->calls[i].id));
+        json_add_str(c, "name", str_of(t->calls[i].name));
+        json_add_str(c, "arguments", str_of(t->calls[i].args));
+        cJSON_AddItemToArray(calls, c);
+    }
+    cJSON_AddItemToObject(ev, "calls", calls);
+    cJSON_AddStringToObject(ev, "stop", chat_stop_word(t->stop));
+    if (t->stop_word)
+        json_add_str(ev, "stop_word", str_of(t->stop_word));
+    if (t->model)
+        json_add_str(ev, "model", str_of(t->model));
+    if (t->response_id)
+        json_add_str(ev, "response_id", str_of(t->response_id));
+    add_count(usage, "input_tokens", t->usage.input);
+    add_count(usage, "output_tokens", t->usage.output);
+    add_count(usage, "cached_tokens", t->usage.cached);
+    add_count(usage, "reasoning_tokens", t->usage.reasoning);
+    if (!isnan(t->usage.cost))
+        cJSON_AddNumberToObject(usage, "cost_usd", t->usage.cost);
+    cJSON_AddItemToObject(ev, "usage", usage);
+    if (t->raw) {
+        cJSON *raw = json_parse(str_of(t->raw), &ignored);
+        if (raw)
+            cJSON_AddItemToObject(ev, "raw", raw);
+        cJSON_AddStringToObject(ev, "wire", t->wire ? t->wire : "");
+    }
+    record_event(run->record, "turn", ev);
+}
+
+static void observe(struct loop *l, const struct chat_call *call, const char *text, bool is_error)
+{
+    cJSON *ev = cJSON_CreateObject();
+
+    convo_tool(&l->run->convo, call, text, is_error);
+    json_add_str(ev, "call_id", str_of(call->id));
+    cJSON_AddBoolToObject(ev, "is_error", is_error);
+    json_add_str(ev, "text", str_of(text));
+    record_event(l->run->record, "observation", ev);
+}
+
+static int say(struct loop *l, const char *prompt_file, struct err *e)
+{
+    cleanup_free char *text = prompt_text(l->run->conf->prompts_dir, prompt_file, e);
+
+    if (text == NULL)
+        return -1;
+    convo_user(&l->run->convo, text);
+    cJSON *ev = cJSON_CreateObject();
+    json_add_str(ev, "text", str_of(text));
+    record_event(l->run->record, "user", ev);
+    return 0;
+}
+
+/* How often this code gave this result, this time included. */
+static int count_repeat(struct loop *l, const char *digest)
+{
+    for (size_t i = 0; i < l->n_repeats; i++)
+        if (strcmp(l->repeats[i].digest, digest) == 0)
+            return ++l->repeats[i].count;
+    l->repeats = xrealloc(l->repeats, l->n_repeats + 1, sizeof *l->repeats);
+    struct repeat *r = &l->repeats[l->n_repeats++];
+    memcpy(r->digest, digest, sizeof r->digest);
+    return r->count = 1;
+}
+
+static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
+{
+    struct run *run = l->run;
+    const struct conf *c = run->conf;
+    struct chat_request rq = {
+        .model = c->model,
+        .messages = run->convo.m,
+        .n_messages = run->convo.n,
+        .tools = l->tools,
+        .n_tools = l->n_tools,
+        .tools_off = last,
+        .stream = c->stream,
+        .max_tokens = c->max_tokens,
+        .temperature = c->temperature,
+    };
+    struct client_events ev = {
+        .sink = { .text = on_text, .arg = run },
+        .retry = on_retry,
+        .arg = run,
+    };
+
+    run->turns++;
+    cJSON *start = cJSON_CreateObject();
+    json_add_int(start, "turn", run->turns);
+    cJSON_AddBoolToObject(start, "tools_off", last);
+    record_event(run->record, "turn.start", start);
+    ui_wait(run->ui, "thinking");
+    int r = client_ask(run->client, &rq, run->stop, &ev, ret, e);
+    ui_wait_end(run->ui);
+    ui_text_end(run->ui);
+    if (r < 0)
+        return -1;
+    add_usage(&run->usage, &ret->usage);
+    record_turn(run, ret);
+    return 0;
+}
+
+static void cleanup_outcome(struct tool_outcome *o)
+{
+    buf_free(&o->text);
+}
+
+/* Runs every call of the last reply in order and answers each. When the run has to stop half-way the rest
+ * is answered with the reason, so that the recorded conversation stays whole. */
+static int run_calls(struct loop *l, bool cut, struct err *e)
+{
+    const struct chat_message *m = convo_last_assistant(&l->run->convo);
+    size_t n = m->n_calls;
+    /* The conversation grows below, so its memory may move: the calls do not, they are their own. */
+    const struct chat_call *calls = m->calls;
+    int r = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        __attribute__((cleanup(cleanup_outcome))) struct tool_outcome out = TOOL_OUTCOME_INIT;
+        if (r == 0 && stop_check(l->run->stop, e) < 0)
+            r = -1;
+        if (r == 0 && i >= MAX_CALLS_PER_TURN) {
+            observe(l, &calls[i], "Tool error: too many calls in one reply; this one did not run.",
+                    true);
+            continue;
+        }
+        if (r == 0)
+            r = tools_call(l->run, &calls[i], cut && i + 1 == n, &out, e);
+        if (r < 0) {
+            observe(l, &calls[i], "Not run: the session was stopped.", true);
+            continue;
+        }
+        int repeats = out.ran ? count_repeat(l, out.digest) : 1;
+        if (repeats == REPEATS_NUDGE) {
+            cleanup_free char *nudge = prompt_text(l->run->conf->prompts_dir, "no_progress.md", e);
+            if (nudge == NULL)
+                r = -1;
+            else
+                buf_putf(&out.text, "\n%s\n", nudge);
+            ui_note(l->run->ui, "the same code with the same result, for the second time");
+        }
+        observe(l, &calls[i], buf_cstr(&out.text), out.is_error);
+        if (repeats >= REPEATS_END) {
+            record_event(l->run->record, "loop.detected", NULL);
+            r = err_set(e, ERR_LOOP, 0,
+                        "no progress: the model ran the same code with the same result %d times. "
+                        "Try another wording of the question, or another model (-m)",
+                        repeats);
+        }
+    }
+    return r;
+}
+
+static bool has_text(const struct chat_turn *t)
+{
+    return t->text && str_trim(str_of(t->text)).n > 0;
+}
+
+/* A reply without calls: the answer, or the reason why there is none. 1 = go on. */
+static int settle(struct loop *l, struct chat_turn *t, bool last, struct loop_result *ret)
+{
+    struct run *run = l->run;
+    struct err *e = &ret->why;
+
+    if (has_text(t)) {
+        ret->answer = steal_ptr(&t->text);
+        if (t->stop == CHAT_STOP_LENGTH)
+            ui_warn(run->ui, "the answer was cut at the model's output limit (--max-tokens)");
+        if (last)
+            return err_set(e, ERR_TURNS, 0,
+                           "stopped after %d turns (--max-turns): the answer is the best from what "
+                           "was found until then", run->turns);
+        if (run->cells > 0 && run->cells_ok == 0)
+            return err_set(e, ERR_NO_CELL, 0,
+                           "none of the %d cells succeeded, so the answer rests on no computation",
+                           run->cells);
+        return 0;
+    }
+    if (t->refusal && t->refusal[0])
+        return err_set(e, ERR_PROVIDER, 0, "the model declined to answer: %.600s", t->refusal);
+    if (t->stop == CHAT_STOP_FILTER)
+        return err_set(e, ERR_PROVIDER, 0, "the service's content filter stopped the reply");
+    if (last)
+        return err_set(e, ERR_TURNS, 0,
+                       "stopped after %d turns (--max-turns) without an answer: raise --max-turns",
+                       run->turns);
+    if (t->stop == CHAT_STOP_PAUSE)
+        return 1;
+    if (++l->empty_replies >= EMPTY_REPLIES_END)
+        return err_set(e, ERR_PROVIDER, 0,
+                       "the model gave an empty answer %d times (it stopped with \"%s\"). Ask again, or "
+                       "use another model (-m)%s",
+                       l->empty_replies, t->stop_word ? t->stop_word : "",
+                       t->stop == CHAT_STOP_LENGTH ? "; its output limit (--max-tokens) was reached "
+                                                     "before any text" : "");
+    return say(l, "empty_reply.md", e) < 0 ? -1 : 1;
+}
+
+static void turns(struct loop *l, struct loop_result *ret)
+{
+    struct run *run = l->run;
+    struct err *e = &ret->why;
+
+    for (;;) {
+        __attribute__((cleanup(chat_turn_done))) struct chat_turn t = { 0 };
+        bool last = run->turns + 1 >= run->conf->max_turns;
+
+        if (last && run->turns > 0 && say(l, "last_turn.md", e) < 0)
+            return;
+        if (ask(l, last, &t, e) < 0)
+            return;
+        if (t.n_calls == 0 || last) {
+            if (settle(l, &t, last, ret) <= 0)
+                return;
+            if (t.raw || t.text)
+                convo_assistant(&run->convo, &t);
+            continue;
+        }
+        bool cut = t.stop == CHAT_STOP_LENGTH;
+        l->empty_replies = 0;
+        convo_assistant(&run->convo, &t);
+        if (run_calls(l, cut, e) < 0)
+            return;
+    }
+}
+
+void loop_run(struct run *run, struct loop_result *ret)
+{
+    struct loop l = { .run = run };
+
+    *ret = (struct loop_result){ NULL, ERR_INIT };
+    l.tools = tools_declare(run->conf->prompts_dir, &l.n_tools, &ret->why);
+    if (l.tools == NULL)
+        return;
+    turns(&l, ret);
+    tools_free(l.tools, l.n_tools);
+    free(l.repeats);
+}

@@ -1,0 +1,44 @@
+/* The record of a session: a folder that loads after a crash at any byte.
+ *
+ *   events.jsonl   one event a line, written by a single write(2) each, in order; the last line may be
+ *                  cut by a crash and is then ignored by readers. Every event has v (RECORD_VERSION), seq, t (UTC) and type.
+ *   cells/         N.py, N.stdout, N.stderr: code and whole output of each cell
+ *   artifacts/     files the cells left
+ *   answer.md      the answer
+ *   manifest.json  at the end: status, inputs and artifacts with hashes, usage
+ *
+ * With `ephemeral` there is no folder and every call is accepted and does nothing, but for
+ * record_scratch(). Registered secrets (agent/base/log.h) are redacted in all of it. A record that cannot be
+ * written does not stop the run: the first error is kept and record_close() returns it. */
+#ifndef AGENT_RECORD_H
+#define AGENT_RECORD_H
+
+#include <stdbool.h>
+#include "agent/base/err.h"
+#include "agent/base/str.h"
+
+#define RECORD_VERSION 1
+
+struct cJSON;
+struct record;
+
+/* Makes the folder ROOT/ID (0700). `root` may be NULL when ephemeral. */
+struct record *record_new(const char *root, bool ephemeral, struct err *e);
+void record_free(struct record *r); /* removes what is scratch; NULL is fine */
+const char *record_id(const struct record *r);
+const char *record_dir(const struct record *r); /* NULL when ephemeral */
+/* A private folder for files of this run that are no part of the record. Made on first use, removed by
+ * record_free(). */
+const char *record_scratch(struct record *r, struct err *e);
+
+/* Takes `fields` (an object, may be NULL) and writes the event. */
+void record_event(struct record *r, const char *type, struct cJSON *fields);
+/* Writes DIR/name whole or not at all. */
+void record_file(struct record *r, const char *name, struct str content);
+/* A descriptor on DIR/artifacts, -1 when ephemeral. Owned by the record. */
+int record_artifacts_fd(struct record *r);
+
+/* Takes `manifest`, writes it, syncs. -1 with the first error of the whole run. */
+int record_close(struct record *r, struct cJSON *manifest, struct err *e);
+
+#endif

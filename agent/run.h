@@ -1,0 +1,30 @@
+/* What one run holds: made by main.c, used by the loop and the tools. */
+#ifndef AGENT_RUN_H
+#define AGENT_RUN_H
+
+#include "agent/artifacts.h"
+#include "agent/base/stop.h"
+#include "agent/conf.h"
+#include "agent/convo.h"
+#include "agent/record.h"
+#include "agent/ui.h"
+#include "providers/client.h"
+#include "sandbox/sandbox.h"
+
+struct run {
+    const struct conf *conf;
+    const struct stop *stop;
+    struct ui *ui;
+    struct record *record;
+    struct sandbox *sandbox;
+    struct client *client;
+    struct artifacts *artifacts;
+    struct convo convo;
+
+    int turns;              /* model turns so far */
+    int cells, cells_ok;    /* cells that ran, and that ran to their end */
+    struct chat_usage usage;/* summed; input or output -1 when a turn did not say */
+    struct err artifact_err;/* first artifact that could not be written */
+};
+
+#endif

@@ -1,0 +1,346 @@
+/* execute_python: arguments → a cell in the sandbox → an observation for the model, a record on
+ * disk, and artifacts brought out. */
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agent/base/json.h"
+#include "agent/base/limits.h"
+#include "agent/base/mem.h"
+#include "agent/base/utf8.h"
+#include "agent/observe.h"
+#include "agent/tools.h"
+#include "agent/base/banned.h"
+
+struct python_args {
+    char *code;        /* LF line ends */
+    char *description; /* one clean line; NULL = none */
+};
+
+static void args_done(struct python_args *a)
+{
+    free(a->code);
+    free(a->description);
+}
+
+static int refuse(struct tool_outcome *ret, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static int refuse(struct tool_outcome *ret, const char *fmt, ...)
+{
+    va_list ap;
+
+    ret->is_error = true;
+    buf_puts(&ret->text, "Tool error: ");
+    va_start(ap, fmt);
+    buf_vputf(&ret->text, fmt, ap);
+    va_end(ap);
+    return -1;
+}
+
+/* JSON's escape for NUL, which no Python source can hold and no C string either. */
+static bool holds_nul_escape(const char *json)
+{
+    for (const char *p = json; (p = strchr(p, '\\')) != NULL; p += 2) {
+        if (strncmp(p, "\\u0000", 6) == 0)
+            return true;
+        if (p[1] == '\0')
+            break;
+    }
+    return false;
+}
+
+static char *unix_lines(const char *s)
+{
+    cleanup_buf struct buf b = BUF_MAX(MAX_ARGS_BYTES);
+
+    for (; *s; s++)
+        if (!(s[0] == '\r' && s[1] == '\n'))
+            buf_putc(&b, *s);
+    return buf_steal(&b);
+}
+
+static size_t count_chars(struct str s)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.p[i] & 0xC0) != 0x80;
+    return n;
+}
+
+#define SEND_LIKE "Send {\"code\": \"...\", \"description\": \"...\"}."
+
+/* The arguments object, tolerating only what is unambiguous: an object encoded twice. */
+static struct cJSON *parse_object(const char *text, bool cut, struct tool_outcome *ret)
+{
+    struct err je = ERR_INIT;
+    cJSON *args = json_parse(str_of(text), &je);
+
+    if (args && cJSON_IsString(args)) {
+        cJSON *inner = json_parse(str_of(args->valuestring), &je);
+        if (cJSON_IsObject(inner)) {
+            cJSON_Delete(args);
+            args = inner;
+        } else {
+            cJSON_Delete(inner);
+        }
+    }
+    if (cJSON_IsObject(args))
+        return args;
+    if (args == NULL && cut)
+        refuse(ret, "the arguments were cut off at your output limit, so nothing ran. Send "
+                    "shorter code, in several cells.");
+    else if (args == NULL)
+        refuse(ret, "the arguments are %s. Nothing ran. " SEND_LIKE, je.msg);
+    else
+        refuse(ret, "the arguments are not a JSON object. Nothing ran. " SEND_LIKE);
+    cJSON_Delete(args);
+    return NULL;
+}
+
+static int parse_args(const struct chat_call *call, bool cut, struct python_args *a,
+                      struct tool_outcome *ret)
+{
+    if (strlen(call->args) > MAX_ARGS_BYTES)
+        return refuse(ret, "the arguments are larger than %u bytes. Nothing ran.", MAX_ARGS_BYTES);
+    if (holds_nul_escape(call->args))
+        return refuse(ret, "the code holds a NUL character (\\u0000). Nothing ran. Write "
+                           "\"\\\\x00\" in a Python string instead.");
+    cleanup_json cJSON *args = parse_object(call->args, cut, ret);
+    if (args == NULL)
+        return -1;
+    const cJSON *code = json_get(args, "code");
+    if (code == NULL)
+        return refuse(ret, "the required argument \"code\" is missing. Nothing ran. " SEND_LIKE);
+    if (!cJSON_IsString(code))
+        return refuse(ret, "the argument \"code\" must be a string. Nothing ran. " SEND_LIKE);
+    if (!utf8_valid(str_of(code->valuestring)))
+        return refuse(ret, "the code is not valid UTF-8. Nothing ran.");
+    size_t chars = count_chars(str_of(code->valuestring));
+    if (chars > MAX_CODE_CHARS)
+        return refuse(ret, "the code has %zu characters; the limit is %d. Nothing ran. Split it "
+                           "into several cells, and keep data in files.", chars, MAX_CODE_CHARS);
+    if (str_trim(str_of(code->valuestring)).n == 0)
+        return refuse(ret, "the code is empty. Nothing ran. " SEND_LIKE);
+    a->code = unix_lines(code->valuestring);
+    const char *d = json_str(args, "description");
+    if (d && str_trim(str_of(d)).n) {
+        cleanup_buf struct buf b = BUF_MAX(MAX_ARGS_BYTES);
+        utf8_clean_line(&b, utf8_head(str_trim(str_of(d)), 200));
+        a->description = buf_steal(&b);
+    }
+    return 0;
+}
+
+static bool spill(void *arg, const char *name, struct str whole)
+{
+    struct run *run = arg;
+    struct err e = ERR_INIT;
+
+    if (sandbox_put(run->sandbox, name, whole, run->stop, &e) == 0)
+        return true;
+    ui_warn(run->ui, "the whole text of %s could not be given to the model: %s", name, e.msg);
+    return false;
+}
+
+static void on_output(void *arg, bool is_stderr, struct str bytes)
+{
+    struct run *run = arg;
+
+    ui_cell_output(run->ui, is_stderr, bytes);
+    ui_tick(run->ui);
+}
+
+/* One stream of the cell, joined, into cells/N.NAME. The name is added to the event. */
+static void record_stream(struct run *run, int number, const struct sandbox_result *r,
+                          enum sandbox_item_kind kind, const char *name, cJSON *ev)
+{
+    cleanup_buf struct buf all = BUF_MAX(SIZE_MAX / 4);
+    char file[64];
+
+    for (size_t i = 0; i < r->n_items; i++)
+        if (r->items[i].kind == kind)
+            buf_put(&all, r->items[i].text, r->items[i].n);
+    if (all.n == 0)
+        return;
+    snprintf(file, sizeof file, "cells/%d.%s", number, name);
+    record_file(run->record, file, buf_str(&all));
+    cJSON_AddStringToObject(ev, name, file);
+}
+
+static void record_results(const struct sandbox_result *r, cJSON *ev)
+{
+    cJSON *list = cJSON_AddArrayToObject(ev, "results");
+
+    for (size_t i = 0; i < r->n_items; i++) {
+        const struct sandbox_item *it = &r->items[i];
+        if (it->kind != ITEM_RESULT)
+            continue;
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddBoolToObject(o, "is_main_result", it->is_main);
+        if (it->file)
+            json_add_str(o, "file", str_of(it->file));
+        for (size_t k = 0; k < it->n_reprs; k++) {
+            const struct sandbox_repr *rp = &it->reprs[k];
+            struct str data = { rp->data, rp->n };
+            /* Pictures are artifacts; text is kept here, whole. */
+            if (utf8_valid(data))
+                json_add_str(o, rp->mime, data);
+        }
+        cJSON_AddItemToArray(list, o);
+    }
+}
+
+static void record_cell(struct run *run, const struct chat_call *call,
+                        int number, const struct sandbox_result *r, const char *files)
+{
+    cJSON *ev = cJSON_CreateObject();
+
+    json_add_int(ev, "cell", number);
+    json_add_str(ev, "call_id", str_of(call->id));
+    cJSON_AddStringToObject(ev, "language", "python");
+    cJSON_AddStringToObject(ev, "status", sandbox_status_word(r->status));
+    record_stream(run, number, r, ITEM_STDOUT, "stdout", ev);
+    record_stream(run, number, r, ITEM_STDERR, "stderr", ev);
+    json_add_int(ev, "stdout_bytes", r->stdout_bytes);
+    json_add_int(ev, "stderr_bytes", r->stderr_bytes);
+    record_results(r, ev);
+    if (r->error_name) {
+        cJSON *err = cJSON_AddObjectToObject(ev, "error");
+        json_add_str(err, "name", str_of(r->error_name));
+        json_add_str(err, "value", str_of(r->error_value));
+        json_add_str(err, "traceback", str_of(r->traceback));
+        json_add_int(err, "line", r->error_line);
+    }
+    if (r->status == SANDBOX_DIED) {
+        json_add_int(ev, "exit_code", r->exit_code);
+        json_add_int(ev, "signal", r->signal);
+    }
+    if (r->lost_names)
+        json_add_str(ev, "lost_names", str_of(r->lost_names));
+    if (files[0])
+        json_add_str(ev, "files", str_of(files));
+    json_add_int(ev, "duration_us", r->duration_us);
+    json_add_int(ev, "cpu_us", r->cpu_us);
+    json_add_int(ev, "peak_bytes", r->peak_bytes);
+    record_event(run->record, "cell.end", ev);
+}
+
+static void record_start(struct run *run, const struct chat_call *call,
+                         const struct python_args *a, int number)
+{
+    cJSON *ev = cJSON_CreateObject();
+    char file[64];
+
+    snprintf(file, sizeof file, "cells/%d.py", number);
+    record_file(run->record, file, str_of(a->code));
+    json_add_int(ev, "cell", number);
+    json_add_str(ev, "call_id", str_of(call->id));
+    cJSON_AddStringToObject(ev, "language", "python");
+    cJSON_AddStringToObject(ev, "code", file);
+    if (a->description)
+        json_add_str(ev, "description", str_of(a->description));
+    record_event(run->record, "cell.start", ev);
+}
+
+/* The last line of the error, for the user's one-line outcome. */
+static char *error_line(const struct sandbox_result *r)
+{
+    cleanup_buf struct buf b = BUF_MAX(MAX_TRACEBACK_BYTES * 4);
+
+    if (r->error_name == NULL)
+        return NULL;
+    utf8_clean_line(&b, str_of(r->error_name));
+    struct str first, rest = str_of(r->error_value);
+    str_cut(&rest, '\n', &first);
+    if (first.n) {
+        buf_puts(&b, ": ");
+        utf8_clean_line(&b, utf8_head(first, 300));
+    }
+    return buf_steal(&b);
+}
+
+static void show_end(struct run *run, int number, const struct sandbox_result *r,
+                     size_t artifacts_before)
+{
+    cleanup_free char *line = error_line(r);
+    size_t n = artifacts_count(run->artifacts) - artifacts_before;
+    const char **names = xcalloc(n + 1, sizeof *names);
+    size_t lines = 0;
+
+    for (size_t i = 0; i < n; i++)
+        names[i] = artifacts_get(run->artifacts, artifacts_before + i)->file;
+    for (size_t i = 0; i < r->n_items; i++)
+        for (size_t k = 0; r->items[i].kind == ITEM_STDOUT && k < r->items[i].n; k++)
+            lines += r->items[i].text[k] == '\n';
+    struct ui_cell_end end = {
+        .ok = r->status == SANDBOX_OK,
+        .status = sandbox_status_word(r->status),
+        .error_line = line,
+        .duration_us = r->duration_us,
+        .stdout_bytes = r->stdout_bytes,
+        .stderr_bytes = r->stderr_bytes,
+        .stdout_lines = lines,
+        .n_artifacts = n,
+        .artifacts = names,
+    };
+    ui_cell_end(run->ui, number, &end);
+    free(names);
+}
+
+/* New files out of the workspace. A copy that cannot be written is kept for the exit status: the run
+ * goes on, because the answer may still come. */
+static void collect(struct run *run, int number, struct buf *files)
+{
+    cleanup_buf struct buf notes = BUF_MAX(MAX_CONF_BYTES);
+    struct err e = ERR_INIT;
+
+    if (artifacts_collect(run->artifacts, number, files, &notes, &e) < 0) {
+        ui_warn(run->ui, "a file could not be kept: %s", e.msg);
+        if (run->artifact_err.code == ERR_NONE)
+            run->artifact_err = e;
+    }
+    struct str rest = buf_str(&notes), line;
+    while (rest.n) {
+        str_cut(&rest, '\n', &line);
+        ui_warn(run->ui, "%.*s", (int)line.n, line.p);
+        buf_putstr(files, line);
+        buf_putc(files, '\n');
+    }
+}
+
+int tool_python_call(struct run *run, const struct chat_call *call, bool cut,
+                     struct tool_outcome *ret, struct err *e)
+{
+    __attribute__((cleanup(args_done))) struct python_args a = { 0 };
+    __attribute__((cleanup(sandbox_result_done))) struct sandbox_result r = { 0 };
+    cleanup_buf struct buf files = BUF_MAX(MAX_CONF_BYTES);
+
+    if (parse_args(call, cut, &a, ret) < 0)
+        return 0;
+    int number = ++run->cells;
+    size_t before = artifacts_count(run->artifacts);
+    record_start(run, call, &a, number);
+    ui_cell_begin(run->ui, number, a.description, str_of(a.code));
+    struct sandbox_cell cell = {
+        .context = "default",
+        .number = number,
+        .code = str_of(a.code),
+        .timeout_ms = run->conf->timeout_ms,
+    };
+    struct sandbox_sink sink = { on_output, run };
+    if (sandbox_run(run->sandbox, &cell, run->stop, &sink, &r, e) < 0)
+        return -1;
+    collect(run, number, &files);
+    struct observe_cell oc = { number, (size_t)run->conf->output_cap, cell.timeout_ms,
+                               buf_cstr(&files) };
+    observe_cell(&ret->text, &oc, &r, spill, run);
+    observe_digest(cell.code, &r, ret->digest);
+    ret->ran = true;
+    ret->is_error = r.status != SANDBOX_OK;
+    run->cells_ok += r.status == SANDBOX_OK;
+    record_cell(run, call, number, &r, buf_cstr(&files));
+    show_end(run, number, &r, before);
+    return 0;
+}

@@ -1,0 +1,19 @@
+/* Each file of prompts/ as bytes between two symbols. */
+    .section .rodata
+    .macro embed name, file
+    .global prompt_\name
+    .global prompt_\name\()_end
+prompt_\name:
+    .incbin "\file"
+prompt_\name\()_end:
+    .byte 0
+    .endm
+
+    embed system_md, "prompts/system.md"
+    embed tool_python_md, "prompts/tool_python.md"
+    embed tool_python_json, "prompts/tool_python.json"
+    embed last_turn_md, "prompts/last_turn.md"
+    embed empty_reply_md, "prompts/empty_reply.md"
+    embed no_progress_md, "prompts/no_progress.md"
+
+    .section .note.GNU-stack, "", @progbits
