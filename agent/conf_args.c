@@ -76,8 +76,8 @@ static int unknown_flag(struct str word, struct err *e)
     for (size_t i = 0; i < conf_flags_n; i++)
         names[n++] = xasprintf("--%s", conf_flags[i].name);
     const char *near = conf_nearest(word, (const char *const *)names, n);
-    err_set(e, ERR_USAGE, 0, "unknown flag %s%s%s%s; agent --help lists all, and -- ends the flags",
-            conf_shown(&b, word), near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    err_set(e, ERR_USAGE, 0, "unknown flag %s%s%s%s agent --help lists all, and -- ends the flags",
+            conf_shown(&b, word), near ? "; did you mean " : ";", near ? near : "", near ? "?" : "");
     for (size_t i = 0; i < n; i++)
         free(names[i]);
     free(names);

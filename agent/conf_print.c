@@ -47,8 +47,8 @@ static void describe(const struct conf_setting *s, bool with_range, struct buf *
     conf_value_range(s, &range);
     if (with_range && range.n)
         buf_putf(out, " [%s]", buf_cstr(&range));
-    else if (!with_range && s->kind == K_CHOICE)
-        buf_putf(out, ": %s", buf_cstr(&range));
+    else if (s->kind == K_CHOICE)
+        buf_putf(out, " [%s]", buf_cstr(&range));
     if (!with_range && s->kind != K_BOOL && s->def[0] && strcmp(s->def, "0") != 0)
         buf_putf(out, " (%s)", s->def);
 }
@@ -83,9 +83,10 @@ static const char help_head[] =
 
 static const char help_tail[] =
     "\n"
-    "A switch is turned off by --no-NAME. Every flag is a setting: NAME_WITH_ = value\n"
-    "in agent.conf (agent --print-config shows all) or AGENT_NAME in the environment.\n"
-    "First wins: flag, environment, ./agent.conf, ~/.config/agent/agent.conf.\n"
+    "A switch is turned off by --no-NAME. Every flag is a setting too: max_turns = 8\n"
+    "in agent.conf (agent --print-config shows all), AGENT_MAX_TURNS=8 in the\n"
+    "environment. First wins: flag, environment, ./agent.conf,\n"
+    "~/.config/agent/agent.conf.\n"
     "\n"
     "The answer goes to standard output, all else to standard error. Exit status:\n"
     "  0 answered   1 internal   2 usage   3 settings or key   4 provider failed\n"

@@ -23,8 +23,8 @@ const struct conf_setting conf_table[] = {
       .help = "the model that answers, as its service calls it" },
     { .name = "provider", .kind = K_CHOICE, .group = G_MODEL, .offset = F(provider),
       .def = "openai", .choices = "openai replay", .arg = "NAME", .guard = KEY,
-      .help = "how to talk to the service: openai is any OpenAI-compatible endpoint, replay "
-              "plays a recorded conversation" },
+      .help = "what answers: openai for any OpenAI-compatible service, replay for a recorded "
+              "conversation" },
     { .name = "base_url", .kind = K_URL, .group = G_MODEL, .offset = F(base_url),
       .def = "https://api.openai.com/v1", .env = "OPENAI_BASE_URL", .arg = "URL", .guard = KEY,
       .help = "where the service is; a server on this machine needs no key" },
@@ -62,7 +62,7 @@ const struct conf_setting conf_table[] = {
       .help = "attaches a file, under another name if one is given; may be given many times" },
     { .name = "stdin", .kind = K_CHOICE, .group = G_RUN, .offset = F(standard_input),
       .def = "auto", .choices = "auto no", .arg = "WHEN",
-      .help = "whether piped input is read: auto takes a file, or a pipe that has data" },
+      .help = "whether redirected input is read; auto takes a file, or a pipe with data" },
     { .name = "max_turns", .letter = 'n', .kind = K_LONG, .group = G_RUN,
       .offset = F(max_turns), .def = "8", .min = 1, .max = 1000, .arg = "N",
       .help = "stop after this many turns of the model; the last one must answer" },
@@ -98,7 +98,7 @@ const struct conf_setting conf_table[] = {
       .def = "false", .help = "show the code that is run" },
     { .name = "color", .kind = K_CHOICE, .group = G_OUTPUT, .offset = F(color), .def = "auto",
       .choices = "auto always never", .aliases = "colour", .arg = "WHEN",
-      .help = "colour on standard error; auto heeds NO_COLOR, FORCE_COLOR and TERM=dumb" },
+      .help = "colour in messages; auto heeds NO_COLOR, FORCE_COLOR and TERM" },
     { .name = "debug", .kind = K_PATH, .group = G_OUTPUT, .offset = F(debug), .def = "",
       .arg = "FILE", .guard = WRITES, .help = "appends a trace for bug reports to a file" },
 

@@ -1,0 +1,516 @@
+#include "agent/ui.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "agent/base/io.h"
+#include "agent/base/log.h"
+#include "agent/base/mem.h"
+#include "agent/base/stop.h"
+#include "agent/base/utf8.h"
+#include "agent/base/banned.h"
+
+#define UI_MAX_LINE (64 * 1024) /* one message; longer ones are our own mistake */
+#define TICK_MS 100
+
+enum style { PLAIN, DIM, BOLD, RED, YELLOW, GREEN, CYAN };
+static const char *const style_on[] = {
+    [PLAIN] = "",          [DIM] = "\033[2m",     [BOLD] = "\033[1m",  [RED] = "\033[31m",
+    [YELLOW] = "\033[33m", [GREEN] = "\033[32m", [CYAN] = "\033[36m",
+};
+
+struct ui {
+    bool quiet, verbose, show_code;
+    bool colour; /* escape sequences for colour may be written */
+    bool moving; /* the moving line may be drawn: a terminal that can */
+    bool gone;   /* standard error is closed: say nothing more */
+
+    char *waiting; /* what the moving line says; NULL = none */
+    bool drawn;    /* it is on the screen now */
+    int64_t wait_since, last_draw;
+    unsigned frame;
+
+    /* Streamed text may be cut inside a UTF-8 sequence: the cut piece waits here for its rest. */
+    struct buf partial;
+    int stream;        /* 0 none, 1 model text, 2 stdout, 3 stderr */
+    bool at_line_start;
+};
+
+static bool env_set(const char *name)
+{
+    const char *v = getenv(name);
+    return v && *v;
+}
+
+static bool want_colour(enum conf_color mode)
+{
+    const char *term = getenv("TERM"), *force = getenv("FORCE_COLOR");
+
+    if (mode != COLOR_AUTO)
+        return mode == COLOR_ALWAYS;
+    if (env_set("NO_COLOR"))
+        return false;
+    if (force && *force && strcmp(force, "0") != 0)
+        return true;
+    return isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb") != 0;
+}
+
+struct ui *ui_new(const struct conf *c)
+{
+    const char *term = getenv("TERM");
+    struct ui *u = xcalloc(1, sizeof *u);
+
+    if (c) {
+        u->quiet = c->quiet;
+        u->verbose = c->verbose;
+        u->show_code = c->show_code;
+    }
+    u->colour = want_colour(c ? (enum conf_color)c->color : COLOR_AUTO);
+    u->moving = !u->quiet && isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb") != 0;
+    u->partial = (struct buf)BUF_MAX(16);
+    u->at_line_start = true;
+    return u;
+}
+
+static size_t width(void)
+{
+    struct winsize w;
+
+    /* Asked each time: it is one cheap call, and the window may have been resized. */
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col >= 20)
+        return w.ws_col;
+    return 80;
+}
+
+/* A reader of our progress who goes away must not end the run: the answer is still wanted. */
+static void out(struct ui *u, struct str s)
+{
+    struct err e = ERR_INIT;
+
+    if (!u->gone && s.n && io_write_all(STDERR_FILENO, s.p, s.n, &e) < 0)
+        u->gone = true;
+}
+
+static void erase(struct ui *u)
+{
+    if (u->drawn)
+        out(u, STR("\r\033[K"));
+    u->drawn = false;
+}
+
+static void styled(const struct ui *u, struct buf *b, enum style style, struct str s)
+{
+    if (u->colour && style != PLAIN)
+        buf_puts(b, style_on[style]);
+    buf_putstr(b, s);
+    if (u->colour && style != PLAIN)
+        buf_puts(b, "\033[0m");
+}
+
+/* Ends streamed text so that a line of ours starts at the left. */
+static void end_stream(struct ui *u)
+{
+    if (u->partial.n) {
+        out(u, STR("\xEF\xBF\xBD"));
+        buf_clear(&u->partial);
+        u->at_line_start = false;
+    }
+    if (u->stream && !u->at_line_start)
+        out(u, STR("\n"));
+    u->stream = 0;
+    u->at_line_start = true;
+}
+
+/* One line: optional coloured label, then foreign text made harmless. Written in one go, so that
+ * lines of parallel runs into one log do not mix. */
+static void line(struct ui *u, enum style style, const char *label, struct str text)
+{
+    cleanup_buf struct buf redacted = BUF_MAX(UI_MAX_LINE), clean = BUF_MAX(8 * UI_MAX_LINE),
+                           b = BUF_MAX(9 * UI_MAX_LINE);
+
+    erase(u);
+    end_stream(u);
+    secret_redact(&redacted, text);
+    utf8_clean(&clean, buf_str(&redacted));
+    styled(u, &b, style, str_of(label));
+    buf_putstr(&b, buf_str(&clean));
+    buf_putc(&b, '\n');
+    out(u, buf_str(&b));
+}
+
+static void vline(struct ui *u, enum style style, const char *label, const char *fmt, va_list ap)
+{
+    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE);
+
+    buf_vputf(&b, fmt, ap);
+    line(u, style, label, buf_str(&b));
+}
+
+void ui_note(struct ui *u, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (u->quiet)
+        return;
+    va_start(ap, fmt);
+    vline(u, PLAIN, "", fmt, ap);
+    va_end(ap);
+}
+
+void ui_detail(struct ui *u, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (!u->verbose)
+        return;
+    va_start(ap, fmt);
+    vline(u, PLAIN, "", fmt, ap);
+    va_end(ap);
+}
+
+void ui_warn(struct ui *u, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vline(u, YELLOW, "agent: warning: ", fmt, ap);
+    va_end(ap);
+}
+
+void ui_error(struct ui *u, const struct err *e)
+{
+    u->waiting = (free(u->waiting), NULL);
+    line(u, RED, "agent: ", str_of(e->msg));
+}
+
+/* --- the moving line --- */
+
+static void put_elapsed(struct buf *b, int64_t ms)
+{
+    long long s = ms / 1000;
+
+    if (s < 60)
+        buf_putf(b, "%llds", s);
+    else if (s < 3600)
+        buf_putf(b, "%lldm%02llds", s / 60, s % 60);
+    else
+        buf_putf(b, "%lldh%02lldm", s / 3600, s / 60 % 60);
+}
+
+/* The longest prefix of clean text that fits into `columns`. */
+static struct str fit(struct str s, size_t columns)
+{
+    size_t n = 0, used = 0;
+
+    while (n < s.n) {
+        size_t k = utf8_seq(str_from(s, n), NULL);
+        size_t w = utf8_width((struct str){ s.p + n, k ? k : 1 });
+        if (used + w > columns)
+            break;
+        used += w;
+        n += k ? k : 1;
+    }
+    return (struct str){ s.p, n };
+}
+
+static void draw(struct ui *u)
+{
+    static const char *const frames[] = { "⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏" };
+    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE), tail = BUF_MAX(64);
+    size_t columns = width();
+
+    buf_putc(&tail, ' ');
+    put_elapsed(&tail, now_ms() - u->wait_since);
+    buf_puts(&b, "\r\033[K");
+    styled(u, &b, CYAN, str_of(frames[u->frame++ % ARRAY_LEN(frames)]));
+    buf_putc(&b, ' ');
+    /* One column stays free: some terminals wrap when the last one is written. */
+    size_t room = columns > tail.n + 3 ? columns - tail.n - 3 : 0;
+    buf_putstr(&b, fit(str_of(u->waiting), room));
+    styled(u, &b, DIM, buf_str(&tail));
+    out(u, buf_str(&b));
+    u->drawn = true;
+    u->last_draw = now_ms();
+}
+
+void ui_wait(struct ui *u, const char *what)
+{
+    cleanup_buf struct buf clean = BUF_MAX(UI_MAX_LINE);
+
+    if (!u->moving)
+        return;
+    erase(u);
+    end_stream(u);
+    free(u->waiting);
+    utf8_clean_line(&clean, utf8_head(str_of(what), 1000));
+    u->waiting = buf_steal(&clean);
+    u->wait_since = now_ms();
+    draw(u);
+}
+
+void ui_wait_end(struct ui *u)
+{
+    erase(u);
+    free(u->waiting);
+    u->waiting = NULL;
+}
+
+void ui_tick(struct ui *u)
+{
+    if (u->waiting && !u->stream && now_ms() - u->last_draw >= TICK_MS)
+        draw(u);
+}
+
+/* --- streams --- */
+
+/* How many bytes at the end of `s` could be the start of a sequence whose rest is yet to come. */
+static size_t unfinished(struct str s)
+{
+    for (size_t back = 1; back <= 3 && back <= s.n; back++) {
+        unsigned char c = (unsigned char)s.p[s.n - back];
+        if ((c & 0xC0) == 0x80)
+            continue;
+        size_t want = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC2 ? 2 : 1;
+        return want > back ? back : 0;
+    }
+    return 0;
+}
+
+static void stream(struct ui *u, int which, enum style style, struct str piece)
+{
+    cleanup_buf struct buf all = BUF_MAX(SIZE_MAX / 2), clean = BUF_MAX(SIZE_MAX / 2),
+                           b = BUF_MAX(SIZE_MAX / 2);
+
+    if (piece.n == 0)
+        return;
+    if (u->stream != which) {
+        erase(u);
+        end_stream(u);
+        u->stream = which;
+    }
+    buf_putstr(&all, buf_str(&u->partial));
+    buf_putstr(&all, piece);
+    size_t keep = unfinished(buf_str(&all));
+    buf_clear(&u->partial);
+    buf_put(&u->partial, all.p + all.n - keep, keep);
+    struct str now = { all.p, all.n - keep };
+    if (now.n == 0)
+        return;
+    utf8_clean(&clean, now);
+    if (clean.n == 0)
+        return;
+    styled(u, &b, style, buf_str(&clean));
+    out(u, buf_str(&b));
+    u->at_line_start = clean.p[clean.n - 1] == '\n';
+}
+
+void ui_text(struct ui *u, struct str piece)
+{
+    if (u->verbose)
+        stream(u, 1, PLAIN, piece);
+}
+
+void ui_text_end(struct ui *u)
+{
+    if (u->stream == 1)
+        end_stream(u);
+}
+
+void ui_cell_output(struct ui *u, bool is_stderr, struct str bytes)
+{
+    if (u->verbose)
+        stream(u, is_stderr ? 3 : 2, is_stderr ? YELLOW : DIM, bytes);
+}
+
+void ui_retry(struct ui *u, const struct err *why, int64_t wait_ms, int attempt)
+{
+    cleanup_buf struct buf wait = BUF_MAX(64);
+
+    if (u->quiet)
+        return;
+    if (wait_ms < 1000)
+        buf_putf(&wait, "%lld ms", (long long)wait_ms);
+    else
+        buf_putf(&wait, "%.1f s", (double)wait_ms / 1000);
+    ui_warn(u, "%s; attempt %d in %s", why->msg, attempt, buf_cstr(&wait));
+}
+
+/* --- cells --- */
+
+/* The first line of the code that says something: not blank, no comment sign, no import. */
+static struct str first_line(struct str code)
+{
+    struct str rest = code, l, first = { "", 0 };
+
+    for (bool more = true; more;) {
+        more = str_cut(&rest, '\n', &l);
+        l = str_trim(l);
+        if (l.n == 0)
+            continue;
+        if (first.n == 0)
+            first = l;
+        if (!str_starts(l, "import ") && !str_starts(l, "from ") && !str_starts(l, "#"))
+            return l;
+    }
+    return first;
+}
+
+static void show_code(struct ui *u, struct str code)
+{
+    cleanup_buf struct buf clean = BUF_MAX(SIZE_MAX / 2), b = BUF_MAX(SIZE_MAX / 2);
+    struct str rest, l;
+
+    utf8_clean(&clean, str_trim(code));
+    rest = buf_str(&clean);
+    for (bool more = true; more;) {
+        more = str_cut(&rest, '\n', &l);
+        styled(u, &b, DIM, STR("    | "));
+        buf_putstr(&b, l);
+        buf_putc(&b, '\n');
+    }
+    out(u, buf_str(&b));
+}
+
+void ui_cell_begin(struct ui *u, int number, const char *description, struct str code)
+{
+    cleanup_buf struct buf what = BUF_MAX(UI_MAX_LINE), clean = BUF_MAX(UI_MAX_LINE),
+                           label = BUF_MAX(64);
+    struct str text = str_trim(str_of(description));
+
+    if (u->quiet)
+        return;
+    if (text.n == 0)
+        text = first_line(code);
+    utf8_clean_line(&clean, utf8_head(text, 1000));
+    buf_putf(&label, "[%d] ", number);
+    /* On a terminal the line says it all in its width; a log may be read with other means. */
+    struct str shown = buf_str(&clean);
+    if (u->moving)
+        shown = fit(shown, width() - label.n - 1);
+    line(u, CYAN, buf_cstr(&label), shown);
+    if (u->verbose || u->show_code)
+        show_code(u, code);
+    ui_wait(u, "running");
+}
+
+static void put_bytes(struct buf *b, int64_t n)
+{
+    if (n < 1024)
+        buf_putf(b, "%lld B", (long long)n);
+    else if (n < 1024 * 1024)
+        buf_putf(b, "%.1f KB", (double)n / 1024);
+    else if (n < 1024ll * 1024 * 1024)
+        buf_putf(b, "%.1f MB", (double)n / (1024 * 1024));
+    else
+        buf_putf(b, "%.1f GB", (double)n / (1024.0 * 1024 * 1024));
+}
+
+static void put_time(struct buf *b, int64_t us)
+{
+    if (us < 0)
+        us = 0;
+    if (us < 1000000)
+        buf_putf(b, "%lld ms", (long long)((us + 500) / 1000));
+    else if (us < 60000000)
+        buf_putf(b, "%.1f s", (double)us / 1e6);
+    else
+        put_elapsed(b, us / 1000);
+}
+
+void ui_cell_end(struct ui *u, int number, const struct ui_cell_end *end)
+{
+    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE), names = BUF_MAX(UI_MAX_LINE),
+                           label = BUF_MAX(256);
+
+    ui_wait_end(u);
+    if (u->quiet)
+        return;
+    buf_putf(&label, "[%d] %s", number, end->status);
+    buf_putc(&b, ' ');
+    put_time(&b, end->duration_us);
+    if (end->stdout_bytes > 0) {
+        buf_putf(&b, ", printed %zu line%s (", end->stdout_lines, end->stdout_lines == 1 ? "" : "s");
+        put_bytes(&b, end->stdout_bytes);
+        buf_putc(&b, ')');
+    }
+    if (end->stderr_bytes > 0) {
+        buf_puts(&b, ", ");
+        put_bytes(&b, end->stderr_bytes);
+        buf_puts(&b, " on stderr");
+    }
+    for (size_t i = 0; i < end->n_artifacts && i < 8; i++) {
+        buf_puts(&names, i ? ", " : "; made ");
+        utf8_clean_line(&names, str_of(end->artifacts[i]));
+    }
+    if (end->n_artifacts > 8)
+        buf_putf(&names, " and %zu more", end->n_artifacts - 8);
+    buf_putstr(&b, buf_str(&names));
+    if (end->error_line && *end->error_line) {
+        buf_puts(&b, ": ");
+        utf8_clean_line(&b, utf8_head(str_of(end->error_line), 500));
+    }
+    line(u, end->ok ? GREEN : RED, buf_cstr(&label), buf_str(&b));
+}
+
+/* --- the end --- */
+
+void ui_usage(struct ui *u, const struct ui_usage *us)
+{
+    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE);
+
+    ui_wait_end(u);
+    if (u->quiet)
+        return;
+    buf_putf(&b, "%d turn%s, %d cell%s", us->turns, us->turns == 1 ? "" : "s", us->cells,
+             us->cells == 1 ? "" : "s");
+    if (us->input_tokens >= 0 && us->output_tokens >= 0)
+        buf_putf(&b, ", %lld tokens in and %lld out", (long long)us->input_tokens,
+                 (long long)us->output_tokens);
+    if (!isnan(us->cost))
+        buf_putf(&b, ", USD %.4f", us->cost);
+    if (us->duration_ms >= 0) {
+        buf_puts(&b, ", ");
+        put_time(&b, us->duration_ms * 1000);
+    }
+    line(u, DIM, "done: ", buf_str(&b));
+}
+
+void ui_artifact(struct ui *u, const char *path, int64_t bytes)
+{
+    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE);
+
+    if (u->quiet)
+        return;
+    utf8_clean_line(&b, str_of(path));
+    buf_puts(&b, " (");
+    put_bytes(&b, bytes);
+    buf_putc(&b, ')');
+    line(u, GREEN, "file: ", buf_str(&b));
+}
+
+int ui_answer(struct ui *u, struct str text, struct err *e)
+{
+    cleanup_buf struct buf b = BUF_MAX(SIZE_MAX / 2);
+
+    erase(u);
+    end_stream(u);
+    utf8_clean(&b, text);
+    while (b.n && (b.p[b.n - 1] == '\n' || b.p[b.n - 1] == ' ' || b.p[b.n - 1] == '\t'))
+        b.n--;
+    buf_putc(&b, '\n');
+    if (io_write_all(STDOUT_FILENO, b.p, b.n, e) < 0)
+        return err_wrap(e, "the answer could not be written to standard output");
+    return 0;
+}
+
+void ui_free(struct ui *u)
+{
+    if (u == NULL)
+        return;
+    ui_wait_end(u);
+    end_stream(u);
+    buf_free(&u->partial);
+    free(u);
+}
