@@ -13,8 +13,8 @@ It ends when nothing was asked for --idle seconds, or when the process that star
 The script is a JSON list. A step is one object:
 
   a reply      text: TEXT, calls: [{name, arguments (object or text), id}], finish: REASON
-               find: REGEX looked for in the newest tool message that has it; {1}, {name} in
-                     `text` become its groups, so an answer holds what the code really printed
+               find: REGEX looked for in the newest tool message that has it; {1}, {name} in the
+                     text and in arguments become its groups: what the code really printed
   a raw one    status: N, headers: {}, content_type: TEXT, body: TEXT or fill: BYTES (of 'x')
   no answer    close: true
   how          chunk: "events" (default), "whole", "bytes" (one byte a write, the HTTP framing
@@ -168,10 +168,9 @@ def check_request(raw):
     return body
 
 
-def fill_in(step, body):
-    """The step's text, with what `find` found in the tool messages put in."""
-    text = step.get("text")
-    if "find" not in step:
+def fill_in(step, body, text):
+    """The text, with what the step's `find` found in the tool messages put in."""
+    if "find" not in step or text is None:
         return text
     for msg in reversed(body["messages"]):
         hit = msg["role"] == "tool" and re.search(step["find"], msg["content"], re.M)
@@ -182,13 +181,14 @@ def fill_in(step, body):
     raise Bad(f"no tool message holds {step['find']!r}")
 
 
-def make_calls(step, number):
+def make_calls(step, body, number):
     calls = []
     for i, call in enumerate(step.get("calls", [])):
         args = call["arguments"]
+        if isinstance(args, dict):
+            args = json.dumps({k: fill_in(step, body, v) for k, v in args.items()})
         calls.append({"id": call.get("id", f"call_{number:03d}{chr(97 + i % 26)}{i}"),
-                      "name": call["name"],
-                      "arguments": args if isinstance(args, str) else json.dumps(args)})
+                      "name": call["name"], "arguments": args})
     return calls
 
 
@@ -201,7 +201,8 @@ def pieces_of(text, size):
 
 def stream_events(step, body, number):
     """The reply as a list of server-sent events, as bytes."""
-    text, calls = fill_in(step, body), make_calls(step, number)
+    text = fill_in(step, body, step.get("text"))
+    calls = make_calls(step, body, number)
     base = {"id": f"chatcmpl-{number}", "object": "chat.completion.chunk", "created": 1700000000,
             "model": body["model"]}
     events = []
@@ -231,7 +232,8 @@ def stream_events(step, body, number):
 
 
 def whole_reply(step, body, number):
-    text, calls = fill_in(step, body), make_calls(step, number)
+    text = fill_in(step, body, step.get("text"))
+    calls = make_calls(step, body, number)
     message = {"role": "assistant", "content": text, "refusal": None}
     if calls:
         message["tool_calls"] = [{"id": c["id"], "type": "function",
