@@ -16,27 +16,83 @@ ALL_LDFLAGS := $(LDFLAGS) $(if $(SAN),$(SANFLAGS),-pie -Wl,-z,relro,-z,now,-z,no
 include sandbox/sources.mk
 
 BASE_SRC := $(filter-out agent/base/json.c,$(wildcard agent/base/*.c))
-AGENT_SRC := $(wildcard agent/*.c) $(wildcard providers/*.c) agent/base/json.c $(BASE_SRC) $(SANDBOX_AGENT_SRC)
+AGENT_SRC := $(wildcard agent/*.c) $(wildcard providers/*.c) prompts/prompts.c agent/base/json.c $(BASE_SRC) $(SANDBOX_AGENT_SRC)
+AGENT_LIBS := -lcurl -lcjson -linih -lm
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
-AGENT_OBJ := $(call obj,$(AGENT_SRC)) $(B)/obj/prompts/embed.o
+AGENT_OBJ := $(call obj,$(filter %.c,$(AGENT_SRC))) $(patsubst %.S,$(B)/obj/%.o,$(filter %.S,$(AGENT_SRC)) prompts/embed.S)
 HELPER_OBJ := $(call obj,$(SANDBOX_HELPER_SRC) $(BASE_SRC))
 
-.PHONY: all check check-only demo bench install uninstall lint format clean deps deps-check
+LIB_OBJ := $(filter-out $(B)/obj/agent/main.o,$(AGENT_OBJ))
+UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+TOOLS := $(patsubst tests/sandbox/%.c,$(B)/tests/sandbox/%,$(wildcard tests/sandbox/*.c))
+
+.PHONY: all check demo bench install uninstall lint format fuzz clean deps-build deps-demo deps-check
 all: $(B)/agent $(B)/agent-sandbox
 
 $(B)/agent: $(AGENT_OBJ)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcurl -lcjson -linih -lm
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(AGENT_LIBS)
 $(B)/agent-sandbox: $(HELPER_OBJ)
 	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp -lcap
+$(B)/libagent.a: $(LIB_OBJ)
+	rm -f $@ && ar rcs $@ $^
+
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 $(B)/obj/%.o: %.S
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
-$(B)/obj/prompts/embed.o: $(wildcard prompts/*.md prompts/*.json) sandbox/interpreter/driver.py
+$(B)/obj/prompts/embed.o: $(wildcard prompts/*.md prompts/*.json)
+$(B)/obj/sandbox/driver_embed.o: sandbox/interpreter/driver.py
 
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+# Tests. Each program of tests/unit, tests/fuzz and tests/sandbox links the library half of agent.
+$(B)/tests/unit/%: tests/unit/%.c $(B)/libagent.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libagent.a $(AGENT_LIBS)
+$(B)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(B)/libagent.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< tests/fuzz/replay.c $(B)/libagent.a $(AGENT_LIBS)
+$(B)/tests/sandbox/%: tests/sandbox/%.c $(B)/libagent.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libagent.a $(AGENT_LIBS) -lseccomp
+
+# What a step needs is installed when it is missing (.ci/deps says what first); NO_DEPS=1 skips that.
+deps-build deps-demo deps-check: deps-%:
+	@$(if $(NO_DEPS),:,.ci/deps $*)
+
+check: deps-check
+	@$(MAKE) --no-print-directory all tests-build
+	@BUILD=$(B) tests/run
+.PHONY: tests-build
+tests-build: $(UNIT) $(FUZZ) $(TOOLS)
+
+demo: deps-demo
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(B) tests/demo/run
+
+bench: deps-check
+	@$(MAKE) --no-print-directory all tests-build
+	@BUILD=$(B) tests/bench/run
+
+install: all
+	install -D -m 755 $(B)/agent $(DESTDIR)$(PREFIX)/bin/agent
+	install -D -m 755 $(B)/agent-sandbox $(DESTDIR)$(PREFIX)/bin/agent-sandbox
+	install -D -m 644 agent.conf.example $(DESTDIR)$(PREFIX)/share/doc/agent/agent.conf.example
+	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/agent/README.md
+	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/agent/LICENSE
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/agent $(DESTDIR)$(PREFIX)/bin/agent-sandbox
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/agent
+
+lint:
+	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
+		--suppress=missingIncludeSystem --std=c11 -D_GNU_SOURCE -I. -I$(B)/gen agent providers sandbox prompts
+	shellcheck .ci/run .ci/deps $$(grep -lE '^#!/bin/(ba)?sh|^#!/usr/bin/env (ba)?sh' -r tests --include='*' | sort)
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
 	rm -rf build build-san
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -128,7 +128,7 @@ static void encode_component(struct buf *out, struct str s)
     struct sha256 h;
     char hex[65];
     sha256_init(&h);
-    sha256_update(&h, whole.p, whole.n);
+    sha256_put(&h, whole.p, whole.n);
     sha256_hex(&h, hex);
     buf_putstr(out, utf8_head(buf_str(&b), 180));
     buf_putf(out, "~%.12s", hex);
@@ -246,7 +246,7 @@ static int copy_data(int in, int out, int64_t size, char *hex, struct err *e)
             data = errno == ENXIO || data > size ? size : at;
         for (int64_t n; at < data; at += n) {
             n = data - at < (int64_t)sizeof zeros ? data - at : (int64_t)sizeof zeros;
-            sha256_update(&h, zeros, (size_t)n);
+            sha256_put(&h, zeros, (size_t)n);
         }
         off_t hole = at < size ? lseek(in, at, SEEK_HOLE) : size;
         if (hole <= at || hole > size)
@@ -264,7 +264,7 @@ static int copy_data(int in, int out, int64_t size, char *hex, struct err *e)
             } else if (out >= 0 && pwrite(out, tmp, (size_t)r, at) != r) {
                 return err_set(e, ERR_SYS, errno ? errno : ENOSPC, "write");
             }
-            sha256_update(&h, tmp, (size_t)r);
+            sha256_put(&h, tmp, (size_t)r);
             at += r;
         }
     }

@@ -32,8 +32,8 @@ static void hash_folder(struct sha256 *h, const char *path)
         return;
     int n = snprintf(line, sizeof line, "%" PRIdMAX ".%09ld %ju", (intmax_t)st.st_mtim.tv_sec,
                      st.st_mtim.tv_nsec, (uintmax_t)st.st_ino);
-    sha256_update(h, path, strlen(path));
-    sha256_update(h, line, (size_t)n);
+    sha256_put(h, path, strlen(path));
+    sha256_put(h, line, (size_t)n);
 }
 
 static void hash_package_folders(struct sha256 *h, const char *python)
@@ -71,9 +71,9 @@ static char *cache_file(const struct sandbox_info *info)
     char hex[65];
 
     sha256_init(&h);
-    sha256_update(&h, candidates, sizeof candidates);
-    sha256_update(&h, info->python_path, strlen(info->python_path));
-    sha256_update(&h, info->python_version, strlen(info->python_version));
+    sha256_put(&h, candidates, sizeof candidates);
+    sha256_put(&h, info->python_path, strlen(info->python_path));
+    sha256_put(&h, info->python_version, strlen(info->python_version));
     hash_package_folders(&h, info->python_path);
     sha256_hex(&h, hex);
     if (base && base[0] == '/')

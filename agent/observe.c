@@ -318,8 +318,8 @@ static void digest_field(struct sha256 *h, const char *p, size_t n)
 {
     uint64_t len = n;
 
-    sha256_update(h, &len, sizeof len);
-    sha256_update(h, p, n);
+    sha256_put(h, &len, sizeof len);
+    sha256_put(h, p, n);
 }
 
 /* Where a stream was cut into pieces is chance: only its text counts. */
@@ -329,7 +329,7 @@ static void digest_stream(struct sha256 *h, const struct sandbox_result *r,
     digest_field(h, "stream", 6);
     for (size_t i = 0; i < r->n_items; i++)
         if (r->items[i].kind == kind)
-            sha256_update(h, r->items[i].text, r->items[i].n);
+            sha256_put(h, r->items[i].text, r->items[i].n);
 }
 
 void observe_digest(struct str code, const struct sandbox_result *r, char *ret)

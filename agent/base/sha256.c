@@ -1,0 +1,99 @@
+#include "sha256.h"
+#include <string.h>
+#include "banned.h"
+
+/* The first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
+static const uint32_t k[64] = {
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+};
+
+static uint32_t rotr(uint32_t x, unsigned n)
+{
+    return x >> n | x << (32 - n);
+}
+
+static void block(uint32_t h[8], const unsigned char *p)
+{
+    uint32_t w[64], v[8];
+
+    for (int i = 0; i < 16; i++, p += 4)
+        w[i] = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    for (int i = 16; i < 64; i++) {
+        uint32_t a = w[i - 15], b = w[i - 2];
+        w[i] = w[i - 16] + (rotr(a, 7) ^ rotr(a, 18) ^ a >> 3) + w[i - 7] +
+               (rotr(b, 17) ^ rotr(b, 19) ^ b >> 10);
+    }
+    memcpy(v, h, sizeof v);
+    for (int i = 0; i < 64; i++) {
+        uint32_t t1 = v[7] + (rotr(v[4], 6) ^ rotr(v[4], 11) ^ rotr(v[4], 25)) +
+                      ((v[4] & v[5]) ^ (~v[4] & v[6])) + k[i] + w[i];
+        uint32_t t2 = (rotr(v[0], 2) ^ rotr(v[0], 13) ^ rotr(v[0], 22)) +
+                      ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
+        memmove(v + 1, v, 7 * sizeof v[0]);
+        v[4] += t1;
+        v[0] = t1 + t2;
+    }
+    for (int i = 0; i < 8; i++)
+        h[i] += v[i];
+}
+
+void sha256_init(struct sha256 *s)
+{
+    /* The same of the square roots of the first 8 primes. */
+    static const uint32_t start[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                       0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
+
+    memcpy(s->h, start, sizeof start);
+    s->bytes = 0;
+    s->n = 0;
+}
+
+void sha256_put(struct sha256 *s, const void *p, size_t n)
+{
+    const unsigned char *q = p;
+
+    s->bytes += n;
+    while (n) {
+        if (s->n == 0 && n >= 64) {
+            block(s->h, q);
+            q += 64;
+            n -= 64;
+            continue;
+        }
+        size_t m = 64 - s->n < n ? 64 - s->n : n;
+        memcpy(s->block + s->n, q, m);
+        s->n += m;
+        q += m;
+        n -= m;
+        if (s->n == 64) {
+            block(s->h, s->block);
+            s->n = 0;
+        }
+    }
+}
+
+void sha256_hex(struct sha256 *s, char ret[65])
+{
+    static const char digits[] = "0123456789abcdef";
+    static const unsigned char pad[64] = { 0x80 };
+    uint64_t bits = s->bytes * 8;
+    unsigned char len[8];
+
+    for (int i = 0; i < 8; i++)
+        len[i] = (unsigned char)(bits >> (56 - 8 * i));
+    sha256_put(s, pad, s->n < 56 ? 56 - s->n : 120 - s->n);
+    sha256_put(s, len, sizeof len);
+    for (int i = 0; i < 32; i++) {
+        unsigned char c = (unsigned char)(s->h[i / 4] >> (24 - 8 * (i % 4)));
+        ret[2 * i] = digits[c >> 4];
+        ret[2 * i + 1] = digits[c & 15];
+    }
+    ret[64] = '\0';
+}
