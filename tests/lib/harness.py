@@ -399,6 +399,21 @@ def have_modules(*names):
     return None
 
 
+def need_modules(*names):
+    """Skips the whole file when the sandbox's Python lacks one of these."""
+    missing = have_modules(*names)
+    if missing:
+        skip_all(f"{missing} is not installed for {PYTHON}")
+
+
+def need_samples(*names):
+    """The paths of these sample files; skips the whole file when one is not there."""
+    for name in names:
+        if not os.access(SAMPLES / name, os.R_OK):
+            skip_all(f"{SAMPLES / name} is not there (SAMPLE_DATA names the folder of sample files)")
+    return [SAMPLES / name for name in names]
+
+
 def sha256(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
