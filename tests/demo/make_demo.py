@@ -66,12 +66,11 @@ def facts():
         "first": first, "second": second, "most": most,
         "first_sum": f"{sum(phases[first]):,}", "second_sum": f"{sum(phases[second]):,}",
         "first_mean": f"{sum(phases[first]) / len(phases[first]):,.0f}",
-        "second_mean": f"{sum(phases[second]) / len(phases[second]):,.0f}",
         "first_n": f"{len(phases[first]):,}", "most_n": f"{len(phases[most]):,}",
         "total": f"{total:,}", "large_sum": f"{sum(large):,}", "large_n": f"{len(large):,}",
         "large_pct": f"{100 * sum(large) / total:.0f}",
         "rows": f"{len(rows):,}", "paid": f"{sum(int(r['Cost Total $']) > 0 for r in rows):,}",
-        "unknown": f"{sum(not r['Phase of flight'] for r in rows):,}",
+        "twins": f"{len(rows) - len({tuple(r.values()) for r in rows}):,}",
     }
 
 
@@ -81,8 +80,8 @@ ANSWER = """\
 
 Large animals were hit in only {large_n} of {rows} strikes, yet they account for ${large_sum} of ${total}, which is {large_pct} %.
 
-All {rows} rows were used. Only {paid} of them report a cost, so the true sums are higher; costs are not adjusted \
-for inflation. The chart is figure-1.png, the table is cost_by_phase.csv."""
+All {rows} rows were used, among them {twins} that repeat another. Only {paid} report a cost, so the true sums are \
+higher; costs are not adjusted for inflation. The chart is figure-1.png, the table is cost_by_phase.csv."""
 
 
 def event(delta, finish=None):
