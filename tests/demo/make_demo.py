@@ -8,6 +8,7 @@ The replies are written here; the cells in them really run when the demo is play
 the answer are computed from the table, with nothing but the csv module, so that they are true
 whatever the cells print.
 """
+import calendar
 import csv
 import json
 import sys
@@ -19,69 +20,77 @@ TABLE = HERE.parent / "data" / "birdstrikes.csv"
 LOOK = """\
 import pandas as pd
 
-df = pd.read_csv("birdstrikes.csv", parse_dates=["Flight Date"])
-print(f"{len(df):,} rows, {df['Flight Date'].min():%Y-%m-%d} to {df['Flight Date'].max():%Y-%m-%d}")
-print(f"{(df['Cost Total $'] > 0).sum():,} rows with a cost, {df.duplicated().sum()} duplicates")
-df.sample(3, random_state=1).T"""
+df = pd.read_csv("birdstrikes.csv", parse_dates=["Flight Date"], keep_default_na=False)
+print(f"{len(df):,} rows, {df['Flight Date'].min():%Y-%m-%d} to {df['Flight Date'].max():%Y-%m-%d},"
+      f" {df.duplicated().sum()} of them repeat another")
+df["Effect Amount of damage"].value_counts()"""
 
 WRONG = """\
-cost = df.groupby("Phase of Flight")["Cost Total $"].agg(["count", "sum", "mean"])
-print(cost.sort_values("sum", ascending=False))"""
+month = df["Flight Date"].dt.month
+damaged = df["Effect Amount of Damage"] != "None"
+table = damaged.groupby(month).agg(strikes="size", damaged="sum")"""
 
 RIGHT = """\
+import calendar
 import matplotlib.pyplot as plt
 
-cost = df.groupby("Phase of flight")["Cost Total $"].agg(["count", "sum", "mean"])
-cost = cost.sort_values("sum", ascending=False)
-print(cost.round(0).astype(int).to_string())
-large = df[df["Wildlife Size"] == "Large"]
-print(f"\\nlarge animals: {len(large):,} strikes, ${large['Cost Total $'].sum():,}"
-      f" of ${df['Cost Total $'].sum():,}")
+damaged = df["Effect Amount of damage"] != "None"
+table = damaged.groupby(month).agg(strikes="size", damaged="sum")
+table["percent"] = (100 * table["damaged"] / table["strikes"]).round(1)
+table.index = [calendar.month_abbr[m] for m in table.index]
+print(table.sort_values("strikes", ascending=False).to_string())
+top = table["strikes"].nlargest(3).sum()
+print(f"\\nthree busiest months: {top:,} strikes, {100 * top / len(df):.1f} percent of all")
+print(f"all months: {damaged.sum():,} damaged of {len(df):,}, {100 * damaged.mean():.1f} percent")
 
-fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
-order = cost.index[::-1]
-left.barh(order, cost.loc[order, "sum"] / 1e6, color="#3b6ea5")
-left.set(title="Total cost", xlabel="million US$")
-right.barh(order, cost.loc[order, "mean"], color="#c8553d")
-right.set(title="Cost per strike", xlabel="US$")
-fig.suptitle("Wildlife strikes by phase of flight")
+fig, (ax, share) = plt.subplots(2, 1, figsize=(8, 6), sharex=True)
+ax.bar(table.index, table["strikes"], color="#9db8d2", label="no damage")
+ax.bar(table.index, table["damaged"], color="#c8553d", label="damage")
+ax.set(title="Wildlife strikes by month, 1990 to 2002", ylabel="strikes")
+ax.legend()
+share.plot(table.index, table["percent"], marker="o", color="#c8553d")
+share.set(ylabel="with damage, %", ylim=0)
 fig.tight_layout()
 plt.show()
-cost.to_csv("cost_by_phase.csv")"""
+table.to_csv("strikes_by_month.csv")"""
 
 
 def facts():
     with open(TABLE, encoding="utf-8", newline="") as f:
         rows = list(csv.DictReader(f))
-    phases = {}
+    strikes, damaged = [0] * 13, [0] * 13
     for r in rows:
-        if r["Phase of flight"]:
-            phases.setdefault(r["Phase of flight"], []).append(int(r["Cost Total $"]))
-    by_sum = sorted(phases, key=lambda p: sum(phases[p]), reverse=True)
-    most = max(phases, key=lambda p: len(phases[p]))
-    total = sum(int(r["Cost Total $"]) for r in rows)
-    large = [int(r["Cost Total $"]) for r in rows if r["Wildlife Size"] == "Large"]
-    first, second = by_sum[:2]
+        month = int(r["Flight Date"][5:7])
+        strikes[month] += 1
+        damaged[month] += r["Effect Amount of damage"] != "None"
+    months = range(1, 13)
+    busy = sorted(months, key=lambda m: strikes[m], reverse=True)[:3]
+    share = {m: 100 * damaged[m] / strikes[m] for m in months}
+    high, low = max(share, key=share.get), min(share, key=share.get)
+    top, all_damaged = sum(strikes[m] for m in busy), sum(damaged)
     return {
-        "first": first, "second": second, "most": most,
-        "first_sum": f"{sum(phases[first]):,}", "second_sum": f"{sum(phases[second]):,}",
-        "first_mean": f"{sum(phases[first]) / len(phases[first]):,.0f}",
-        "first_n": f"{len(phases[first]):,}", "most_n": f"{len(phases[most]):,}",
-        "total": f"{total:,}", "large_sum": f"{sum(large):,}", "large_n": f"{len(large):,}",
-        "large_pct": f"{100 * sum(large) / total:.0f}",
-        "rows": f"{len(rows):,}", "paid": f"{sum(int(r['Cost Total $']) > 0 for r in rows):,}",
+        "busy": [calendar.month_name[m] for m in busy], "n": [f"{strikes[m]:,}" for m in busy],
+        "p": [f"{share[m]:.1f}" for m in busy],
+        "top": f"{top:,}", "top_p": f"{100 * top / len(rows):.1f}",
+        "high": calendar.month_name[high], "high_p": f"{share[high]:.1f}",
+        "high_n": f"{damaged[high]:,}", "high_of": f"{strikes[high]:,}",
+        "low": calendar.month_name[low], "low_p": f"{share[low]:.1f}",
+        "rows": f"{len(rows):,}", "damaged": f"{all_damaged:,}",
+        "damaged_p": f"{100 * all_damaged / len(rows):.1f}",
         "twins": f"{len(rows) - len({tuple(r.values()) for r in rows}):,}",
+        "first": min(r["Flight Date"] for r in rows), "last": max(r["Flight Date"] for r in rows),
     }
 
 
 ANSWER = """\
-**{first}** costs most: ${first_sum} over {first_n} strikes, ${first_mean} a strike. {second} follows with ${second_sum}. \
-{most} has the most strikes, {most_n}, but they are cheaper.
+{busy[0]}, {busy[1]} and {busy[2]} see the most strikes: {n[0]}, {n[1]} and {n[2]} of {rows}, together {top} or {top_p} %.
 
-Large animals were hit in only {large_n} of {rows} strikes, yet they account for ${large_sum} of ${total}, which is {large_pct} %.
+A strike in these months does damage in {p[0]} %, {p[1]} % and {p[2]} % of cases; over the year it is {damaged_p} % ({damaged} \
+strikes). Strikes are rarer in winter, but worse: {high} has the largest share with damage, {high_p} % ({high_n} of {high_of}), \
+{low} the smallest, {low_p} %.
 
-All {rows} rows were used, among them {twins} that repeat another. Only {paid} report a cost, so the true sums are \
-higher; costs are not adjusted for inflation. The chart is figure-1.png, the table is cost_by_phase.csv."""
+All {rows} rows were used, {twins} of which repeat another. The records run from {first} to {last}, so the months after July \
+are counted over one year less. The chart is figure-1.png, the table is strikes_by_month.csv."""
 
 
 def event(delta, finish=None):
@@ -113,9 +122,9 @@ def reply(number, text=None, source=None, description=None):
 def conversation():
     return "\n".join((
         reply(1, "I will look at the data first.", LOOK, "Look at the table"),
-        reply(2, None, WRONG, "Sum the cost by phase of flight"),
-        reply(3, "The column is called \"Phase of flight\".", RIGHT,
-              "Sum again by the right name, and draw it"),
+        reply(2, None, WRONG, "Count strikes and damage by month"),
+        reply(3, "The column is called \"Effect Amount of damage\".", RIGHT,
+              "Count again by the right name, and draw it"),
         reply(4, ANSWER.format(**facts())),
     )) + "\n"
 
