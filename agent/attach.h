@@ -9,13 +9,12 @@
 #include "agent/base/err.h"
 #include "agent/base/stop.h"
 #include "agent/base/str.h"
+#include "agent/textguess.h"
 
 #define ATTACH_MAX_FILES 100  /* more is a glob gone wrong */
 #define ATTACH_HEAD_BYTES 1024
 #define ATTACH_HEAD_LINES 5
 
-enum attach_encoding { ENC_ASCII, ENC_UTF8, ENC_UTF8_BOM, ENC_UTF16LE, ENC_UTF16BE, ENC_8BIT,
-                       ENC_BINARY };
 /* "ascii", "utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "8-bit (latin-1, cp1252, ...)",
  * "binary": a guess from the first 64 KiB. */
 const char *attach_encoding_word(enum attach_encoding enc);
@@ -42,17 +41,24 @@ int attach_add(struct attach_list *l, const char *arg, struct buf *notices, stru
 int attach_hash(struct attach *a, const struct stop *stop, struct err *e);
 void attach_list_done(struct attach_list *l);
 
-/* Standard input. `fd` is read when `is_prompt` (the question is "-"), when it is a regular file,
- * or when it is a pipe or socket with data or end-of-file waiting; never otherwise, so that a parent
- * who keeps a pipe open cannot hang a run. Once a first byte was there it is read to its end,
- * within the stop and MAX_STDIN_BYTES.
+/* Standard input. What is read, and when:
+ * - the question is "-" (is_prompt): always, also from a terminal;
+ * - a regular file: always;
+ * - a pipe or socket: when data or end-of-file is waiting, or comes within a grace of 100 ms (a parent
+ *   that starts us and then writes). Without either, a pipe is waited for only if its writer stands
+ *   beside us in a pipeline (psql ... | agent), and then for 5 s at most; a parent, cron or CI
+ *   runner that merely keeps a pipe open costs 100 ms and cannot hang a run. `wait` waits as long as
+ *   the stop allows;
+ * - anything else (a terminal, /dev/null): never.
+ * Once a first byte was there it is read to its end, within the stop and MAX_STDIN_BYTES.
  *
  * Short text is returned for the prompt. What looks like CSV, TSV, JSON or JSONL, is longer than
  * STDIN_PROMPT_BYTES or is not text is saved in `dir` (a private folder of the caller's, who removes
- * it) as stdin.csv, .tsv, .json, .jsonl, .txt or .bin and added to the list. */
+ * it) as stdin.csv, .tsv, .json, .jsonl, .txt or .bin, mode 0600, and added to the list. */
 struct attach_stdin {
     int fd;
     bool is_prompt;
+    bool wait;
     const char *dir;
     void (*notice)(void *arg, const char *line); /* may be NULL; e.g. "waiting for standard input" */
     void *arg;
@@ -61,5 +67,9 @@ struct attach_stdin {
  * is_prompt it is the question itself and never NULL. */
 int attach_stdin(struct attach_list *l, const struct attach_stdin *in, const struct stop *stop,
                  char **ret_text, struct err *e);
+
+/* The question with the text of standard input under it, marked as such. Either may be NULL, not
+ * both. Caller frees. */
+char *attach_prompt(const char *question, const char *stdin_text);
 
 #endif

@@ -19,7 +19,7 @@
 enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT };
 enum conf_provider { PROVIDER_OPENAI, PROVIDER_REPLAY };
 enum conf_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
-enum conf_stdin { STDIN_AUTO, STDIN_NO };
+enum conf_stdin { STDIN_AUTO, STDIN_NO, STDIN_WAIT };
 
 struct conf_list {
     char **v;

@@ -61,8 +61,9 @@ const struct conf_setting conf_table[] = {
       .def = "", .arg = "PATH[:NAME]", .guard = READS,
       .help = "attaches a file, under another name if one is given; may be given many times" },
     { .name = "stdin", .kind = K_CHOICE, .group = G_RUN, .offset = F(standard_input),
-      .def = "auto", .choices = "auto no", .arg = "WHEN",
-      .help = "whether redirected input is read; auto takes a file, or a pipe with data" },
+      .def = "auto", .choices = "auto no wait", .arg = "WHEN",
+      .help = "whether redirected input is read: auto takes a file, or a pipe with data; wait "
+              "waits for a pipe's data as long as it takes" },
     { .name = "max_turns", .letter = 'n', .kind = K_LONG, .group = G_RUN,
       .offset = F(max_turns), .def = "8", .min = 1, .max = 1000, .arg = "N",
       .help = "stop after this many turns of the model; the last one must answer" },

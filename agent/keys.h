@@ -14,6 +14,7 @@
 struct key {
     char *value; /* NULL = none, and none is needed (replay, or a server on loopback) */
     char *hint;  /* what to name when the service refuses it: "OPENAI_API_KEY", "api_key_file X" */
+    char *warning; /* one line for the user; NULL = none. E.g. the key travels unencrypted */
 };
 
 /* On success the caller owns *ret. No key although one is needed: ERR_CONFIG that names every way

@@ -1,7 +1,7 @@
 /* What the user sees while it happens (standard error) and the answer (standard output). All text
  * that is not ours goes through utf8_clean(): nothing from a model, a cell or a file name reaches
  * the terminal's control plane. A closed standard error is not an error; a closed or full standard
- * output is (ui_answer). Nothing here waits.
+ * output is (ui_answer). Nothing here waits. SIGPIPE must be ignored by the process (main.c).
  *
  * Modes, decided once: quiet (errors only), normal, verbose (model text, code, output). Colour and
  * the moving line only on a terminal that can. */

@@ -1,0 +1,281 @@
+#include "agent/keys.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "agent/base/io.h"
+#include "agent/base/log.h"
+#include "agent/base/mem.h"
+#include "agent/base/utf8.h"
+#include "agent/base/banned.h"
+
+#define MAX_KEY_BYTES 8192       /* real keys stay under 300; a signed token may reach 4 KB */
+#define MAX_KEY_OUTPUT 65536     /* what a key file or command may hold in all */
+#define KEY_CMD_MS 30000
+
+/* Key material in one fixed block: a growing buffer would leave copies behind. */
+struct secret {
+    char *p;
+    size_t n;
+};
+
+static void cleanup_secret(struct secret *s)
+{
+    mem_wipe(s->p, MAX_KEY_OUTPUT);
+    free(s->p);
+}
+
+static const char *shown(struct buf *b, const char *s)
+{
+    utf8_clean_line(b, utf8_head(str_of(s), 200));
+    return buf_cstr(b);
+}
+
+/* Reads what is there now; 1 at the end, 0 when there may be more, -1 on error. */
+static int drain(int fd, struct secret *s, struct err *e)
+{
+    for (;;) {
+        if (s->n == MAX_KEY_OUTPUT)
+            return err_set(e, ERR_CONFIG, 0, "more than %d bytes where one line with a key was expected",
+                           MAX_KEY_OUTPUT);
+        ssize_t r = read(fd, s->p + s->n, MAX_KEY_OUTPUT - s->n);
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return 0;
+        if (r < 0)
+            return err_set(e, ERR_CONFIG, errno, "read");
+        if (r == 0)
+            return 1;
+        s->n += (size_t)r;
+    }
+}
+
+/* Accepts the first line. The bytes go into an HTTP header: nothing but printable ASCII may. */
+static int take_key(struct str text, struct key *ret, struct err *e)
+{
+    struct str line;
+
+    (void)str_cut(&text, '\n', &line);
+    line = str_trim(line);
+    if (line.n == 0)
+        return err_set(e, ERR_CONFIG, 0, "holds no key: its first line is empty");
+    if (line.n > MAX_KEY_BYTES)
+        return err_set(e, ERR_CONFIG, 0, "a key of %zu bytes is no key (at most %d)", line.n,
+                       MAX_KEY_BYTES);
+    for (size_t i = 0; i < line.n; i++)
+        if ((unsigned char)line.p[i] <= ' ' || (unsigned char)line.p[i] >= 0x7f)
+            return err_set(e, ERR_CONFIG, 0,
+                           "has a character that no key has (byte 0x%02x at position %zu); the first "
+                           "line must be the key alone", (unsigned char)line.p[i], i + 1);
+    ret->value = str_dup(line);
+    secret_add(ret->value);
+    return 0;
+}
+
+static int from_env(const char *name, struct key *ret, struct err *e)
+{
+    char *v = getenv(name);
+
+    if (v == NULL || *v == '\0')
+        return 0;
+    int r = take_key(str_of(v), ret, e);
+    /* What /proc/PID/environ shows and what a child would inherit. */
+    mem_wipe(v, strlen(v));
+    unsetenv(name);
+    if (r < 0)
+        return err_wrap(e, "the environment variable %s", name);
+    ret->hint = xstrdup(name);
+    return 0;
+}
+
+static int from_file(const char *path, struct key *ret, struct err *e)
+{
+    cleanup_buf struct buf b = BUF_MAX(4096);
+    __attribute__((cleanup(cleanup_secret))) struct secret s = { xcalloc(MAX_KEY_OUTPUT, 1), 0 };
+    const char *p = shown(&b, path);
+    struct stat st;
+
+    /* O_NONBLOCK: a FIFO of that name must not hang the run. The checks are on the descriptor. */
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_set(e, ERR_CONFIG, errno, "api_key_file %s", p);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, ERR_CONFIG, 0, "api_key_file %s: is not a regular file", p);
+    if (st.st_uid != geteuid() && st.st_uid != 0)
+        return err_set(e, ERR_CONFIG, 0,
+                       "api_key_file %s: belongs to another user (uid %ld), who can read and change "
+                       "the key; make a copy of your own with mode 0600", p, (long)st.st_uid);
+    if (st.st_mode & 077)
+        return err_set(e, ERR_CONFIG, 0,
+                       "api_key_file %s: has mode %04o, so that others can get at the key; type: "
+                       "chmod 600 %s", p, (unsigned)(st.st_mode & 07777), p);
+    if (drain(fd, &s, e) < 0 || take_key((struct str){ s.p, s.n }, ret, e) < 0)
+        return err_wrap(e, "api_key_file %s", p);
+    ret->hint = xasprintf("api_key_file %s", p);
+    return 0;
+}
+
+/* Starts /bin/sh -c CMD with its standard output on a pipe, in a process group of its own so that
+ * all of it can be ended, with signals as a program expects them. Standard input is empty: what is
+ * piped into agent is not the command's. Standard error is passed: it says what went wrong. */
+static int spawn(const char *cmd, pid_t *ret_pid, int *ret_fd, struct err *e)
+{
+    char *argv[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char *)cmd, NULL };
+    cleanup_fd int rd = -1, wr = -1;
+    posix_spawn_file_actions_t fa;
+    posix_spawnattr_t attr;
+    sigset_t none, pipe_set;
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return err_set(e, ERR_CONFIG, errno, "api_key_cmd: pipe");
+    rd = fds[0];
+    wr = fds[1];
+    io_set_nonblock(rd, true);
+    sigemptyset(&none);
+    sigemptyset(&pipe_set);
+    sigaddset(&pipe_set, SIGPIPE);
+    posix_spawn_file_actions_init(&fa);
+    posix_spawnattr_init(&attr);
+    posix_spawn_file_actions_addopen(&fa, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&fa, wr, STDOUT_FILENO);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setsigdefault(&attr, &pipe_set);
+    posix_spawnattr_setpgroup(&attr, 0);
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                        POSIX_SPAWN_SETPGROUP);
+    int r = posix_spawn(ret_pid, "/bin/sh", &fa, &attr, argv, environ);
+    posix_spawn_file_actions_destroy(&fa);
+    posix_spawnattr_destroy(&attr);
+    if (r != 0)
+        return err_set(e, ERR_CONFIG, r, "api_key_cmd: start /bin/sh");
+    *ret_fd = steal_fd(&rd);
+    return 0;
+}
+
+/* Collects output until the command has ended. Not until its pipe ends: something it left in the
+ * background may hold that open. */
+static int collect(int fd, int pidfd, const struct stop *stop, const struct stop *limit, struct secret *s,
+                   struct err *e)
+{
+    bool open = true;
+
+    for (;;) {
+        struct pollfd p[3] = { { pidfd, POLLIN, 0 },
+                               { stop->cancel_fd, POLLIN, 0 },
+                               { open ? fd : -1, POLLIN, 0 } };
+        if (poll(p, 3, stop_poll_ms(limit, -1)) < 0 && errno != EINTR)
+            return err_set(e, ERR_CONFIG, errno, "poll");
+        bool ended = p[0].revents != 0;
+        if (open) {
+            int r = drain(fd, s, e);
+            if (r < 0)
+                return -1;
+            open = r == 0;
+        }
+        if (ended)
+            return 0;
+        if (stop_check(stop, e) < 0)
+            return -1;
+        struct err ignored = ERR_INIT;
+        if (stop_check(limit, &ignored) < 0)
+            return err_set(e, ERR_CONFIG, 0,
+                           "gave no key within %d s and was ended; it must not ask for anything on "
+                           "standard input", KEY_CMD_MS / 1000);
+    }
+}
+
+static int from_cmd(const char *cmd, const struct stop *stop, int64_t limit_ms, struct key *ret,
+                    struct err *e)
+{
+    cleanup_buf struct buf b = BUF_MAX(4096);
+    __attribute__((cleanup(cleanup_secret))) struct secret s = { xcalloc(MAX_KEY_OUTPUT, 1), 0 };
+    struct stop limit = stop_within(stop, limit_ms);
+    cleanup_fd int fd = -1, pidfd = -1;
+    pid_t pid;
+    int status = 0;
+
+    shown(&b, cmd);
+    if (spawn(cmd, &pid, &fd, e) < 0)
+        return -1;
+    pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int r = pidfd < 0 ? err_set(e, ERR_CONFIG, errno, "pidfd_open")
+                      : collect(fd, pidfd, stop, &limit, &s, e);
+    if (r < 0)
+        kill(-pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (r < 0) {
+        if (e->code != ERR_CANCEL && e->code != ERR_DEADLINE)
+            err_wrap(e, "api_key_cmd \"%s\"", buf_cstr(&b));
+        return -1;
+    }
+    if (WIFSIGNALED(status))
+        return err_set(e, ERR_CONFIG, 0, "api_key_cmd \"%s\": was ended by signal %d", buf_cstr(&b),
+                       WTERMSIG(status));
+    if (WEXITSTATUS(status) != 0)
+        return err_set(e, ERR_CONFIG, 0,
+                       "api_key_cmd \"%s\": failed with status %d; run it in a shell to see why",
+                       buf_cstr(&b), WEXITSTATUS(status));
+    if (take_key((struct str){ s.p, s.n }, ret, e) < 0)
+        return err_wrap(e, "api_key_cmd \"%s\": its output", buf_cstr(&b));
+    ret->hint = xstrdup("api_key_cmd");
+    return 0;
+}
+
+static int no_key(const struct conf *c, const char *name, struct err *e)
+{
+    return err_set(e, ERR_CONFIG, 0,
+                   "no API key for %s: the environment variable %s is not set, and neither "
+                   "api_key_file nor api_key_cmd is. One of these gives it:\n"
+                   "  export %s=...\n"
+                   "  --api-key-file FILE      a file of yours, mode 0600, the key in its first line\n"
+                   "  --api-key-cmd COMMAND    a command that prints it, such as \"pass show openai\"\n"
+                   "Without any key: --replay FILE plays a recorded conversation (make demo does), and\n"
+                   "a server on this machine needs none (--base-url http://127.0.0.1:11434/v1)",
+                   c->base_url, name, name);
+}
+
+int keys_resolve(const struct conf *c, const struct stop *stop, struct key *ret, struct err *e)
+{
+    __attribute__((cleanup(key_done))) struct key k = { NULL, NULL, NULL };
+    const char *name = c->api_key_env ? c->api_key_env : "OPENAI_API_KEY";
+
+    /* Taken out of the environment even when it is not needed: what stays there can leak. */
+    if (from_env(name, &k, e) < 0)
+        return -1;
+    if (c->provider == PROVIDER_REPLAY)
+        key_done(&k);
+    else if (!k.value && c->api_key_file && from_file(c->api_key_file, &k, e) < 0)
+        return -1;
+    else if (!k.value && c->api_key_cmd && from_cmd(c->api_key_cmd, stop, KEY_CMD_MS, &k, e) < 0)
+        return -1;
+    if (!k.value && c->provider != PROVIDER_REPLAY && !conf_url_is_loopback(c->base_url))
+        return no_key(c, name, e);
+    if (k.hint == NULL)
+        k.hint = xstrdup(name);
+    if (k.value && str_starts(str_of(c->base_url), "http://") && !conf_url_is_loopback(c->base_url))
+        k.warning = xasprintf("%s is not encrypted: the API key and your data can be read on the way; "
+                              "use https:// if the server has it", c->base_url);
+    *ret = k;
+    k = (struct key){ NULL, NULL, NULL };
+    return 0;
+}
+
+void key_done(struct key *k)
+{
+    if (k->value)
+        mem_wipe(k->value, strlen(k->value));
+    free(k->value);
+    free(k->hint);
+    free(k->warning);
+    *k = (struct key){ NULL, NULL, NULL };
+}
