@@ -43,6 +43,19 @@ struct chat_tool {
     const char *schema; /* JSON Schema of the arguments, as text */
 };
 
+/* What a service turned out not to take. The client learns it from a refusal that names the
+ * member, and every later request is made without it. */
+enum chat_quirk {
+    CHAT_NO_STREAM = 1 << 0,
+    CHAT_NO_STREAM_OPTIONS = 1 << 1,
+    CHAT_NO_TEMPERATURE = 1 << 2,
+    CHAT_NO_TOOL_CHOICE = 1 << 3,
+    CHAT_NO_MAX_TOKENS = 1 << 4,
+    CHAT_COMPLETION_TOKENS = 1 << 5, /* max_tokens goes by the name max_completion_tokens */
+    CHAT_NO_REASONING_BACK = 1 << 6, /* reasoning members in the history are refused */
+    CHAT_EFFORT_NONE = 1 << 7,       /* tools only with reasoning_effort "none" */
+};
+
 struct chat_request {
     const char *model;
     const struct chat_message *messages;
@@ -53,6 +66,7 @@ struct chat_request {
     bool stream;
     long max_tokens;     /* 0 = the service's default */
     double temperature;  /* NAN = not sent */
+    unsigned quirks;     /* enum chat_quirk; the client sets it, callers leave 0 */
 };
 
 /* -1 = the service did not say. `cached` is part of `input`, `reasoning` is part of `output`, whatever the wire's convention. */

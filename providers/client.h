@@ -30,6 +30,9 @@ struct client_events {
      * the reply starts anew: text that was streamed before is void. */
     void (*retry)(void *arg, const struct err *why, int64_t wait_ms, int attempt);
     void *arg;
+    /* One line that the user should know: a parameter that the service refused is left out from now
+     * on, say. */
+    void (*notice)(void *arg, const char *line);
 };
 
 struct client;

@@ -1,0 +1,421 @@
+/* How it works: client_ask() is a loop of attempts. One attempt encodes, sends (or takes the next reply
+ * of a cassette), and reads what comes through on_bytes(): refusals and whole JSON documents are
+ * collected, streams go through the event splitter into the decoder at once. After a failed attempt
+ * three pure judges speak: quirk_learn() (was a member of our request refused by name? leave it
+ * out and ask again), retry_judge() (wait how long?), and fault_*() (the words for the user). */
+#include "providers/client.h"
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "agent/base/limits.h"
+#include "agent/base/log.h"
+#include "agent/base/mem.h"
+#include "agent/base/json.h"
+#include "providers/cassette.h"
+#include "providers/errbody.h"
+#include "providers/fault.h"
+#include "providers/http.h"
+#include "providers/quirk.h"
+#include "providers/retry.h"
+#include "providers/sse.h"
+#include "agent/base/banned.h"
+
+/* A local server that loads a large model answers 503 for minutes. */
+#define LOADING_MAX_MS (10 * 60 * 1000)
+
+struct client {
+    struct client_conf conf; /* its strings are ours */
+    const struct codec *codec;
+    struct http *http;
+    struct cassette *replay;
+    char *host;
+    struct quirks quirks;
+    uint32_t chance;
+};
+
+enum mode { UNDECIDED, STREAM, DOCUMENT, REFUSAL };
+
+/* One reply being read. */
+struct reading {
+    const struct codec *codec;
+    struct decoder *dec;
+    struct sse *sse;
+    struct http_resp resp;
+    struct str type;   /* content type; into resp.headers or the cassette's reply */
+    struct buf body;   /* refusal or document; before the decision, what came so far */
+    struct buf head;   /* the first bytes of a stream, for messages */
+    struct buf tape;   /* all of it, when recording */
+    bool taping;
+    enum mode mode;
+};
+
+static void reading_done(struct reading *r)
+{
+    if (r->codec)
+        r->codec->free(r->dec);
+    sse_free(r->sse);
+    http_resp_free(&r->resp);
+    buf_free(&r->body);
+    buf_free(&r->head);
+    buf_free(&r->tape);
+}
+
+static bool is_2xx(long status)
+{
+    return status >= 200 && status < 300;
+}
+
+static bool type_is(struct str type, const char *word)
+{
+    cleanup_free char *s = str_dup(type);
+
+    return strcasestr(s, word) != NULL;
+}
+
+/* By status, then content type, then the first byte that is no space: proxies lose content types, and
+ * some servers ignore "stream". */
+static void decide(struct reading *r)
+{
+    struct str s = str_trim(buf_str(&r->body));
+
+    if (!is_2xx(r->resp.status))
+        r->mode = REFUSAL;
+    else if (type_is(r->type, "text/event-stream"))
+        r->mode = STREAM;
+    else if (type_is(r->type, "application/json") || type_is(r->type, "text/html"))
+        r->mode = DOCUMENT;
+    else if (s.n)
+        r->mode = memchr(":dire\xEF", s.p[0], 6) ? STREAM : DOCUMENT;
+}
+
+static int on_event(void *arg, struct str name, struct str data, struct err *e)
+{
+    struct reading *r = arg;
+
+    if (str_starts(str_trim(data), "[DONE]"))
+        r->resp.finishing = true;
+    if (str_is(name, "bare"))
+        name = STR("error"); /* a body without a field name: gateways put errors into streams so */
+    return r->codec->event(r->dec, name, data, e);
+}
+
+/* The last event, which no empty line closed: taken if it is whole. */
+static int on_tail(void *arg, struct str name, struct str data, struct err *e)
+{
+    struct err ignored = ERR_INIT;
+    cleanup_json struct cJSON *j = reply_json(data, &ignored);
+
+    if (j == NULL && !str_starts(str_trim(data), "[DONE]"))
+        return 0;
+    return on_event(arg, name, data, e);
+}
+
+static int on_bytes(void *arg, struct str b, struct err *e)
+{
+    struct reading *r = arg;
+
+    if (r->taping)
+        buf_putstr(&r->tape, b);
+    if (r->head.n < 200)
+        buf_put(&r->head, b.p, b.n < 200 ? b.n : 200);
+    if (r->mode == UNDECIDED) {
+        if (r->type.n == 0)
+            r->type = http_header(buf_str(&r->resp.headers), "content-type");
+        buf_putstr(&r->body, b);
+        decide(r);
+        if (r->mode != STREAM)
+            return 0;
+        b = buf_str(&r->body); /* stays as it is; nothing is appended to it any more */
+    } else if (r->mode != STREAM) {
+        if (r->mode == REFUSAL && r->body.n + b.n > MAX_ERROR_BODY)
+            return 1; /* enough to tell what is wrong */
+        buf_putstr(&r->body, b);
+        return 0;
+    }
+    return sse_feed(r->sse, b, on_event, r, e);
+}
+
+/* All bytes are there (`cut`: as many as came before the connection broke): the turn, or why not. */
+static int conclude(struct reading *r, const struct fault_place *p, bool cut, struct chat_turn *ret,
+                    struct err *e)
+{
+    if (r->mode == UNDECIDED)
+        return err_set(e, ERR_NET, 0, "%s sent an empty answer (HTTP %ld)", p->host, r->resp.status);
+    if (r->mode == STREAM) {
+        if (sse_end(r->sse, on_tail, r, e) < 0)
+            return -1;
+        if (r->codec->finish(r->dec, ret, e) == 0)
+            return 0;
+        if (!cut && e->code == ERR_NET && !type_is(r->type, "text/event-stream") &&
+            memmem(buf_cstr(&r->head), r->head.n, "data:", 5) == NULL)
+            return fault_not_json(p, r->type, buf_str(&r->head), e);
+        cleanup_free char *why = xstrdup(e->msg);
+        return err_set(e, e->code, e->sys, "%s: %s (%zu bytes came)", p->host, why, r->resp.bytes);
+    }
+    struct str s = str_trim(buf_str(&r->body));
+    if (s.n == 0)
+        return err_set(e, ERR_NET, 0, "%s sent an empty answer (HTTP %ld)", p->host, r->resp.status);
+    if (s.p[0] != '{' && s.p[0] != '[')
+        return fault_not_json(p, r->type, s, e);
+    if (r->codec->body(r->dec, s, e) < 0 || r->codec->finish(r->dec, ret, e) < 0)
+        return err_wrap(e, "the answer of %s (%zu bytes)", p->host, r->resp.bytes);
+    return 0;
+}
+
+static int play(struct client *c, struct str body, struct reading *r, struct err *e)
+{
+    struct cassette_reply reply = { 0 };
+    enum { PIECE = 61 }; /* small and odd: a replay goes through the same seams as a real stream */
+    int rc = 0;
+
+    if (cassette_next(c->replay, body, &reply, e) < 0)
+        return -1;
+    r->resp.status = reply.status;
+    r->resp.headers.max = MAX_HEADER_BYTES;
+    buf_putf(&r->resp.headers, "content-type: %s\n", reply.content_type);
+    for (struct str s = str_of(reply.body); s.n && rc == 0;) {
+        struct str piece = { s.p, s.n < PIECE ? s.n : PIECE };
+        r->resp.bytes += piece.n;
+        rc = on_bytes(r, piece, e);
+        s = str_from(s, piece.n);
+    }
+    cassette_reply_done(&reply);
+    return rc < 0 ? -1 : 0;
+}
+
+/* base + path, with the base's query, if it has one, kept at the end. */
+static char *make_url(const struct client *c, const struct chat_request *rq)
+{
+    cleanup_buf struct buf u = BUF_MAX(64 * KIB);
+    struct str base = str_of(c->conf.base_url), front;
+    bool query = str_cut(&base, '?', &front);
+
+    if (front.n && front.p[front.n - 1] == '/')
+        front.n--;
+    buf_putstr(&u, front);
+    c->codec->path(rq, &u);
+    if (query) {
+        buf_putc(&u, memchr(buf_cstr(&u), '?', u.n) ? '&' : '?');
+        buf_putstr(&u, base);
+    }
+    return buf_steal(&u);
+}
+
+/* What the messages may show of a URL: no query, no user. */
+static char *show_url(const char *url)
+{
+    struct str s = str_of(url), front;
+    cleanup_buf struct buf b = BUF_MAX(KIB);
+
+    str_cut(&s, '?', &front);
+    const char *scheme = memmem(front.p, front.n, "://", 3);
+    const char *host = scheme ? scheme + 3 : front.p;
+    const char *slash = memchr(host, '/', front.n - (size_t)(host - front.p));
+    const char *end = slash ? slash : front.p + front.n;
+    const char *at = memrchr(host, '@', (size_t)(end - host));
+    if (at) {
+        buf_put(&b, front.p, (size_t)(host - front.p));
+        front = str_from(front, (size_t)(at + 1 - front.p));
+    }
+    errbody_clean(&b, front, 300);
+    return buf_steal(&b);
+}
+
+static void record(struct client *c, struct str body, struct reading *r, int *rc, struct err *e)
+{
+    struct err why = ERR_INIT;
+
+    /* Nothing came, nothing to play. A cut answer is recorded as far as it came. */
+    if (c->conf.record == NULL || r->resp.status == 0)
+        return;
+    if (r->type.n == 0)
+        r->type = http_header(buf_str(&r->resp.headers), "content-type");
+    if (cassette_append(c->conf.record, body, r->resp.status, r->type, buf_str(&r->tape), &why) < 0 &&
+        *rc == 0) {
+        *rc = -1; /* an asked-for recording that cannot be made is no detail */
+        *e = why;
+    }
+}
+
+/* One attempt. *eb is filled when the service refused. */
+static int attempt(struct client *c, const struct chat_request *rq, const struct stop *stop,
+                   const struct decoder_sink *sink, const struct fault_place *p, const char *url,
+                   struct reading *r, struct errbody *eb, struct chat_turn *ret, struct err *e)
+{
+    cleanup_buf struct buf body = BUF_MAX(MAX_REPLY_BYTES), lines = BUF_MAX(64 * KIB);
+    int rc;
+
+    r->codec = c->codec;
+    r->body.max = r->tape.max = MAX_REPLY_BYTES;
+    r->head.max = 400;
+    r->taping = c->conf.record != NULL;
+    if (c->codec->encode(rq, &body, e) < 0)
+        return -1;
+    r->dec = c->codec->begin(sink);
+    r->sse = sse_new();
+    if (c->replay) {
+        rc = play(c, buf_str(&body), r, e);
+    } else {
+        c->codec->headers(c->conf.key, &lines);
+        buf_puts(&lines, rq->stream ? "Accept: text/event-stream\n" : "Accept: application/json\n");
+        buf_puts(&lines, "Expect:\n"); /* no 100-continue: it costs a round trip */
+        struct http_req hr = { url, buf_str(&body), buf_str(&lines), c->conf.connect_ms,
+                               c->conf.first_byte_ms, c->conf.stall_ms, c->conf.request_ms };
+        rc = http_stream(c->http, &hr, stop, on_bytes, r, &r->resp, e);
+        mem_wipe(lines.p, lines.n);
+    }
+    bool cut = rc < 0 && e->code == ERR_NET && r->mode == STREAM && r->resp.bytes > 0;
+    if (rc == 0 && !is_2xx(r->resp.status)) {
+        errbody_read(buf_str(&r->body), eb);
+        rc = fault_refused(p, r->resp.status, buf_str(&r->resp.headers), eb, e);
+    } else if (rc == 0) {
+        rc = conclude(r, p, false, ret, e);
+    } else if (cut) {
+        /* Servers that end sloppily have often said all: then it counts. */
+        struct err why = ERR_INIT;
+        if (conclude(r, p, true, ret, &why) == 0)
+            rc = 0;
+    }
+    record(c, buf_str(&body), r, &rc, e);
+    return rc;
+}
+
+static uint32_t next_chance(struct client *c)
+{
+    c->chance = c->chance * 1664525u + 1013904223u;
+    return c->chance >> 8;
+}
+
+/* Is there another attempt? Waits for it if so. -1: no, with the final *e. */
+static int wait_turn(struct client *c, const struct reading *r, const struct errbody *eb,
+                     const struct fault_place *p, int *tries, int64_t *loading_ms,
+                     const struct stop *stop, const struct client_events *ev, struct err *e)
+{
+    bool refused = r->resp.status && !is_2xx(r->resp.status);
+    struct retry_case rc = { e->code, refused ? r->resp.status : 0, buf_str(&r->resp.headers),
+                             refused ? eb : NULL, *tries, next_chance(c), (int64_t)time(NULL) };
+    struct retry_verdict v = retry_judge(&rc);
+    bool spent = v.loading ? *loading_ms >= LOADING_MAX_MS : *tries > c->conf.retries;
+
+    if (c->replay && v.again)
+        v.wait_ms = 0; /* nobody is at the other end */
+    if (!v.again || spent) {
+        cleanup_free char *why = v.reason ? xasprintf(" [not tried again: %s]", v.reason) : NULL;
+        return fault_final(p, *tries, why, e);
+    }
+    if (stop->deadline_ms != 0 && now_ms() + v.wait_ms >= stop->deadline_ms)
+        return fault_final(p, *tries, " [no time for another attempt before the deadline]", e);
+    if (ev && ev->retry)
+        ev->retry(ev->arg, e, v.wait_ms, *tries + 1);
+    log_debug("retry in %lld ms: %s", (long long)v.wait_ms, e->msg);
+    if (v.wait_ms > 0 && stop_sleep(stop, v.wait_ms, e) < 0)
+        return -1;
+    if (v.loading)
+        *loading_ms += v.wait_ms;
+    else
+        ++*tries;
+    return 0;
+}
+
+int client_ask(struct client *c, const struct chat_request *rq, const struct stop *stop,
+               const struct client_events *ev, struct chat_turn *ret, struct err *e)
+{
+    struct chat_request mine = *rq;
+    cleanup_free char *url = make_url(c, rq), *shown = show_url(url);
+    struct fault_place place = { c->host, shown, rq->model ? rq->model : "", c->conf.key_hint,
+                                 c->conf.key != NULL, c->replay != NULL };
+    int64_t loading_ms = 0;
+    int tries = 1;
+
+    for (;;) {
+        struct reading r = { 0 };
+        struct errbody eb = { 0 };
+        char notice[200];
+        if (stop_check(stop, e) < 0)
+            return -1;
+        mine.quirks = c->quirks.set;
+        int rc = attempt(c, &mine, stop, ev ? &ev->sink : NULL, &place, url, &r, &eb, ret, e);
+        if (rc < 0 && quirk_learn(&c->quirks, &mine, r.resp.status, &eb, notice, sizeof notice)) {
+            if (ev && ev->notice)
+                ev->notice(ev->arg, notice);
+            log_debug("quirk: %s", notice);
+            reading_done(&r);
+            continue;
+        }
+        bool over = rc == 0 || wait_turn(c, &r, &eb, &place, &tries, &loading_ms, stop, ev, e) < 0;
+        reading_done(&r);
+        if (over)
+            return rc;
+    }
+}
+
+static char *copy(const char *s)
+{
+    return s ? xstrdup(s) : NULL;
+}
+
+void client_free(struct client *c)
+{
+    if (c == NULL)
+        return;
+    if (c->conf.key)
+        mem_wipe((char *)c->conf.key, strlen(c->conf.key));
+    free((char *)c->conf.base_url);
+    free((char *)c->conf.key);
+    free((char *)c->conf.key_hint);
+    free((char *)c->conf.replay);
+    free((char *)c->conf.record);
+    free(c->host);
+    http_free(c->http);
+    cassette_free(c->replay);
+    free(c);
+}
+
+static int check_key(const struct client_conf *conf, struct err *e)
+{
+    for (const char *p = conf->key; p && *p; p++)
+        if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f)
+            return err_set(e, ERR_CONFIG, 0,
+                           "the key from %s holds a space, a line break or a letter that no key has: "
+                           "copy it again",
+                           conf->key_hint ? conf->key_hint : "the settings");
+    return 0;
+}
+
+struct client *client_new(const struct client_conf *conf, struct err *e)
+{
+    cleanup_buf struct buf host = BUF_MAX(512);
+    const struct codec *codec = codec_find(conf->codec);
+
+    if (codec == NULL) {
+        err_set(e, ERR_CONFIG, 0, "there is no wire format \"%s\"", conf->codec ? conf->codec : "");
+        return NULL;
+    }
+    if (check_key(conf, e) < 0)
+        return NULL;
+    if (conf->replay)
+        buf_puts(&host, "the replay");
+    else if (http_url_host(conf->base_url ? conf->base_url : "", &host, e) < 0) {
+        err_wrap(e, "the base URL (base_url, OPENAI_BASE_URL)");
+        return NULL;
+    }
+    struct client *c = xcalloc(1, sizeof *c);
+    c->conf = *conf;
+    c->conf.codec = codec->name;
+    c->conf.base_url = xstrdup(conf->base_url ? conf->base_url : "");
+    c->conf.key = copy(conf->key);
+    c->conf.key_hint = copy(conf->key_hint);
+    c->conf.replay = copy(conf->replay);
+    c->conf.record = copy(conf->record);
+    c->codec = codec;
+    c->host = buf_steal(&host);
+    c->chance = (uint32_t)now_us() * 2654435761u;
+    quirk_init(&c->quirks, conf->base_url);
+    secret_add(conf->key);
+    if (conf->replay ? (c->replay = cassette_open(conf->replay, e)) == NULL
+                     : (c->http = http_new(e)) == NULL) {
+        client_free(c);
+        return NULL;
+    }
+    return c;
+}

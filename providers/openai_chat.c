@@ -1,0 +1,438 @@
+/* Replies in OpenAI's chat-completions format, streamed or whole. Many services speak it, each in
+ * its own way; the rules that keep all of them working:
+ *   - there are tool calls when tool calls came, whatever finish_reason says;
+ *   - a stream is done at [DONE] or when a finish_reason was seen; otherwise it was cut;
+ *   - an error may come inside a good answer, as an event, a line or a member of a chunk;
+ *   - the last usage object wins, wherever it is;
+ *   - reasoning goes by several names, and some services want it back under the name it came with.
+ *
+ * One chunk's delta and a whole reply's message have the same members, so take_message() reads both. */
+#include "providers/openai_chat.h"
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agent/base/json.h"
+#include "agent/base/limits.h"
+#include "agent/base/mem.h"
+#include "agent/base/utf8.h"
+#include "providers/details.h"
+#include "providers/errbody.h"
+#include "providers/provider.h"
+#include "providers/retry.h"
+#include "providers/think.h"
+#include "providers/toolacc.h"
+#include "agent/base/banned.h"
+
+extern const struct codec codec_openai_chat;
+
+struct decoder {
+    struct decoder_sink sink;
+    struct buf text, reasoning, refusal, finish, id, model;
+    struct toolacc *calls;
+    struct think *think;
+    struct chat_usage usage;
+    struct details *details;
+    cJSON *extra;        /* the message's extra_content */
+    bool reasoning_back; /* it came as reasoning_content, even empty: it goes back so */
+    bool done, any_choice;
+    size_t events;
+};
+
+static const struct chat_usage no_usage = { -1, -1, -1, -1, NAN };
+
+static void on_text(void *arg, struct str piece)
+{
+    struct decoder *d = arg;
+
+    buf_putstr(&d->text, piece);
+    if (d->sink.text && piece.n)
+        d->sink.text(d->sink.arg, piece);
+}
+
+static void on_reasoning(void *arg, struct str piece)
+{
+    struct decoder *d = arg;
+
+    buf_putstr(&d->reasoning, piece);
+    if (d->sink.reasoning && piece.n)
+        d->sink.reasoning(d->sink.arg, piece);
+}
+
+static struct decoder *begin(const struct decoder_sink *sink)
+{
+    struct decoder *d = xcalloc(1, sizeof *d);
+
+    if (sink)
+        d->sink = *sink;
+    d->text.max = d->reasoning.max = d->refusal.max = MAX_ANSWER_BYTES;
+    d->finish.max = d->id.max = d->model.max = 1024;
+    d->calls = toolacc_new();
+    d->think = think_new(&(struct decoder_sink){ on_text, on_reasoning, d });
+    d->details = details_new();
+    d->usage = no_usage;
+    return d;
+}
+
+static void decoder_free(struct decoder *d)
+{
+    if (d == NULL)
+        return;
+    buf_free(&d->text);
+    buf_free(&d->reasoning);
+    buf_free(&d->refusal);
+    buf_free(&d->finish);
+    buf_free(&d->id);
+    buf_free(&d->model);
+    toolacc_free(d->calls);
+    think_free(d->think);
+    details_free(d->details);
+    cJSON_Delete(d->extra);
+    free(d);
+}
+
+static void path(const struct chat_request *rq, struct buf *out)
+{
+    (void)rq;
+    buf_puts(out, "/chat/completions");
+}
+
+static void headers(const char *key, struct buf *lines)
+{
+    buf_puts(lines, "Content-Type: application/json\n");
+    if (key)
+        buf_putf(lines, "Authorization: Bearer %s\n", key);
+}
+
+/* An error that came inside a good answer. */
+static int inband(struct str json, struct err *e)
+{
+    struct errbody eb;
+
+    errbody_read(json, &eb);
+    long status = retry_inband_status(&eb);
+    bool worth = retry_hopeless(status, &eb) == NULL;
+    return err_set(e, worth ? ERR_NET : ERR_PROVIDER, (int)status,
+                   "the service reports an error inside its answer: %s",
+                   eb.text[0] ? eb.text : "(no words)");
+}
+
+/* Later values overwrite, absent ones leave: some services repeat the usage on every chunk. */
+static void set_count(int64_t *dst, const cJSON *o, const char *name)
+{
+    int64_t v = json_int(o, name, -1);
+
+    if (v >= 0)
+        *dst = v;
+}
+
+static void take_usage(struct decoder *d, const cJSON *u)
+{
+    const cJSON *in = json_obj(u, "prompt_tokens_details");
+    const cJSON *out = json_obj(u, "completion_tokens_details");
+    int64_t total = json_int(u, "total_tokens", -1);
+    struct chat_usage *g = &d->usage;
+
+    if (u == NULL)
+        return;
+    *g = no_usage;
+    set_count(&g->input, u, "prompt_tokens");
+    set_count(&g->output, u, "completion_tokens");
+    set_count(&g->cached, u, "cache_read_input_tokens");
+    set_count(&g->cached, u, "prompt_cache_hit_tokens");
+    set_count(&g->cached, in, "cached_tokens");
+    set_count(&g->reasoning, u, "reasoning_tokens");
+    set_count(&g->reasoning, out, "reasoning_tokens");
+    /* Two services leave the hidden reasoning out of completion_tokens and only count it in the
+     * total: it is output, and it is paid as such. */
+    if (g->input >= 0 && g->output >= 0 && total > g->input + g->output) {
+        int64_t hidden = total - g->input - g->output;
+        g->output += hidden;
+        if (g->reasoning < hidden)
+            g->reasoning = hidden;
+    }
+    g->cost = json_num(u, "cost", NAN);
+    if (isnan(g->cost))
+        g->cost = json_num(json_obj(u, "cost"), "total_cost", NAN);
+    if (isnan(g->cost) && json_get(u, "cost_in_usd_ticks"))
+        g->cost = json_num(u, "cost_in_usd_ticks", NAN) / 1e10;
+    if (g->cost < 0)
+        g->cost = NAN;
+}
+
+/* Content is a string, or a list of parts from services whose models think aloud. */
+static void take_content(struct decoder *d, const cJSON *content)
+{
+    const cJSON *part, *inner;
+
+    if (cJSON_IsString(content))
+        think_feed(d->think, str_of(content->valuestring));
+    if (!cJSON_IsArray(content))
+        return;
+    cJSON_ArrayForEach(part, content) {
+        if (json_str(part, "text"))
+            think_feed(d->think, str_of(json_str(part, "text")));
+        cJSON_ArrayForEach(inner, json_arr(part, "thinking"))
+            on_reasoning(d, str_of(json_str(inner, "text")));
+        if (json_str(part, "thinking"))
+            on_reasoning(d, str_of(json_str(part, "thinking")));
+    }
+}
+
+/* In a whole reply each element is a call of its own (`ordinal`), whatever its index says; in a
+ * stream (-1) it is a piece. */
+static int take_call(struct decoder *d, const cJSON *t, long ordinal, struct err *e)
+{
+    const cJSON *fn = json_obj(t, "function"), *args = json_get(fn, "arguments");
+    const cJSON *extra = json_obj(t, "extra_content");
+    struct toolacc_piece p = { .index = -1 };
+    cleanup_free char *args_text = NULL, *extra_text = NULL;
+
+    if (!cJSON_IsObject(t))
+        return 0;
+    p.index = ordinal >= 0 ? ordinal : (long)json_int(t, "index", -1);
+    p.id = str_of(json_str(t, "id"));
+    p.name = str_of(json_str(fn, "name"));
+    if (cJSON_IsString(args)) {
+        p.args = str_of(args->valuestring);
+    } else if (args && !cJSON_IsNull(args)) {
+        args_text = json_text(args);
+        p.args = str_of(args_text);
+    }
+    if (extra) {
+        extra_text = json_text(extra);
+        p.extra = str_of(extra_text);
+    }
+    return toolacc_add(d->calls, &p, e);
+}
+
+/* A delta, or a whole message. */
+static int take_message(struct decoder *d, const cJSON *m, bool whole, struct err *e)
+{
+    const char *thought = json_str(m, "reasoning_content");
+    const cJSON *t;
+    long ordinal = 0;
+
+    d->reasoning_back = d->reasoning_back || thought != NULL;
+    if (thought == NULL || *thought == '\0')
+        thought = json_str(m, "reasoning");
+    if (thought && *thought)
+        on_reasoning(d, str_of(thought));
+    take_content(d, json_get(m, "content"));
+    buf_putstr(&d->refusal, str_of(json_str(m, "refusal")));
+    if (details_add(d->details, json_arr(m, "reasoning_details"), e) < 0)
+        return -1;
+    if (json_obj(m, "extra_content")) {
+        cJSON_Delete(d->extra);
+        d->extra = cJSON_Duplicate(json_obj(m, "extra_content"), true);
+    }
+    cJSON_ArrayForEach(t, json_arr(m, "tool_calls"))
+        if (take_call(d, t, whole ? ordinal++ : -1, e) < 0)
+            return -1;
+    if (d->text.over || d->reasoning.over || d->refusal.over)
+        return err_set(e, ERR_PROVIDER, 0, "the reply's text is longer than %u MiB",
+                       MAX_ANSWER_BYTES / MIB);
+    return 0;
+}
+
+static void take_word(struct buf *dst, const char *s, bool overwrite)
+{
+    if (s == NULL || *s == '\0' || (dst->n && !overwrite))
+        return;
+    buf_clear(dst);
+    buf_putstr(dst, utf8_head(str_of(s), 512));
+}
+
+/* What a chunk and a whole reply have in common. */
+static int take_reply(struct decoder *d, const cJSON *j, bool whole, struct err *e)
+{
+    const cJSON *choice, *m;
+
+    take_word(&d->id, json_str(j, "id"), false);
+    take_word(&d->model, json_str(j, "model"), false);
+    take_usage(d, json_obj(json_obj(j, "x_groq"), "usage"));
+    take_usage(d, json_obj(j, "usage"));
+    cJSON_ArrayForEach(choice, json_arr(j, "choices")) {
+        if (json_int(choice, "index", 0) != 0)
+            continue; /* only one answer was asked for */
+        d->any_choice = true;
+        m = json_obj(choice, whole ? "message" : "delta");
+        /* A service that ignores "stream" in one way or the other. A `message` beside a delta is
+         * the sum so far, and would double the text. */
+        if (m == NULL)
+            m = json_obj(choice, whole ? "delta" : "message");
+        if (m && take_message(d, m, whole, e) < 0)
+            return -1;
+        take_word(&d->finish, json_str(choice, "finish_reason"), true);
+    }
+    return 0;
+}
+
+static bool is_error(const cJSON *j)
+{
+    const cJSON *err = json_get(j, "error");
+
+    return cJSON_IsObject(err) || (cJSON_IsString(err) && *err->valuestring);
+}
+
+static int event(struct decoder *d, struct str name, struct str data, struct err *e)
+{
+    data = str_trim(data);
+    if (d->done || data.n == 0)
+        return 0;
+    d->events++;
+    if (str_starts(data, "[DONE]")) {
+        d->done = true;
+        return 0;
+    }
+    if (str_is(name, "error"))
+        return inband(data, e);
+    cleanup_json cJSON *j = reply_json(data, e);
+    if (j == NULL)
+        return err_wrap(e, "event %zu of the stream", d->events);
+    if (is_error(j))
+        return inband(data, e);
+    return take_reply(d, j, false, e);
+}
+
+static int body(struct decoder *d, struct str json, struct err *e)
+{
+    cleanup_json cJSON *j = reply_json(json, e);
+
+    if (j == NULL)
+        return -1;
+    if (is_error(cJSON_IsArray(j) ? cJSON_GetArrayItem(j, 0) : j))
+        return inband(json, e);
+    if (take_reply(d, j, true, e) < 0)
+        return -1;
+    if (!d->any_choice) {
+        struct errbody eb;
+        errbody_read(json, &eb);
+        return err_set(e, ERR_PROVIDER, 0, "the answer is JSON, but no chat reply (no \"choices\"): %s",
+                       eb.text);
+    }
+    d->done = true;
+    return 0;
+}
+
+static enum chat_stop stop_of(const struct decoder *d)
+{
+    static const struct {
+        const char *word;
+        enum chat_stop stop;
+    } words[] = {
+        { "stop", CHAT_STOP_END },          { "tool_calls", CHAT_STOP_END },
+        { "function_call", CHAT_STOP_END }, { "eos", CHAT_STOP_END },
+        { "end_turn", CHAT_STOP_END },      { "tool_use", CHAT_STOP_END },
+        { "stop_sequence", CHAT_STOP_END }, { "length", CHAT_STOP_LENGTH },
+        { "max_tokens", CHAT_STOP_LENGTH }, { "content_filter", CHAT_STOP_FILTER },
+        { "SAFETY", CHAT_STOP_FILTER },     { "refusal", CHAT_STOP_REFUSAL },
+        { "pause_turn", CHAT_STOP_PAUSE },  { "model_context_window_exceeded", CHAT_STOP_CONTEXT },
+    };
+
+    if (d->refusal.n)
+        return CHAT_STOP_REFUSAL;
+    if (d->finish.n == 0)
+        return CHAT_STOP_END;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strcmp(buf_cstr(&d->finish), words[i].word) == 0)
+            return words[i].stop;
+    return CHAT_STOP_OTHER;
+}
+
+static const char *call_extra(const void *arg, size_t i)
+{
+    return toolacc_extra(arg, i);
+}
+
+/* The assistant's message as it goes back: what the service needs to see again is in it. */
+static char *make_raw(const struct decoder *d, const struct chat_turn *t)
+{
+    struct buf out = BUF_MAX(SIZE_MAX / 2);
+    const char *said = t->text ? t->text : t->refusal;
+
+    buf_puts(&out, "{\"role\":\"assistant\",\"content\":");
+    if (said == NULL && t->n_calls)
+        buf_puts(&out, "null");
+    else
+        json_quote(&out, str_of(said));
+    if (d->reasoning_back && t->n_calls) {
+        buf_puts(&out, ",\"reasoning_content\":");
+        json_quote(&out, buf_str(&d->reasoning));
+    }
+    if (details_any(d->details)) {
+        buf_puts(&out, ",\"reasoning_details\":");
+        details_put(d->details, &out);
+    }
+    if (d->extra) {
+        cleanup_free char *extra = json_text(d->extra);
+        buf_putf(&out, ",\"extra_content\":%s", extra);
+    }
+    if (t->n_calls) {
+        buf_puts(&out, ",\"tool_calls\":");
+        openai_chat_put_calls(&out, t->calls, t->n_calls, call_extra, d->calls);
+    }
+    buf_putc(&out, '}');
+    return buf_steal(&out);
+}
+
+/* Text that came in pieces may hold invalid bytes: the turn's strings are UTF-8. */
+static char *text_of(const struct buf *b)
+{
+    cleanup_buf struct buf out = BUF_MAX(SIZE_MAX / 2);
+    struct str s = buf_str(b);
+
+    if (s.n == 0)
+        return NULL;
+    if (utf8_valid(s))
+        return str_dup(s);
+    while (s.n) {
+        size_t n = utf8_seq(s, NULL);
+        if (n)
+            buf_put(&out, s.p, n);
+        else
+            buf_puts(&out, "\xEF\xBF\xBD");
+        s = str_from(s, n ? n : 1);
+    }
+    return buf_steal(&out);
+}
+
+static int finish(struct decoder *d, struct chat_turn *ret, struct err *e)
+{
+    think_end(d->think);
+    if (!d->done && d->finish.n == 0)
+        return err_set(e, ERR_NET, 0,
+                       "the reply was cut: the stream ended after %zu events without its end mark",
+                       d->events);
+    if (!d->any_choice)
+        return err_set(e, ERR_NET, 0, "the stream held no reply");
+    if (str_is(buf_str(&d->finish), "error") ||
+        str_is(buf_str(&d->finish), "insufficient_system_resource"))
+        return err_set(e, ERR_NET, 0, "the service gave up in the middle of its reply (%s)",
+                       buf_cstr(&d->finish));
+    memset(ret, 0, sizeof *ret);
+    ret->text = text_of(&d->text);
+    ret->reasoning = text_of(&d->reasoning);
+    ret->refusal = text_of(&d->refusal);
+    ret->response_id = text_of(&d->id);
+    ret->model = text_of(&d->model);
+    ret->stop_word = text_of(&d->finish);
+    ret->stop = stop_of(d);
+    ret->usage = d->usage;
+    toolacc_finish(d->calls, buf_str(&d->id), &ret->calls, &ret->n_calls);
+    ret->raw = make_raw(d, ret);
+    ret->wire = xstrdup(OPENAI_CHAT);
+    return 0;
+}
+
+const struct codec codec_openai_chat = {
+    .name = OPENAI_CHAT,
+    .path = path,
+    .headers = headers,
+    .encode = openai_chat_encode,
+    .begin = begin,
+    .event = event,
+    .body = body,
+    .finish = finish,
+    .free = decoder_free,
+};
