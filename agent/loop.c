@@ -45,6 +45,16 @@ static void on_retry(void *arg, const struct err *why, int64_t wait_ms, int atte
     record_event(run->record, "retry", ev);
 }
 
+static void on_notice(void *arg, const char *line)
+{
+    struct run *run = arg;
+    cJSON *ev = cJSON_CreateObject();
+
+    ui_warn(run->ui, "%s", line);
+    json_add_str(ev, "text", str_of(line));
+    record_event(run->record, "notice", ev);
+}
+
 static void add(int64_t *sum, int64_t v)
 {
     *sum = *sum < 0 || v < 0 ? -1 : *sum + v;
@@ -161,6 +171,7 @@ static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
     struct client_events ev = {
         .sink = { .text = on_text, .arg = run },
         .retry = on_retry,
+        .notice = on_notice,
         .arg = run,
     };
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "agent/attach.h"
 #include "agent/base/io.h"
@@ -114,12 +115,21 @@ static int read_stdin(struct program *p, struct err *e)
 {
     bool is_prompt = conf_prompt_is_stdin(&p->conf);
 
-    if (p->conf.standard_input == STDIN_NO && !is_prompt)
-        return 0;
-    const char *dir = record_scratch(p->run.record, e);
+    struct stat st;
+    if (!is_prompt && (p->conf.standard_input == STDIN_NO || fstat(STDIN_FILENO, &st) < 0 ||
+                       S_ISCHR(st.st_mode)))
+        return 0; /* a terminal or /dev/null: nothing to keep a folder for */
+    const char *dir = record_inputs(p->run.record, e);
     if (dir == NULL)
         return -1;
-    struct attach_stdin in = { STDIN_FILENO, is_prompt, dir, on_notice, p->run.ui };
+    struct attach_stdin in = {
+        .fd = STDIN_FILENO,
+        .is_prompt = is_prompt,
+        .wait = p->conf.standard_input == STDIN_WAIT,
+        .dir = dir,
+        .notice = on_notice,
+        .arg = p->run.ui,
+    };
     if (attach_stdin(&p->files, &in, &p->stop, &p->stdin_text, e) < 0)
         return -1;
     if (is_prompt)
@@ -281,6 +291,7 @@ static int prepare(struct program *p, struct err *e)
     record_event(r->record, "inputs", inputs);
     if (sandbox_wait_ready(r->sandbox, &p->stop, e) < 0)
         return -1;
+    record_drop_inputs(r->record);
     record_sandbox(p);
     if (extra == NULL && p->conf.ephemeral)
         extra = xasprintf("agent-files-%s", record_id(r->record));

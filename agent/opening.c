@@ -109,9 +109,7 @@ int opening_write(struct run *run, const char *question, const char *stdin_text,
 
     if (sys_text == NULL)
         return -1;
-    cleanup_free char *user = stdin_text
-                                  ? xasprintf("%s\n\n<stdin>\n%s\n</stdin>", question, stdin_text)
-                                  : xstrdup(question);
+    cleanup_free char *user = attach_prompt(question, stdin_text);
     convo_system(&run->convo, sys_text);
     convo_user(&run->convo, user);
     record_text(run, "system", sys_text);

@@ -18,7 +18,7 @@
 struct record {
     char id[40];
     char *dir;     /* NULL: ephemeral */
-    char *scratch; /* NULL until asked for */
+    char *inputs;  /* NULL until asked for */
     int dir_fd, events_fd, artifacts_fd;
     int64_t seq;
     struct err first; /* the first failure to write */
@@ -59,7 +59,7 @@ static int open_folder(struct record *r, const char *root, struct err *e)
                        dir);
     r->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (r->dir_fd < 0 || mkdirat(r->dir_fd, "cells", 0700) < 0 ||
-        mkdirat(r->dir_fd, "artifacts", 0700) < 0)
+        mkdirat(r->dir_fd, "inputs", 0700) < 0 || mkdirat(r->dir_fd, "artifacts", 0700) < 0)
         return err_set(e, ERR_SYS, errno, "create the session folder %s", dir);
     r->artifacts_fd = openat(r->dir_fd, "artifacts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     r->events_fd = openat(r->dir_fd, "events.jsonl",
@@ -85,17 +85,14 @@ struct record *record_new(const char *root, bool ephemeral, struct err *e)
 
 void record_free(struct record *r)
 {
-    struct err e = ERR_INIT;
-
     if (r == NULL)
         return;
-    if (r->scratch)
-        (void)io_remove_tree(AT_FDCWD, r->scratch, &e);
+    record_drop_inputs(r);
     cleanup_closep(&r->dir_fd);
     cleanup_closep(&r->events_fd);
     cleanup_closep(&r->artifacts_fd);
     free(r->dir);
-    free(r->scratch);
+    free(r->inputs);
     free(r);
 }
 
@@ -114,18 +111,27 @@ int record_artifacts_fd(struct record *r)
     return r->artifacts_fd;
 }
 
-const char *record_scratch(struct record *r, struct err *e)
+const char *record_inputs(struct record *r, struct err *e)
 {
-    if (r->scratch)
-        return r->scratch;
+    if (r->inputs)
+        return r->inputs;
+    if (r->dir)
+        return r->inputs = io_join(r->dir, "inputs");
     const char *tmp = getenv("TMPDIR");
-    char *path = xasprintf("%s/agent-XXXXXX", tmp && tmp[0] == '/' ? tmp : "/tmp");
+    cleanup_free char *path = xasprintf("%s/agent-XXXXXX", tmp && tmp[0] == '/' ? tmp : "/tmp");
     if (mkdtemp(path) == NULL) {
         err_set(e, ERR_SYS, errno, "create a temporary folder %s", path);
-        free(path);
         return NULL;
     }
-    return r->scratch = path;
+    return r->inputs = steal_ptr(&path);
+}
+
+void record_drop_inputs(struct record *r)
+{
+    struct err e = ERR_INIT;
+
+    if (r->dir == NULL && r->inputs != NULL)
+        (void)io_remove_tree(AT_FDCWD, r->inputs, &e);
 }
 
 static void note_error(struct record *r, const struct err *e)
