@@ -1,3 +1,20 @@
-# Which sources go into which program: run.c and frame.c are the agent's side, the rest the helper's.
+# Which sources go into which program, and what is made before they compile: the seccomp filters (from the policy
+# table, through libseccomp) and context.so (put into the helper as an array).
+.DEFAULT_GOAL := all
 SANDBOX_AGENT_SRC := sandbox/run.c sandbox/frame.c
-SANDBOX_HELPER_SRC := sandbox/main.c
+SANDBOX_HELPER_SRC := $(addprefix sandbox/,main.c spec.c spec_help.c status.c ns.c mounts.c sources.c limits.c \
+	cgroup.c caps.c seccomp_policy.c seccomp.c landlock.c init.c command.c watch.c meter.c hints.c check.c)
+
+$(B)/gen/seccomp_gen: sandbox/seccomp_gen.c sandbox/seccomp_policy.c sandbox/seccomp_policy.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=c17 -O1 $(WARN) -o $@ $(filter %.c,$^) -lseccomp
+$(B)/gen/seccomp_bpf.h: $(B)/gen/seccomp_gen
+	$< > $@.tmp && mv $@.tmp $@
+# Freestanding: it is loaded by a Python whose libc is not ours, and must not call into it.
+$(B)/gen/context.so: sandbox/context.c sandbox/landlock.h sandbox/raw.h $(B)/gen/seccomp_bpf.h
+	$(CC) $(CPPFLAGS) -std=c17 -O2 $(WARN) -ffreestanding -fPIC -fno-stack-protector -fno-builtin \
+		-fvisibility=hidden -shared -nostdlib -Wl,-z,noexecstack,-z,relro,-z,now -o $@ $<
+$(B)/gen/context_so.h: $(B)/gen/context.so
+	od -An -v -tx1 $< | sed 's/ \([0-9a-f][0-9a-f]\)/0x\1,/g' > $@.tmp && mv $@.tmp $@
+$(B)/obj/sandbox/seccomp.o: $(B)/gen/seccomp_bpf.h
+$(B)/obj/sandbox/mounts.o: $(B)/gen/context_so.h

@@ -1,0 +1,145 @@
+/* The sandbox under construction, and the steps that build it. Internal to agent-sandbox: every file of the
+ * helper fills its part of struct box; main.c holds the order of the steps.
+ *
+ * A step returns 0, or -1 with *e saying what failed, why, and what mends it. The layer's name is put before it by main.c.
+ * Nothing here blocks, except box_watch() and init_run(), which wait for the command. */
+#ifndef SANDBOX_BOX_H
+#define SANDBOX_BOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "agent/base/err.h"
+#include "agent/base/str.h"
+#include "sandbox/spec.h"
+
+enum { INNER_ID = 1000 }; /* uid and gid that the code sees */
+
+/* One entry of the file tree to be built, with its source open: sources.c makes the list, mounts.c
+ * works it off in order. */
+enum op_kind {
+    OP_DIR,      /* an empty directory */
+    OP_TMPFS,    /* `text` holds the mount options */
+    OP_TREE,     /* `fd`: a detached mount to be attached at dst */
+    OP_SYMLINK,  /* `text` is the target */
+    OP_TEXT,     /* a file of ours with this text */
+    OP_COPY,     /* `fd`: an open file whose bytes are copied to dst, `size` of them */
+    OP_PROC,     /* with its covers */
+};
+struct op {
+    enum op_kind kind;
+    char *dst;     /* owned; absolute */
+    char *text;    /* owned */
+    int fd;        /* owned; -1 if none */
+    bool is_dir;   /* OP_TREE */
+    bool writable; /* OP_COPY */
+    int64_t size;  /* OP_COPY */
+    unsigned mount_flags;
+};
+
+enum limits_backend { BACKEND_RLIMITS, BACKEND_CGROUP1, BACKEND_CGROUP2 };
+struct cgroup {
+    enum limits_backend backend;
+    int attach_fds[4]; /* the child writes "0" to each: it moves itself */
+    size_t n_attach;
+    int events_fd;  /* memory.events or memory.oom_control: holds the oom_kill count */
+    int notify_fd;  /* cgroup1: eventfd that counts out-of-memory events; -1 */
+    int peak_fd;    /* highest memory use, bytes; -1 where the kernel lacks it */
+    int cpu_fd;     /* processor time used; -1 */
+    bool has_cpu;   /* cpu-share can be enforced */
+};
+
+struct box {
+    const struct spec *spec;
+    bool from_root;
+    uid_t uid; /* on the host: what the sandbox's 1000 is outside */
+    gid_t gid;
+    struct op *ops;
+    size_t n_ops;
+    struct cgroup cg;
+    struct buf weaker;  /* one line a weakness */
+    long landlock;      /* level, 0 = none */
+    int info_fd;        /* init and the command's process -> helper: struct info records */
+    int leash_fd;       /* helper -> init: hangs up when the helper is gone */
+    int meter_fds[3];   /* /workspace, /tmp, /dev/shm, for the watcher that sums memory; -1 */
+    int64_t start_us;
+};
+
+/* What init and the command's process tell the helper, over one pipe. */
+enum info_kind { INFO_FAILED = 1, INFO_NOT_RUN, INFO_ENDED };
+struct info {
+    enum info_kind kind;
+    int status;      /* INFO_ENDED: wait status of the command; INFO_NOT_RUN: 126 or 127 */
+    char layer[32];  /* INFO_FAILED */
+    struct err err;
+};
+
+/* --- sources.c: opens everything that comes from the host, by the caller's rights --- */
+int sources_open_files(struct box *b, struct err *e); /* data and file descriptors; before any change of id */
+int sources_open_trees(struct box *b, struct err *e); /* mounts: where CAP_SYS_ADMIN is, root or child */
+void sources_print(struct buf *out);
+void ops_free(struct box *b);
+
+/* --- cgroup.c --- */
+int cgroup_make(struct box *b, struct err *e); /* as root: makes the group and its keeper */
+int cgroup_join(struct box *b, struct err *e); /* in the child */
+/* Times that the memory limit killed something; peak in bytes; processor time in ms (-1 unknown). */
+int64_t cgroup_oom_kills(const struct cgroup *cg);
+int64_t cgroup_peak(const struct cgroup *cg);
+int64_t cgroup_cpu_ms(const struct cgroup *cg);
+
+/* --- ns.c --- */
+int ns_drop_root(struct box *b, struct err *e);
+/* Forks into new namespaces; 0 in the child, the child's pid and *ret_pidfd in the helper. */
+pid_t ns_fork(struct box *b, int *ret_pidfd, struct err *e);
+int ns_map_ids(struct box *b, struct err *e);
+int ns_names(struct box *b, struct err *e);
+int ns_session(struct box *b, struct err *e);
+
+/* --- mounts.c --- */
+int mounts_build(struct box *b, struct err *e);
+int mounts_pivot(struct box *b, struct err *e);
+int workspace_send(struct box *b, struct err *e);
+
+/* --- limits.c, caps.c, landlock.c, seccomp.c --- */
+int limits_apply(struct box *b, struct err *e);
+int limits_threads(const struct box *b); /* how many threads numpy may start */
+void limits_print(struct buf *out);
+int caps_drop(struct box *b, struct err *e); /* all of them, and no_new_privs; reads back that they are gone */
+int landlock_apply(struct box *b, struct err *e);
+long landlock_level(void);
+void landlock_print(struct buf *out);
+int seccomp_command(struct box *b, struct err *e);
+int seccomp_init_filter(struct box *b, struct err *e);
+void seccomp_print(struct buf *out);
+
+/* --- command.c, init.c: both end the process --- */
+void command_exec(struct box *b) __attribute__((noreturn));
+void init_run(struct box *b, pid_t command) __attribute__((noreturn));
+void environment_print(struct buf *out);
+/* Reports a failure of set-up to the helper and ends the process. */
+void box_fail(struct box *b, const char *layer, const struct err *e) __attribute__((noreturn));
+
+/* --- watch.c: the helper's wait; returns its exit status. `ready_fd` hangs up when the command runs --- */
+int box_watch(struct box *b, pid_t init, int pidfd, int info_fd, int ready_fd);
+/* --- main.c: text on stderr and the "error" event; returns `exit_status` --- */
+int box_report(const struct spec *s, const char *layer, const struct err *e, int exit_status);
+
+/* --- meter.c: without a memory cgroup --- */
+struct meter;
+struct meter *meter_new(const struct box *b, pid_t init);
+/* Sums memory; over the limit it kills the largest process and returns 1, else 0. */
+int meter_check(struct meter *m);
+int64_t meter_peak(const struct meter *m);
+int64_t meter_cpu_ms(struct meter *m);
+void meter_free(struct meter *m);
+
+/* --- hints.c: why this kernel or its configuration refused, and what to type --- */
+int hint_namespace(struct err *e, int sys, const char *what);
+int hint_mount(struct err *e, int sys, const char *what);
+
+/* --- check.c --- */
+int check_run(void);
+int policy_print(void);
+
+#endif

@@ -1,0 +1,391 @@
+/* Memory and processes of the whole sandbox, counted by the kernel.
+ *
+ * Root makes a group of its own in the version 1 or version 2 tree. An ordinary user gets one where a
+ * version 2 subtree is delegated to the user (under systemd: below user@UID.service). Else there are per-process
+ * limits and the meter (meter.c), reported as weaker.
+ *
+ * A keeper process waits for the end of everything else (a pipe hangs up) and then removes the group, also when
+ * helper and agent were killed. Groups that a killed keeper left are removed by the next start.
+ *
+ * The child moves itself, by writing "0" to descriptors that were opened while it was still permitted: to
+ * version 1 `tasks', which moves one thread and so takes no lock over all of the machine's forks (18 ms). */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "sandbox/box.h"
+#include "agent/base/io.h"
+#include "agent/base/mem.h"
+#include "agent/base/banned.h"
+
+#define ROOT_DIR "/sys/fs/cgroup"
+#define PREFIX "agent-sandbox."
+/* Group directories of one sandbox: memory, pids, cpu. */
+#define MAX_GROUPS 3
+
+struct groups {
+    char *dirs[MAX_GROUPS]; /* owned */
+    size_t n;
+};
+
+static void groups_free(struct groups *g)
+{
+    for (size_t i = 0; i < g->n; i++)
+        free(g->dirs[i]);
+    g->n = 0;
+}
+
+static int open_in(const char *dir, const char *name, int flags)
+{
+    cleanup_free char *path = io_join(dir, name);
+
+    return open(path, flags | O_CLOEXEC);
+}
+
+static int write_file(const char *dir, const char *name, const char *text)
+{
+    cleanup_fd int fd = open_in(dir, name, O_WRONLY);
+
+    return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
+}
+
+static int write_number(const char *dir, const char *name, int64_t v)
+{
+    char text[32];
+
+    snprintf(text, sizeof text, "%lld", (long long)v);
+    return write_file(dir, name, text);
+}
+
+/* Small files of the kernel are read whole and anew each time. */
+static bool read_text(int fd, char *text, size_t size)
+{
+    ssize_t n = fd >= 0 ? pread(fd, text, size - 1, 0) : -1;
+
+    if (n < 0)
+        return false;
+    text[n] = '\0';
+    return true;
+}
+
+/* --- the keeper --- */
+
+static void kill_group(const char *dir)
+{
+    char text[4096];
+    cleanup_fd int fd = open_in(dir, "cgroup.procs", O_RDONLY);
+
+    if (write_file(dir, "cgroup.kill", "1") == 0 || !read_text(fd, text, sizeof text))
+        return;
+    for (char *p = text, *end; (void)(end = p), *p; p = end + (*end == '\n')) {
+        long pid = strtol(p, &end, 10);
+        if (pid > 1)
+            kill((pid_t)pid, SIGKILL);
+        if (end == p)
+            break;
+    }
+}
+
+/* Ends the process. Everything else of this sandbox holds `pipe_fd`'s other end. */
+__attribute__((noreturn)) static void keeper_run(const struct groups *g, int pipe_fd)
+{
+    struct pollfd p = { pipe_fd, 0, 0 };
+    sigset_t all;
+
+    /* Descriptors of the caller would keep its pipes from hanging up; a signal to its process group would
+     * leave the groups behind. */
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    setsid();
+    if (pipe_fd > 0)
+        syscall(SYS_close_range, 0, (unsigned)pipe_fd - 1, 0);
+    syscall(SYS_close_range, (unsigned)pipe_fd + 1, ~0u, 0);
+    prctl(PR_SET_NAME, "sandbox-keeper");
+    while (poll(&p, 1, -1) < 0)
+        ;
+    for (size_t i = 0; i < g->n; i++)
+        for (int tries = 0; rmdir(g->dirs[i]) < 0 && errno == EBUSY && tries < 200; tries++) {
+            kill_group(g->dirs[i]);
+            poll(NULL, 0, tries < 20 ? 1 : 50); /* the kernel is still taking the last process apart */
+        }
+    _exit(0);
+}
+
+static int keeper_start(struct groups *g, struct err *e)
+{
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "pipe");
+    pid_t pid = fork();
+    /* Twice, so that the helper has no child to reap but init. */
+    if (pid == 0) {
+        pid = fork();
+        if (pid == 0)
+            keeper_run(g, fds[0]);
+        _exit(pid < 0 ? 1 : 0);
+    }
+    int status = 1;
+    if (pid > 0)
+        waitpid(pid, &status, 0);
+    close(fds[0]);
+    if (pid < 0 || status != 0) {
+        close(fds[1]);
+        return err_set(e, ERR_SANDBOX, pid < 0 ? errno : 0, "cannot start the cgroup's keeper");
+    }
+    /* fds[1] stays open in the helper and in init to the end, on purpose: its closing is the signal. */
+    return 0;
+}
+
+/* --- making groups --- */
+
+/* Groups whose maker is gone and that are empty: left by a keeper that was killed. */
+static void sweep(const char *parent)
+{
+    DIR *d = opendir(parent);
+    struct dirent *entry;
+
+    while (d && (entry = readdir(d)) != NULL) {
+        if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
+            continue;
+        long pid = strtol(entry->d_name + strlen(PREFIX), NULL, 10);
+        if (pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+            unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR);
+    }
+    if (d)
+        closedir(d);
+}
+
+static char *make_group(struct groups *g, const char *parent)
+{
+    sweep(parent);
+    char *dir = xasprintf("%s/" PREFIX "%d", parent, (int)getpid());
+    if (mkdir(dir, 0755) < 0 && errno == EEXIST) {
+        rmdir(dir); /* of an earlier process with our pid */
+        if (mkdir(dir, 0755) < 0)
+            cleanup_freep(&dir);
+    } else if (access(dir, F_OK) < 0) {
+        cleanup_freep(&dir);
+    }
+    if (dir)
+        g->dirs[g->n++] = dir;
+    return dir;
+}
+
+static int add_attach(struct cgroup *cg, const char *dir, const char *file)
+{
+    int fd = open_in(dir, file, O_WRONLY);
+
+    if (fd < 0)
+        return -1;
+    cg->attach_fds[cg->n_attach++] = fd;
+    return 0;
+}
+
+/* v1: an eventfd that the kernel signals when the group runs out of memory. */
+static int oom_eventfd(const char *dir, int oom_control)
+{
+    char text[64];
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    snprintf(text, sizeof text, "%d %d", fd, oom_control);
+    if (fd >= 0 && write_file(dir, "cgroup.event_control", text) < 0)
+        cleanup_closep(&fd);
+    return fd;
+}
+
+static int64_t pids_limit(const struct box *b)
+{
+    return b->spec->limits[LIMIT_PROCESSES] + 1; /* and pid 1 */
+}
+
+static int make_v1(struct box *b, struct groups *g)
+{
+    const int64_t *limits = b->spec->limits;
+    struct cgroup *cg = &b->cg;
+    char *memory = make_group(g, ROOT_DIR "/memory");
+
+    if (!memory || write_number(memory, "memory.limit_in_bytes", limits[LIMIT_MEMORY]) < 0)
+        return -1;
+    /* Swap would be a way around; the file is missing where the kernel does not count swap. */
+    if (write_number(memory, "memory.memsw.limit_in_bytes", limits[LIMIT_MEMORY]) < 0 && errno != ENOENT)
+        return -1;
+    cg->events_fd = open_in(memory, "memory.oom_control", O_RDONLY);
+    cg->peak_fd = open_in(memory, "memory.max_usage_in_bytes", O_RDONLY);
+    if (cg->events_fd < 0 || add_attach(cg, memory, "tasks") < 0)
+        return -1;
+    cg->notify_fd = oom_eventfd(memory, cg->events_fd);
+    char *pids = make_group(g, ROOT_DIR "/pids");
+    if (pids && (write_number(pids, "pids.max", pids_limit(b)) < 0 || add_attach(cg, pids, "tasks") < 0))
+        return -1;
+    if (limits[LIMIT_CPU_SHARE]) {
+        char *cpu = make_group(g, ROOT_DIR "/cpu");
+        cg->has_cpu = cpu && write_number(cpu, "cpu.cfs_quota_us", limits[LIMIT_CPU_SHARE] * 1000) == 0 &&
+                      add_attach(cg, cpu, "tasks") == 0;
+    }
+    cg->backend = BACKEND_CGROUP1;
+    return 0;
+}
+
+static int make_v2(struct box *b, struct groups *g, const char *parent)
+{
+    const int64_t *limits = b->spec->limits;
+    struct cgroup *cg = &b->cg;
+    char text[64];
+    char *dir = make_group(g, parent);
+
+    if (!dir || write_number(dir, "memory.max", limits[LIMIT_MEMORY]) < 0)
+        return -1;
+    if (write_number(dir, "memory.swap.max", 0) < 0 && errno != ENOENT)
+        return -1;
+    /* The largest process is killed, not all: the template outlives its contexts. */
+    write_file(dir, "memory.oom.group", "0");
+    if (access(dir, F_OK) == 0 && write_number(dir, "pids.max", pids_limit(b)) < 0 && errno != ENOENT)
+        return -1;
+    if (limits[LIMIT_CPU_SHARE]) {
+        snprintf(text, sizeof text, "%lld 100000", (long long)limits[LIMIT_CPU_SHARE] * 1000);
+        cg->has_cpu = write_file(dir, "cpu.max", text) == 0;
+    }
+    cg->events_fd = open_in(dir, "memory.events", O_RDONLY);
+    cg->peak_fd = open_in(dir, "memory.peak", O_RDONLY);
+    cg->cpu_fd = open_in(dir, "cpu.stat", O_RDONLY);
+    if (cg->events_fd < 0 || add_attach(cg, dir, "cgroup.procs") < 0)
+        return -1;
+    cg->backend = BACKEND_CGROUP2;
+    return 0;
+}
+
+static bool has_word(const char *dir, const char *file, const char *word)
+{
+    char text[512];
+    cleanup_fd int fd = open_in(dir, file, O_RDONLY);
+
+    return read_text(fd, text, sizeof text) && strstr(text, word) != NULL;
+}
+
+/* Where an ordinary user may make a group: beside our own, when what is above was delegated. NULL: nowhere. */
+static char *delegated_parent(void)
+{
+    char text[4096];
+    cleanup_fd int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+
+    if (!read_text(fd, text, sizeof text))
+        return NULL;
+    char *own = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+    if (!own)
+        return NULL;
+    own += *own == '\n' ? 4 : 3;
+    own[strcspn(own, "\n")] = '\0';
+    char *slash = strrchr(own, '/');
+    if (!slash || slash == own)
+        return NULL;
+    *slash = '\0';
+    char *parent = xasprintf(ROOT_DIR "%s", own);
+    if (access(parent, W_OK) == 0 && has_word(parent, "cgroup.subtree_control", "memory"))
+        return parent;
+    cleanup_freep(&parent);
+    return NULL;
+}
+
+static int try_backends(struct box *b, struct groups *g)
+{
+    if (has_word(ROOT_DIR, "cgroup.controllers", "memory")) {
+        cleanup_free char *parent = b->from_root ? xstrdup(ROOT_DIR) : delegated_parent();
+        if (!parent)
+            return -1;
+        if (b->from_root && !has_word(parent, "cgroup.subtree_control", "memory") &&
+            write_file(parent, "cgroup.subtree_control", "+memory +pids +cpu") < 0)
+            return -1;
+        return make_v2(b, g, parent);
+    }
+    return b->from_root && access(ROOT_DIR "/memory/memory.limit_in_bytes", F_OK) == 0 ? make_v1(b, g) : -1;
+}
+
+static void forget(struct cgroup *cg, struct groups *g)
+{
+    for (size_t i = 0; i < cg->n_attach; i++)
+        close(cg->attach_fds[i]);
+    cleanup_closep(&cg->events_fd);
+    cleanup_closep(&cg->notify_fd);
+    cleanup_closep(&cg->peak_fd);
+    cleanup_closep(&cg->cpu_fd);
+    for (size_t i = 0; i < g->n; i++)
+        rmdir(g->dirs[i]);
+    *cg = (struct cgroup){ .events_fd = -1, .notify_fd = -1, .peak_fd = -1, .cpu_fd = -1 };
+}
+
+int cgroup_make(struct box *b, struct err *e)
+{
+    struct groups g = { { NULL }, 0 };
+    int r = 0;
+
+    b->cg = (struct cgroup){ .events_fd = -1, .notify_fd = -1, .peak_fd = -1, .cpu_fd = -1 };
+    if (try_backends(b, &g) < 0) {
+        forget(&b->cg, &g);
+        buf_puts(&b->weaker, "no memory cgroup: memory is summed ten times a second, and a fast allocation can pass the "
+                             "limit for a moment (for the full limit run as root, or under a systemd user session)\n");
+    }
+    if (b->spec->limits[LIMIT_CPU_SHARE] && !b->cg.has_cpu)
+        r = err_set(e, ERR_SANDBOX, 0,
+                    "--limit cpu-share needs a cpu cgroup, and none is writable here; run as root, or leave the "
+                    "limit out");
+    if (r == 0 && g.n)
+        r = keeper_start(&g, e);
+    if (r < 0)
+        forget(&b->cg, &g);
+    groups_free(&g);
+    return r;
+}
+
+int cgroup_join(struct box *b, struct err *e)
+{
+    for (size_t i = 0; i < b->cg.n_attach; i++)
+        if (write(b->cg.attach_fds[i], "0", 1) != 1)
+            return err_set(e, ERR_SANDBOX, errno, "cannot move into the cgroup (kernels before 5.16 may refuse)");
+    /* Now, so that the group just joined is the root that is seen inside. */
+    if (unshare(CLONE_NEWCGROUP) < 0)
+        return hint_namespace(e, errno, "unshare the cgroup namespace");
+    return 0;
+}
+
+/* --- reading --- */
+
+static int64_t number_after(int fd, const char *key)
+{
+    char text[4096];
+
+    if (!read_text(fd, text, sizeof text))
+        return -1;
+    const char *at = key ? strstr(text, key) : text;
+    return at ? strtoll(at + (key ? strlen(key) : 0), NULL, 10) : -1;
+}
+
+int64_t cgroup_oom_kills(const struct cgroup *cg)
+{
+    int64_t n = number_after(cg->events_fd, "oom_kill ");
+
+    return n < 0 ? 0 : n;
+}
+
+int64_t cgroup_peak(const struct cgroup *cg)
+{
+    return number_after(cg->peak_fd, NULL);
+}
+
+int64_t cgroup_cpu_ms(const struct cgroup *cg)
+{
+    int64_t us = number_after(cg->cpu_fd, "usage_usec ");
+
+    return us < 0 ? -1 : us / 1000;
+}

@@ -1,0 +1,80 @@
+/* context.so: what a forked interpreter calls before it runs model code, and the two trusted processes
+ * above it before they start any. Loaded by the driver through _ctypes, so it is plain functions that return 0 or
+ * -errno; without libc, so it depends on no library of the Python that loads it.
+ *
+ * A context ends up in a Landlock domain and under a filter of its own, both inside those that
+ * agent-sandbox put around the template: they can only take away. */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include "sandbox/landlock.h"
+#include "sandbox/raw.h"
+#include "seccomp_bpf.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+long template_enter(void);
+long guardian_enter(void);
+long context_enter(void);
+
+static long set(long option, long value)
+{
+    return raw4(__NR_prctl, option, value, 0, 0);
+}
+
+/* The template: not dumpable, so that no context reads its memory or its descriptors. */
+EXPORT long template_enter(void)
+{
+    return set(PR_SET_DUMPABLE, 0);
+}
+
+/* A guardian: hidden like the template, dies with it, and inherits every orphan of its context. */
+EXPORT long guardian_enter(void)
+{
+    long r = set(PR_SET_DUMPABLE, 0);
+
+    if (r == 0)
+        r = set(PR_SET_CHILD_SUBREAPER, 1);
+    if (r == 0)
+        r = set(PR_SET_PDEATHSIG, SIGKILL);
+    return r;
+}
+
+/* First choice of the kernel when memory runs out, before the template and the guardian. */
+static long offer_to_oom_killer(void)
+{
+    long fd = raw4(__NR_openat, AT_FDCWD, (long)"/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return fd;
+    long r = raw4(__NR_write, fd, (long)"1000", 4, 0);
+    raw4(__NR_close, fd, 0, 0, 0);
+    return r < 0 ? r : 0;
+}
+
+/* A context: from here on it runs model code. The strict filter comes last, because it refuses the
+ * calls before it. */
+EXPORT long context_enter(void)
+{
+    /* The filter around the template refuses memfd_create where no cgroup counts it, so the wider variant serves both. */
+    struct sock_fprog prog = { sizeof bpf_strict_counted / sizeof bpf_strict_counted[0],
+                               (struct sock_filter *)bpf_strict_counted };
+    const char *step;
+    long r = set(PR_SET_PDEATHSIG, SIGKILL);
+
+    if (r == 0)
+        r = set(PR_SET_DUMPABLE, 1);
+    if (r == 0)
+        r = offer_to_oom_killer();
+    if (r < 0)
+        return r;
+    long abi = landlock_abi();
+    if (abi > 0)
+        r = landlock_enter(abi, LL_CONTEXT, &step);
+    else if (abi != -ENOSYS && abi != -EOPNOTSUPP)
+        r = abi;
+    if (r == 0)
+        r = raw4(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, (long)&prog, 0);
+    return r;
+}

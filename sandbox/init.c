@@ -1,0 +1,66 @@
+/* Pid 1 of the sandbox: reaps whatever is orphaned, and ends when the command ends or the helper is gone. Its
+ * end is the end of everything inside: the kernel kills what is left, however often it forked.
+ *
+ * Not dumpable, so neither its memory nor its descriptors can be looked at; and by then under a filter
+ * that leaves it a dozen calls. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "sandbox/box.h"
+#include "agent/base/banned.h"
+
+static volatile sig_atomic_t child_ended;
+
+static void on_child(int signal_number)
+{
+    (void)signal_number;
+    child_ended = 1;
+}
+
+/* Reaps all that ended; true if the command was among them. */
+static bool reap(pid_t command, int *status)
+{
+    bool done = false;
+    int st;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &st, WNOHANG)) > 0)
+        if (pid == command) {
+            *status = st;
+            done = true;
+        }
+    return done;
+}
+
+void init_run(struct box *b, pid_t command)
+{
+    struct pollfd leash = { b->leash_fd, 0, 0 };
+    struct sigaction action = { .sa_handler = on_child, .sa_flags = SA_NOCLDSTOP };
+    struct info info = { .kind = INFO_ENDED };
+    struct err e = ERR_INIT;
+    sigset_t child, waiting;
+
+    /* SIGCHLD arrives only inside ppoll, so none is missed between the check and the wait. */
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &child, &waiting);
+    sigdelset(&waiting, SIGCHLD);
+    sigaction(SIGCHLD, &action, NULL);
+    if (prctl(PR_SET_DUMPABLE, 0) < 0 || seccomp_init_filter(b, &e) < 0) {
+        if (e.code == ERR_NONE)
+            err_set(&e, ERR_SANDBOX, errno, "prctl(PR_SET_DUMPABLE)");
+        box_fail(b, "pid 1", &e);
+    }
+    while (!reap(command, &info.status)) {
+        int n = ppoll(&leash, 1, NULL, &waiting);
+        if (n > 0)
+            _exit(125); /* the helper is gone */
+    }
+    if (write(b->info_fd, &info, sizeof info) < 0)
+        _exit(125);
+    _exit(0);
+}

@@ -1,0 +1,210 @@
+/* agent-sandbox: builds a sandbox and runs one command in it.
+ *
+ * Theory of operation. Up to five processes, of which only the last runs foreign code:
+ *
+ *   helper    this program as it was started. Parses all of the command line, opens what the host
+ *             contributes, becomes an ordinary uid if it was root, forks init into new namespaces, and then waits
+ *             for it, for the caller's lifeline and for the limits that the kernel does not watch.
+ *   keeper    only with a cgroup: keeps the privilege to remove it, and does so when all others are gone.
+ *   init      pid 1 inside. Builds the file tree, drops all rights, forks the command, reaps.
+ *   command   puts on limits, Landlock and seccomp, in that order, and becomes the command.
+ *
+ * Pipes: `info` carries struct info records from init and command to the helper (set-up failures, the command's end);
+ * `ready` is close-on-exec in the command's process alone, so its hang-up says that the command runs (or failed,
+ * which `info` told before); `leash` is held by the helper alone, so that its hang-up tells init that the helper is gone.
+ *
+ * No memory of a caller may be seen inside: pid 1 is a copy of this process. So it starts with an empty environment, or starts
+ * itself again with one; and init cannot be inspected.
+ *
+ * Order matters in both step tables below; each row says why. Any failure ends in exit status 125
+ * and nothing runs. There is no path around a layer, except where a row says "weaker". */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "sandbox/box.h"
+#include "sandbox/status.h"
+#include "agent/base/io.h"
+#include "agent/base/mem.h"
+#include "agent/base/stop.h"
+#include "agent/base/banned.h"
+
+extern char **environ;
+
+static int open_trees_as_root(struct box *b, struct err *e)
+{
+    return b->from_root ? sources_open_trees(b, e) : 0;
+}
+
+static int open_trees_as_user(struct box *b, struct err *e)
+{
+    return b->from_root ? 0 : sources_open_trees(b, e);
+}
+
+struct step {
+    const char *layer;
+    int (*run)(struct box *b, struct err *e);
+    const char *why;
+};
+
+static const struct step outer_steps[] = {
+    { "attachments", sources_open_files, "opened by the caller's own rights, before they change" },
+    { "system files", open_trees_as_root, "root only: what root alone may reach is opened before root is given up" },
+    { "cgroup", cgroup_make, "needs the caller's rights; its keeper keeps them" },
+    { "user", ns_drop_root, "root only: from here on one path for all, and host uid 0 is never mapped" },
+};
+
+static const struct step inner_steps[] = {
+    { "user namespace", ns_map_ids, "the one id, and nothing else, is mapped" },
+    { "host name", ns_names, "while there is the right to set it" },
+    { "system files", open_trees_as_user, "in our own mount namespace, before anything is covered" },
+    { "cgroup", cgroup_join, "before memory is used, and before its own namespace hides where it is" },
+    { "mounts", mounts_build, "the file tree, from open descriptors" },
+    { "root", mounts_pivot, "the host's tree is gone after this" },
+    { "workspace", workspace_send, "the caller's view of the results" },
+    { "session", ns_session, "no terminal, no keyring of the caller" },
+    { "capabilities", caps_drop, "nothing after this needs them; also sets no_new_privs" },
+};
+
+void box_fail(struct box *b, const char *layer, const struct err *e)
+{
+    struct info info = { .kind = INFO_FAILED, .err = *e };
+
+    snprintf(info.layer, sizeof info.layer, "%s", layer);
+    if (write(b->info_fd, &info, sizeof info) < 0)
+        _exit(124); /* nobody listens any more */
+    _exit(125);
+}
+
+int box_report(const struct spec *s, const char *layer, const struct err *e, int exit_status)
+{
+    fprintf(stderr, "agent-sandbox: %s: %s\n", layer, e->msg);
+    status_error(s->status_fd, layer, e);
+    return exit_status;
+}
+
+/* In the new namespaces: init, and from it the command. */
+__attribute__((noreturn)) static void inside(struct box *b, int ready_fd)
+{
+    struct err e = ERR_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(inner_steps); i++)
+        if (inner_steps[i].run(b, &e) < 0)
+            box_fail(b, inner_steps[i].layer, &e);
+    pid_t command = fork();
+    if (command < 0) {
+        err_set(&e, ERR_SANDBOX, errno, "fork");
+        box_fail(b, "command", &e);
+    }
+    if (command == 0)
+        command_exec(b);
+    close(ready_fd);
+    init_run(b, command);
+}
+
+static int run(const struct spec *s, struct err *e, const char **layer)
+{
+    struct box b = { .spec = s, .from_root = geteuid() == 0, .weaker = BUF_MAX(8192), .info_fd = -1,
+                     .leash_fd = -1, .meter_fds = { -1, -1, -1 }, .start_us = now_us() };
+    cleanup_fd int pidfd = -1, info_in = -1, ready_in = -1, leash_out = -1;
+    int info[2], ready[2], leash[2];
+
+    b.landlock = landlock_level();
+    if (b.landlock < 0) {
+        b.landlock = 0;
+        buf_puts(&b.weaker, "no Landlock in this kernel: files and signals are held by namespaces and seccomp alone\n");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(outer_steps); i++) {
+        *layer = outer_steps[i].layer;
+        if (outer_steps[i].run(&b, e) < 0)
+            return -1;
+    }
+    *layer = "namespaces";
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, info) < 0 || pipe2(ready, O_CLOEXEC) < 0 ||
+        pipe2(leash, O_CLOEXEC) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "pipe");
+    info_in = info[0];
+    b.info_fd = info[1];
+    ready_in = ready[0];
+    b.leash_fd = leash[0];
+    leash_out = leash[1];
+    pid_t init = ns_fork(&b, &pidfd, e);
+    if (init < 0)
+        return -1;
+    if (init == 0) {
+        close(steal_fd(&leash_out));
+        close(steal_fd(&info_in));
+        close(steal_fd(&ready_in));
+        inside(&b, ready[1]);
+    }
+    /* The child needs it on to write its id maps; here nothing does. */
+    prctl(PR_SET_DUMPABLE, 0);
+    close(b.info_fd);
+    close(ready[1]);
+    close(b.leash_fd);
+    ops_free(&b);
+    int status = box_watch(&b, init, pidfd, info_in, ready_in);
+    buf_free(&b.weaker);
+    return status;
+}
+
+/* 0 to 2 exist, and are no way out: a directory there would be a door to the host's files. */
+static int check_standard_fds(struct err *e)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        struct stat st;
+        if (fstat(fd, &st) < 0 && open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+            return err_set(e, ERR_SANDBOX, errno, "cannot open /dev/null in place of descriptor %d", fd);
+        if (fstat(fd, &st) == 0 && (S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)))
+            return err_set(e, ERR_SANDBOX, 0,
+                           "descriptor %d is a %s of the host, and would be a way out; redirect it elsewhere", fd,
+                           S_ISDIR(st.st_mode) ? "directory" : "block device");
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct spec spec;
+    struct err e = ERR_INIT;
+    const char *layer = "start";
+    static char *const nothing[] = { NULL };
+
+    if (environ && environ[0]) {
+        execve("/proc/self/exe", argv, nothing);
+        perror("agent-sandbox: cannot start itself again with an empty environment (is /proc mounted?)");
+        return 125;
+    }
+    if (spec_parse(&spec, argc, argv, &e) < 0) {
+        status_error(spec.status_fd, "options", &e);
+        fprintf(stderr, "agent-sandbox: %s\n", e.msg);
+        spec_free(&spec);
+        return 125;
+    }
+    switch (spec.mode) {
+    case MODE_HELP:
+        spec_help(1);
+        return 0;
+    case MODE_VERSION:
+        puts("agent-sandbox " AGENT_VERSION);
+        return 0;
+    case MODE_POLICY:
+        return policy_print();
+    case MODE_CHECK:
+        return check_run();
+    case MODE_RUN:
+        break;
+    }
+    int status = check_standard_fds(&e);
+    if (status == 0)
+        status = run(&spec, &e, &layer);
+    if (status < 0)
+        status = box_report(&spec, layer, &e, 125);
+    spec_free(&spec);
+    return status;
+}

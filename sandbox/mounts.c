@@ -1,0 +1,333 @@
+/* The file tree: a tmpfs of ours, filled from the list that sources.c made, and then made the root.
+ *
+ * All of it happens in an empty tree in our own mount namespace before any foreign code runs, so nobody can
+ * race with it. The tmpfs is mounted over the host's /tmp: that directory exists everywhere, and
+ * only our namespace sees it covered; the sources are open already. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "sandbox/box.h"
+#include "agent/base/io.h"
+#include "agent/base/mem.h"
+#include "agent/base/banned.h"
+
+#ifndef MOUNT_ATTR_RDONLY
+#include <linux/mount.h>
+#endif
+#ifndef MOVE_MOUNT_T_EMPTY_PATH
+#define MOVE_MOUNT_T_EMPTY_PATH 0x00000040
+#endif
+
+static const unsigned char context_so[] = {
+#include "context_so.h"
+};
+
+#define STAGE "/tmp"
+/* Directories, links and written files of the root. */
+#define ROOT_BYTES (1ll << 20)
+
+/* What stays visible in /proc besides the processes. */
+static const struct {
+    const char *name, *why;
+} proc_visible[] = {
+    { "self", "a process looks at itself" },
+    { "thread-self", "likewise" },
+    { "mounts", "a link to self/mounts" },
+    { "net", "a link to self/net: an empty network" },
+    { "stat", "psutil and joblib count processors with it" },
+    { "meminfo", "libraries size their buffers with it" },
+    { "cpuinfo", "libraries choose their code by it" },
+    { "loadavg", "os.getloadavg" },
+    { "uptime", "psutil" },
+    { "version", "platform" },
+    { "filesystems", "libc reads it" },
+    { "sys", "read-only; limits that libraries ask for" },
+};
+
+static int open_in_root(int root, const char *path, uint64_t flags)
+{
+    struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+/* Opens the directory that holds `path`, making what is missing; *name is the last part. */
+static int open_parent(int root, const char *path, const char **name, struct err *e)
+{
+    const char *slash = strrchr(path, '/');
+    cleanup_free char *parent = xstrndup(path, (size_t)(slash - path));
+
+    *name = slash + 1;
+    int fd = open_in_root(root, *parent ? parent : "/", O_PATH | O_DIRECTORY);
+    if (fd >= 0)
+        return fd;
+    if (errno != ENOENT)
+        return err_set(e, ERR_SANDBOX, errno, "open %s in the sandbox", parent);
+    const char *above_name;
+    cleanup_fd int above = open_parent(root, parent, &above_name, e);
+    if (above < 0)
+        return -1;
+    if (mkdirat(above, above_name, 0755) < 0)
+        return err_set(e, ERR_SANDBOX, errno,
+                       "make the directory %s in the sandbox (its parent is read-only; choose a place that is not below "
+                       "/usr or another --ro)",
+                       parent);
+    fd = open_in_root(root, parent, O_PATH | O_DIRECTORY);
+    return fd >= 0 ? fd : err_set(e, ERR_SANDBOX, errno, "open %s in the sandbox", parent);
+}
+
+/* A place for a mount: what is there already, else an empty file or directory. */
+static int open_target(int root, const char *path, bool is_dir, struct err *e)
+{
+    const char *name;
+    int fd = open_in_root(root, path, O_PATH);
+
+    if (fd >= 0)
+        return fd;
+    cleanup_fd int parent = open_parent(root, path, &name, e);
+    if (parent < 0)
+        return -1;
+    if (is_dir ? mkdirat(parent, name, 0755) < 0 : mknodat(parent, name, S_IFREG | 0444, 0) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "make %s in the sandbox", path);
+    fd = open_in_root(root, path, O_PATH);
+    return fd >= 0 ? fd : err_set(e, ERR_SANDBOX, errno, "open %s in the sandbox", path);
+}
+
+static int do_dir(int root, const struct op *op, struct err *e)
+{
+    const char *name;
+    cleanup_fd int parent = open_parent(root, op->dst, &name, e);
+
+    if (parent < 0)
+        return -1;
+    if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
+        return err_set(e, ERR_SANDBOX, errno, "make %s in the sandbox", op->dst);
+    return 0;
+}
+
+static int do_tmpfs(int root, const struct op *op, struct err *e)
+{
+    if (do_dir(root, op, e) < 0)
+        return -1;
+    /* Relative to the working directory, which is the new root; the names are the table's. */
+    if (mount("tmpfs", op->dst + 1, "tmpfs", MS_NOSUID | MS_NODEV | op->mount_flags, op->text) < 0)
+        return hint_mount(e, errno, op->dst);
+    return 0;
+}
+
+static int do_tree(int root, const struct op *op, struct err *e)
+{
+    cleanup_fd int target = open_target(root, op->dst, op->is_dir, e);
+
+    if (target < 0)
+        return -1;
+    if (syscall(SYS_move_mount, op->fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+        return hint_mount(e, errno, op->dst);
+    return 0;
+}
+
+static int do_symlink(int root, const struct op *op, struct err *e)
+{
+    const char *name;
+    cleanup_fd int parent = open_parent(root, op->dst, &name, e);
+
+    if (parent < 0)
+        return -1;
+    if (symlinkat(op->text, parent, name) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "make the link %s in the sandbox", op->dst);
+    return 0;
+}
+
+static int create(int root, const char *path, mode_t mode, struct err *e)
+{
+    const char *name;
+    cleanup_fd int parent = open_parent(root, path, &name, e);
+
+    if (parent < 0)
+        return -1;
+    int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    return fd >= 0 ? fd : err_set(e, ERR_SANDBOX, errno, "make the file %s in the sandbox", path);
+}
+
+static int do_text(int root, const char *dst, const void *p, size_t n, struct err *e)
+{
+    cleanup_fd int fd = create(root, dst, 0444, e);
+
+    if (fd < 0)
+        return -1;
+    return io_write_all(fd, p, n, e) < 0 ? err_wrap(e, "%s in the sandbox", dst) : 0;
+}
+
+static int do_copy(int root, const struct op *op, struct err *e)
+{
+    cleanup_fd int fd = create(root, op->dst, op->writable ? 0644 : 0444, e);
+    off_t at = 0;
+
+    if (fd < 0)
+        return -1;
+    while (at < op->size) {
+        ssize_t n = sendfile(fd, op->fd, &at, (size_t)(op->size - at));
+        if (n < 0)
+            return err_set(e, ERR_SANDBOX, errno, "copy to %s (is the limit of memory or workspace too small?)",
+                           op->dst);
+        if (n == 0)
+            return err_set(e, ERR_SANDBOX, 0, "copy to %s: the file shrank while it was read; try again",
+                           op->dst);
+    }
+    return 0;
+}
+
+/* Covers all of /proc that the table does not name with an empty file or directory. */
+static int mask_proc(struct err *e)
+{
+    DIR *d = opendir("proc");
+    struct dirent *entry;
+    int r = 0;
+
+    if (!d)
+        return err_set(e, ERR_SANDBOX, errno, "list /proc");
+    while (r == 0 && (entry = readdir(d)) != NULL) {
+        const char *name = entry->d_name;
+        bool visible = (*name >= '0' && *name <= '9') || *name == '.' || entry->d_type == DT_LNK;
+        for (size_t i = 0; !visible && i < ARRAY_LEN(proc_visible); i++)
+            visible = strcmp(name, proc_visible[i].name) == 0;
+        if (visible)
+            continue;
+        cleanup_free char *path = xasprintf("proc/%s", name);
+        if (mount(entry->d_type == DT_DIR ? "run/.empty-dir" : "run/.empty", path, NULL, MS_BIND, NULL) < 0)
+            r = err_set(e, ERR_SANDBOX, errno, "cover /%s", path);
+    }
+    closedir(d);
+    return r;
+}
+
+static int set_readonly(const char *path, unsigned flags, struct err *e)
+{
+    struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+
+    if (syscall(SYS_mount_setattr, AT_FDCWD, path, flags, &attr, sizeof attr) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "make %s read-only", path);
+    return 0;
+}
+
+static int bind_readonly(const char *src, const char *dst, struct err *e)
+{
+    if (mount(src, dst, NULL, MS_BIND, NULL) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "bind %s in the sandbox", dst);
+    return set_readonly(dst, 0, e);
+}
+
+static int do_proc(int root, const struct op *op, struct err *e)
+{
+    static const char boot_id[] = "00000000-0000-0000-0000-000000000001\n";
+
+    if (do_dir(root, op, e) < 0)
+        return -1;
+    /* hidepid=2: a process that may not be inspected (pid 1, the template) is not even listed. */
+    if (mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") < 0)
+        return hint_mount(e, errno, "/proc");
+    /* The covers are bound to themselves read-only once; each later bind inherits that. */
+    if (do_text(root, "/run/.empty", "", 0, e) < 0 || mkdir("run/.empty-dir", 0555) < 0 ||
+        do_text(root, "/run/.boot-id", boot_id, sizeof boot_id - 1, e) < 0)
+        return err_wrap(e, "covers of /proc");
+    if (bind_readonly("run/.empty", "run/.empty", e) < 0 ||
+        bind_readonly("run/.empty-dir", "run/.empty-dir", e) < 0 || mask_proc(e) < 0)
+        return -1;
+    if (bind_readonly("proc/sys", "proc/sys", e) < 0)
+        return -1;
+    return bind_readonly("run/.boot-id", "proc/sys/kernel/random/boot_id", e);
+}
+
+static int do_op(int root, const struct op *op, struct err *e)
+{
+    switch (op->kind) {
+    case OP_DIR:
+        return do_dir(root, op, e);
+    case OP_TMPFS:
+        return do_tmpfs(root, op, e);
+    case OP_TREE:
+        return do_tree(root, op, e);
+    case OP_SYMLINK:
+        return do_symlink(root, op, e);
+    case OP_TEXT:
+        return do_text(root, op->dst, op->text, strlen(op->text), e);
+    case OP_COPY:
+        return do_copy(root, op, e);
+    case OP_PROC:
+        return do_proc(root, op, e);
+    }
+    return 0;
+}
+
+int mounts_build(struct box *b, struct err *e)
+{
+    int64_t size = ROOT_BYTES;
+
+    /* Sizes of what is placed in the root itself: attachments and the caller's files. */
+    for (size_t i = 0; i < b->n_ops; i++)
+        if (b->ops[i].kind == OP_COPY && !b->ops[i].writable)
+            size += b->ops[i].size + 4096;
+    cleanup_free char *options = xasprintf("mode=0755,size=%lld,nr_inodes=8192", (long long)size);
+    umask(022);
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return hint_mount(e, errno, "/ (private)");
+    if (mount("tmpfs", STAGE, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+        return hint_mount(e, errno, "the new root on " STAGE);
+    if (chdir(STAGE) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "chdir " STAGE);
+    cleanup_fd int root = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return err_set(e, ERR_SANDBOX, errno, "open the new root");
+    for (size_t i = 0; i < b->n_ops; i++)
+        if (do_op(root, &b->ops[i], e) < 0)
+            return -1;
+    return do_text(root, "/run/sandbox/context.so", context_so, sizeof context_so, e);
+}
+
+int mounts_pivot(struct box *b, struct err *e)
+{
+    (void)b;
+    /* pivot_root(".", ".") stacks the old root on the new one; the umount takes it away again. */
+    if (syscall(SYS_pivot_root, ".", ".") < 0)
+        return hint_mount(e, errno, "the new root (pivot_root)");
+    if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+        return err_set(e, ERR_SANDBOX, errno, "leave the host's root");
+    return set_readonly("/", 0, e);
+}
+
+int workspace_send(struct box *b, struct err *e)
+{
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = { 0 };
+    char byte = 'w';
+    struct iovec iov = { &byte, 1 };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+                          .msg_controllen = sizeof control };
+
+    if (b->spec->workspace_fd < 0)
+        return 0;
+    cleanup_fd int fd = open("/workspace", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set(e, ERR_SANDBOX, errno, "open /workspace");
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    if (sendmsg(b->spec->workspace_fd, &msg, MSG_NOSIGNAL) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "send the descriptor of /workspace to --workspace-fd %d",
+                       b->spec->workspace_fd);
+    return 0;
+}

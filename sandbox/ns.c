@@ -1,0 +1,107 @@
+/* Identity and namespaces. The one unprivileged path: whoever started us, a user namespace is made by an ordinary
+ * uid, and that uid is the only one mapped. Were host uid 0 mapped, sandboxed code could write
+ * /proc/sys/kernel/core_pattern, because the kernel asks for the uid there and not for capabilities. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/keyctl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "sandbox/box.h"
+#include "agent/base/mem.h"
+#include "agent/base/banned.h"
+
+/* Above what distributions give to users, services and containers; with the pid added, no two living
+ * sandboxes share an id, so that none can signal or count against another. */
+#define FIRST_ID 0x7a000000u
+
+int ns_drop_root(struct box *b, struct err *e)
+{
+    uid_t r, u, s;
+
+    if (!b->from_root) {
+        b->uid = getuid();
+        b->gid = getgid();
+        return 0;
+    }
+    b->uid = b->gid = FIRST_ID + (unsigned)getpid();
+    if (setgroups(0, NULL) < 0 || setresgid(b->gid, b->gid, b->gid) < 0 ||
+        setresuid(b->uid, b->uid, b->uid) < 0)
+        return err_set(e, ERR_SANDBOX, errno,
+                       "cannot become the ordinary user %u (a container without CAP_SETUID and CAP_SETGID? add "
+                       "them, or start agent-sandbox as an ordinary user)",
+                       (unsigned)b->uid);
+    if (getresuid(&r, &u, &s) < 0 || r != b->uid || u != b->uid || s != b->uid || getgid() != b->gid)
+        return err_set(e, ERR_SANDBOX, 0, "the change to user %u did not take", (unsigned)b->uid);
+    /* A change of uid made /proc/self root's; the child must write its id maps there. */
+    if (prctl(PR_SET_DUMPABLE, 1) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "prctl(PR_SET_DUMPABLE)");
+    return 0;
+}
+
+pid_t ns_fork(struct box *b, int *ret_pidfd, struct err *e)
+{
+    /* CLONE_NEWCGROUP comes later, in cgroup_join(): it takes the group at that moment as its root. */
+    unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
+                          CLONE_NEWUTS | CLONE_PIDFD | SIGCHLD;
+    int pidfd = -1;
+
+    (void)b;
+    /* The system call itself: libc's clone() wants a stack, and a fork is meant. */
+    long pid = syscall(SYS_clone, flags, 0, &pidfd, 0, 0);
+    if (pid < 0)
+        return hint_namespace(e, errno, "clone with new namespaces");
+    if (pid > 0)
+        *ret_pidfd = pidfd;
+    return (pid_t)pid;
+}
+
+static int write_proc(const char *path, const char *text, struct err *e)
+{
+    cleanup_fd int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        return hint_namespace(e, errno, path);
+    return 0;
+}
+
+int ns_map_ids(struct box *b, struct err *e)
+{
+    char map[64];
+
+    /* Dies with the helper. The leash covers the moment before this call. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "prctl(PR_SET_PDEATHSIG)");
+    /* setgroups must be off before an unprivileged process may write its gid_map. */
+    if (write_proc("/proc/self/setgroups", "deny", e) < 0)
+        return -1;
+    snprintf(map, sizeof map, "%d %u 1", INNER_ID, (unsigned)b->gid);
+    if (write_proc("/proc/self/gid_map", map, e) < 0)
+        return -1;
+    snprintf(map, sizeof map, "%d %u 1", INNER_ID, (unsigned)b->uid);
+    return write_proc("/proc/self/uid_map", map, e);
+}
+
+int ns_names(struct box *b, struct err *e)
+{
+    (void)b;
+    if (sethostname("sandbox", 7) < 0 || setdomainname("", 0) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "cannot set the sandbox's host name");
+    return 0;
+}
+
+int ns_session(struct box *b, struct err *e)
+{
+    (void)b;
+    if (setsid() < 0)
+        return err_set(e, ERR_SANDBOX, errno, "setsid");
+    /* The caller's session keyring is inherited, and keyrings know no namespaces. ENOSYS: this kernel has none. */
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+        return err_set(e, ERR_SANDBOX, errno, "cannot leave the caller's session keyring");
+    return 0;
+}

@@ -1,0 +1,80 @@
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "sandbox/box.h"
+#include "sandbox/seccomp_policy.h"
+#include "agent/base/mem.h"
+#include "agent/base/banned.h"
+#include "seccomp_bpf.h"
+
+static const struct sock_fprog programs[FILTERS] = {
+#define PROGRAM(index, array) [index] = { ARRAY_LEN(array), (struct sock_filter *)array }
+    PROGRAM(FILTER_STRICT, bpf_strict),
+    PROGRAM(FILTER_STRICT_COUNTED, bpf_strict_counted),
+    PROGRAM(FILTER_TEMPLATE, bpf_template),
+    PROGRAM(FILTER_TEMPLATE_COUNTED, bpf_template_counted),
+    PROGRAM(FILTER_INIT, bpf_init),
+};
+
+static int load(enum seccomp_variant v, struct err *e)
+{
+    /* SPEC_ALLOW: without it, kernels before 5.16 slow every thread down against a side channel that a
+     * process of the sandbox could only use on itself. */
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &programs[v]) < 0)
+        return err_set(e, ERR_SANDBOX, errno,
+                       "cannot load the filter %s (%u instructions); this kernel needs CONFIG_SECCOMP_FILTER",
+                       seccomp_variants[v].name, programs[v].len);
+    return 0;
+}
+
+int seccomp_command(struct box *b, struct err *e)
+{
+    bool counted = b->cg.backend != BACKEND_RLIMITS;
+
+    if (b->spec->is_template)
+        return load(counted ? FILTER_TEMPLATE_COUNTED : FILTER_TEMPLATE, e);
+    return load(counted ? FILTER_STRICT_COUNTED : FILTER_STRICT, e);
+}
+
+int seccomp_init_filter(struct box *b, struct err *e)
+{
+    (void)b;
+    return load(FILTER_INIT, e);
+}
+
+static void put_condition(struct buf *out, const struct seccomp_row *row)
+{
+    unsigned long long value = row->cond.value, mask = row->cond.mask;
+
+    switch (row->cond.op) {
+    case OP_ANY:
+        break;
+    case OP_EQ:
+        buf_putf(out, " if arg%u == 0x%llx", row->cond.arg, value);
+        break;
+    case OP_NE:
+        buf_putf(out, " if arg%u != 0x%llx", row->cond.arg, value);
+        break;
+    case OP_MASKED_EQ:
+        buf_putf(out, " if (arg%u & 0x%llx) == 0x%llx", row->cond.arg, mask, value);
+        break;
+    }
+}
+
+void seccomp_print(struct buf *out)
+{
+    buf_puts(out, "System calls (what no row names: ENOSYS; x32 and 32-bit calls: the process is killed)\n");
+    for (int i = 0; i < FILTERS; i++)
+        buf_putf(out, "  filter %s: %u instructions\n", seccomp_variants[i].name, programs[i].len);
+    for (size_t i = 0; i < seccomp_policy_rows; i++) {
+        const struct seccomp_row *row = &seccomp_policy[i];
+        buf_putf(out, "  %s %s", row->err ? strerrorname_np(row->err) : "allow", row->calls);
+        put_condition(out, row);
+        buf_putf(out, "\n      [%s%s%s%s] %s\n", row->sets & SET_STRICT ? " strict" : "",
+                 row->sets & SET_TEMPLATE ? " template" : "", row->sets & SET_INIT ? " init" : "",
+                 row->sets & SET_COUNTED ? ", only with a memory cgroup" : "", row->why);
+    }
+}

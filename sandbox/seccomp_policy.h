@@ -1,0 +1,53 @@
+/* The system call policy as data. Whatever no row names is answered ENOSYS, so that a call newer than this table is
+ * refused and libraries fall back; calls of another ABI (x32, 32-bit) kill the process.
+ *
+ * seccomp_gen.c turns the table into filters at build time, through libseccomp; --policy prints it; the
+ * row tests walk it. Nothing else adds a rule. */
+#ifndef SANDBOX_SECCOMP_POLICY_H
+#define SANDBOX_SECCOMP_POLICY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    SET_STRICT = 1,   /* what runs model code or the user's command */
+    SET_TEMPLATE = 2, /* the trusted template interpreter, which starts contexts */
+    SET_INIT = 4,     /* pid 1 after set-up */
+    SET_COUNTED = 8,  /* only where a memory cgroup counts what the call makes */
+    SET_CODE = SET_STRICT | SET_TEMPLATE,
+};
+
+enum seccomp_op { OP_ANY, OP_EQ, OP_NE, OP_MASKED_EQ };
+
+struct seccomp_row {
+    unsigned sets;
+    int err;           /* 0 = allowed, else the errno of the refusal */
+    const char *calls; /* names, space separated; one name when there is a condition */
+    struct {
+        enum seccomp_op op;
+        unsigned arg; /* 0..5 */
+        uint64_t mask, value;
+    } cond;
+    const char *why;
+};
+
+extern const struct seccomp_row seccomp_policy[];
+extern const size_t seccomp_policy_rows;
+
+/* The filters that are made from it, in the order of enum seccomp_variant. */
+enum seccomp_variant {
+    FILTER_STRICT,
+    FILTER_STRICT_COUNTED,
+    FILTER_TEMPLATE,
+    FILTER_TEMPLATE_COUNTED,
+    FILTER_INIT,
+    FILTERS,
+};
+struct seccomp_variant_row {
+    const char *name;
+    unsigned set;
+    int counted;
+};
+extern const struct seccomp_variant_row seccomp_variants[FILTERS];
+
+#endif
