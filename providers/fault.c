@@ -49,8 +49,10 @@ static int key_fault(const struct fault_place *p, long status, const char *text,
 static int redirect(const struct fault_place *p, long status, struct str headers, struct err *e)
 {
     cleanup_buf struct buf to = BUF_MAX(400);
+    struct str where = http_header(headers, "location"), front;
 
-    errbody_clean(&to, http_header(headers, "location"), 300);
+    str_cut(&where, '?', &front); /* a query may hold secrets */
+    errbody_clean(&to, front, 300);
     return err_set(e, ERR_PROVIDER, (int)status,
                    "%s answers with a redirect (HTTP %ld) to %s. Redirects are not followed, since the "
                    "key would go along: if that is the right place, make it the base URL",

@@ -3,6 +3,7 @@
  * and the stop's descriptor together. The callbacks only count, check caps and hand on. */
 #include "providers/http.h"
 #include <curl/curl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -276,9 +277,13 @@ static int64_t clocks(struct xfer *x)
 static int curl_failed(struct xfer *x, CURLcode rc)
 {
     cleanup_buf struct buf where = BUF_MAX(512), why = BUF_MAX(512);
+    long sys = 0;
 
     if (http_url_host(x->rq->url, &where, x->e) < 0)
         return -1;
+    if (rc == CURLE_COULDNT_CONNECT &&
+        curl_easy_getinfo(x->h->easy, CURLINFO_OS_ERRNO, &sys) == CURLE_OK && sys != 0)
+        snprintf(x->h->why, sizeof x->h->why, "%s", strerror((int)sys));
     errbody_clean(&why, str_of(x->h->why[0] ? x->h->why : curl_easy_strerror(rc)), 200);
     switch (rc) {
     case CURLE_URL_MALFORMAT:
@@ -306,6 +311,12 @@ static int curl_failed(struct xfer *x, CURLcode rc)
     case CURLE_SSL_CONNECT_ERROR:
         return err_set(x->e, ERR_NET, 0, "the TLS handshake with %s failed (%s)", buf_cstr(&where),
                        buf_cstr(&why));
+    case CURLE_GOT_NOTHING:
+        return err_set(x->e, ERR_NET, 0, "%s closed the connection without an answer",
+                       buf_cstr(&where));
+    case CURLE_OUT_OF_MEMORY: /* libcurl's word for one header line beyond its own cap */
+        return err_set(x->e, ERR_PROVIDER, 0, "%s sent a header line longer than libcurl takes",
+                       buf_cstr(&where));
     case CURLE_BAD_CONTENT_ENCODING:
     case CURLE_WEIRD_SERVER_REPLY:
         return err_set(x->e, ERR_PROVIDER, 0, "the answer of %s is not understood (%s)",
