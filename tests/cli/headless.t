@@ -1,7 +1,7 @@
 #!/bin/bash
 # The headless contract: the answer and nothing else on standard output, the rest on standard error,
 # no escape code where no terminal is, every status as documented.
-# shellcheck source=tests/lib/tap.sh
+# shellcheck source=tests/lib/tap.sh disable=SC2016
 . "$(dirname "$0")/../lib/tap.sh"
 ESC=$'\033'
 ONE_CELL='[{"text": "Let me look.", "calls": [{"name": "execute_python", "arguments":

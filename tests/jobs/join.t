@@ -20,7 +20,8 @@ for r in csv.reader(open(sys.argv[2], encoding='utf-8')):
     p, q, s, t = (math.radians(float(x)) for x in (a[6], a[7], b[6], b[7]))
     h = math.sin((s - p) / 2) ** 2 + math.cos(p) * math.cos(s) * math.sin((t - q) / 2) ** 2
     km = 2 * 6371 * math.asin(math.sqrt(h))
-    best = max(best, (km, '-'.join(sorted((a[4], b[4])))))
+    code = [x[4] if x[4] != '\\\\N' else x[5] for x in (a, b)]
+    best = max(best, (km, '-'.join(sorted(code))))
 print(f'{matched} {best[1]} {best[0]:.0f}')
 """, airports, routes).split()
 
@@ -34,7 +35,7 @@ r = pd.read_csv('routes.dat', header=None, na_values='\\\\N',
 print(a.shape, r.shape)
 r[['src_id', 'dst_id']].isna().sum()""", "Read both files"),
     code("""import numpy as np
-p = a[['id', 'iata', 'lat', 'lon']]
+p = a[['id', 'lat', 'lon']].assign(code=a['iata'].fillna(a['icao']))
 j = (r.dropna(subset=['src_id', 'dst_id'])
       .merge(p.add_prefix('s_'), left_on='src_id', right_on='s_id')
       .merge(p.add_prefix('d_'), left_on='dst_id', right_on='d_id'))
@@ -43,7 +44,7 @@ h = np.sin((lb - la) / 2) ** 2 + np.cos(la) * np.cos(lb) * np.sin((mo - lo) / 2)
 j['km'] = 2 * 6371 * np.arcsin(np.sqrt(h))
 top = j.loc[j['km'].idxmax()]
 j.nlargest(20, 'km').to_csv('longest.csv', index=False)
-print('matched', len(j), 'longest', '-'.join(sorted([top.s_iata, top.d_iata])), round(top.km))""",
+print('matched', len(j), 'longest', '-'.join(sorted([top.s_code, top.d_code])), round(top.km))""",
          "Join them and measure"),
     say("{2}: {3} km, of {1} routes with both ends known.",
         find=r"^matched (\d+) longest (\S+) (\d+)$")])

@@ -269,6 +269,13 @@ class Record:
             if path.exists() else []
 
 
+class Told(list):
+    """A list of texts in which one that is not there reads as empty: its test fails, the rest run."""
+
+    def __getitem__(self, i):
+        return super().__getitem__(i) if isinstance(i, slice) or -len(self) <= i < len(self) else ""
+
+
 class Run:
     """What a run did: status (128+N for a signal), out, err, seconds, requests, record..."""
 
@@ -279,8 +286,8 @@ class Run:
     def observations(self):
         """The tool messages the model was told, in order; the last request holds them all."""
         bodies = self.bodies()
-        return [m["content"] for m in bodies[-1]["messages"] if m["role"] == "tool"] \
-            if bodies else []
+        return Told(m["content"] for m in bodies[-1]["messages"] if m["role"] == "tool") \
+            if bodies else Told()
 
     @property
     def rules(self):

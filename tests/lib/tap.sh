@@ -79,6 +79,7 @@ in_box() {
         "${helper[@]}" "${agent_env[@]}" "$@")
 }
 
+# shellcheck disable=SC2034  # the test reads them
 run_agent() {
     in_box "$AGENT" -m scripted "$@" >"$BOX/out" 2>"$BOX/err" <"$stdin"
     status=$?
