@@ -324,6 +324,7 @@ int client_ask(struct client *c, const struct chat_request *rq, const struct sto
     cleanup_free char *url = make_url(c, rq), *shown = show_url(url);
     struct fault_place place = { c->host, shown, rq->model ? rq->model : "", c->conf.key_hint,
                                  c->conf.key != NULL, c->replay != NULL };
+    struct err fail = ERR_INIT; /* an attempt's: the caller's is touched only if the last one failed */
     int64_t loading_ms = 0;
     int tries = 1;
 
@@ -334,7 +335,7 @@ int client_ask(struct client *c, const struct chat_request *rq, const struct sto
         if (stop_check(stop, e) < 0)
             return -1;
         mine.quirks = c->quirks.set;
-        int rc = attempt(c, &mine, stop, ev ? &ev->sink : NULL, &place, url, &r, &eb, ret, e);
+        int rc = attempt(c, &mine, stop, ev ? &ev->sink : NULL, &place, url, &r, &eb, ret, &fail);
         if (rc < 0 && quirk_learn(&c->quirks, &mine, r.resp.status, &eb, notice, sizeof notice)) {
             if (ev && ev->notice)
                 ev->notice(ev->arg, notice);
@@ -342,8 +343,10 @@ int client_ask(struct client *c, const struct chat_request *rq, const struct sto
             reading_done(&r);
             continue;
         }
-        bool over = rc == 0 || wait_turn(c, &r, &eb, &place, &tries, &loading_ms, stop, ev, e) < 0;
+        bool over = rc == 0 || wait_turn(c, &r, &eb, &place, &tries, &loading_ms, stop, ev, &fail) < 0;
         reading_done(&r);
+        if (over && rc < 0)
+            *e = fail;
         if (over)
             return rc;
     }
