@@ -55,6 +55,10 @@ static int split(const char *arg, char **path, char **name, struct err *e)
     if (colon[1] == '\0')
         return err_set(e, ERR_USAGE, 0, "attachment %s: no name after the colon; write PATH:NAME",
                        shown(&b, arg));
+    if (strchr(colon, '/'))
+        return err_set(e, ERR_USAGE, 0,
+                       "attachment %s: the name after the colon is a file name and has no slash",
+                       shown(&b, arg));
     *name = xstrdup(colon + 1);
     return 0;
 }

@@ -148,32 +148,42 @@ static int apply(struct conf_loader *l, const struct conf_assign *a, struct err 
     return 0;
 }
 
-/* The settings that decide how the rest is read. They are applied again later with all others. */
-static int decide(struct conf_loader *l, const char *name, struct err *e)
+/* The highest assignment of a setting that decides how the rest is read; NULL if there is none. It
+ * cannot stand in a profile, and a project cannot vouch for itself. */
+static const struct conf_assign *deciding(const struct conf_loader *l, const char *name, bool project)
 {
     int setting = conf_find(str_of(name));
+    const struct conf_assign *best = NULL;
 
-    for (int level = 0; level < L_COUNT; level++)
-        for (size_t i = 0; i < l->n; i++)
-            if (l->v[i].setting == setting && (int)l->v[i].level == level && !l->v[i].profile &&
-                l->v[i].level != L_PROJECT && apply(l, &l->v[i], e) < 0)
-                return -1;
-    return 0;
+    for (size_t i = 0; i < l->n; i++) {
+        const struct conf_assign *a = &l->v[i];
+        if (a->setting == setting && !a->profile && (project || a->level != L_PROJECT) &&
+            (best == NULL || a->level >= best->level))
+            best = a;
+    }
+    return best;
 }
 
-static int check_profile(struct conf_loader *l, struct err *e)
+/* Which profile is chosen, and whether the project is trusted. */
+static int decide(struct conf_loader *l, struct err *e)
 {
-    const char *wanted = l->c->profile;
     cleanup_buf struct buf b = BUF_MAX(1024);
+    const struct conf_assign *profile = deciding(l, "profile", true),
+                             *trust = deciding(l, "trust_project", false);
 
-    if (wanted == NULL)
+    /* A bad value is told with the place it stands at, as for every setting. */
+    if (trust && apply(l, trust, e) < 0)
+        return -1;
+    l->trusted = l->c->trust_project;
+    if (profile == NULL || profile->value[0] == '\0')
         return 0;
+    const char *wanted = l->chosen = profile->value;
     for (size_t i = 0; i < l->profiles.n; i++)
         if (strcmp(l->profiles.v[i], wanted) == 0)
             return 0;
     const char *near = conf_nearest(str_of(wanted), (const char *const *)l->profiles.v, l->profiles.n);
     return err_set(e, ERR_CONFIG, 0,
-                   "%s: no agent.conf has a section [profile %s]%s%s%s", conf_origin(l->c, "profile"),
+                   "%s: no agent.conf has a section [profile %s]%s%s%s", profile->where,
                    conf_shown(&b, str_of(wanted)), near ? "; did you mean " : "", near ? near : "",
                    near ? "?" : "");
 }
@@ -186,7 +196,7 @@ static int check_guard(const struct conf_loader *l, const struct conf_assign *a,
 
     if (a->level != L_PROJECT && a->level != L_PROJECT_PROFILE)
         return 0;
-    if (s->guard == NULL || (l->c->trust_project && strcmp(s->name, "trust_project") != 0))
+    if (s->guard == NULL || (l->trusted && strcmp(s->name, "trust_project") != 0))
         return 0;
     return err_set(e, ERR_CONFIG, 0,
                    "%s: a project's agent.conf may not set %s: %s. Move the line to %s, or, if you "
@@ -206,7 +216,7 @@ static int apply_all(struct conf_loader *l, struct err *e)
             if ((int)a->level != level)
                 continue;
             r = check_guard(l, a, e);
-            if (r == 0 && a->profile && (!l->c->profile || strcmp(a->profile, l->c->profile) != 0)) {
+            if (r == 0 && a->profile && (!l->chosen || strcmp(a->profile, l->chosen) != 0)) {
                 /* Not chosen, but a mistake in it is better told now than at night. */
                 r = conf_value_set(s, NULL, str_of(a->value), a->dir, e);
                 if (r < 0) {
@@ -235,7 +245,7 @@ static enum conf_level level_of(const struct conf_loader *l, const char *name)
 
     for (size_t i = 0; i < l->n; i++)
         if (l->v[i].setting == setting && l->v[i].level > best &&
-            (!l->v[i].profile || (l->c->profile && !strcmp(l->v[i].profile, l->c->profile))))
+            (!l->v[i].profile || (l->chosen && !strcmp(l->v[i].profile, l->chosen))))
             best = l->v[i].level;
     return best;
 }
@@ -281,8 +291,7 @@ static int load(struct conf_loader *l, int argc, char **argv, struct err *e)
     if ((c->user_file == NULL || !same_file(project, c->user_file)) &&
         conf_read_file(l, project, L_PROJECT, e) < 0)
         return -1;
-    if (decide(l, "trust_project", e) < 0 || decide(l, "profile", e) < 0 ||
-        check_profile(l, e) < 0 || apply_all(l, e) < 0)
+    if (decide(l, e) < 0 || apply_all(l, e) < 0)
         return -1;
     return check_together(l, e);
 }

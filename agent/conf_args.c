@@ -60,10 +60,12 @@ static const char *negative(const struct conf_setting *s)
     return NULL;
 }
 
-static int unknown_flag(struct str word, struct err *e)
+/* `letter`: the one letter of a cluster that is not known, or NULL; the whole word is better when
+ * it is near a long flag ("-quiet"). */
+static int unknown_flag(struct str word, const char *letter, struct err *e)
 {
     cleanup_buf struct buf b = BUF_MAX(1024);
-    char **names = xcalloc(2 * conf_table_n + conf_flags_n + 8, sizeof *names);
+    char **names = xcalloc(2 * conf_table_n + conf_flags_n, sizeof *names);
     size_t n = 0;
     bool no = str_starts(word, "--no-") && word.n > 5;
 
@@ -75,7 +77,9 @@ static int unknown_flag(struct str word, struct err *e)
     }
     for (size_t i = 0; i < conf_flags_n; i++)
         names[n++] = xasprintf("--%s", conf_flags[i].name);
-    const char *near = conf_nearest(word, (const char *const *)names, n);
+    const char *near = word.n > 3 ? conf_nearest(word, (const char *const *)names, n) : NULL;
+    if (letter && !near)
+        word = str_of(letter);
     err_set(e, ERR_USAGE, 0, "unknown flag %s%s%s%s agent --help lists all, and -- ends the flags",
             conf_shown(&b, word), near ? "; did you mean " : ";", near ? near : "", near ? "?" : "");
     for (size_t i = 0; i < n; i++)
@@ -153,7 +157,7 @@ static int parse_long(struct conf_loader *l, struct words *w, struct err *e)
             i = -1;
     }
     if (i < 0)
-        return unknown_flag((struct str){ word, name.n + 2 }, e);
+        return unknown_flag((struct str){ word, name.n + 2 }, NULL, e);
     cleanup_free char *where = xasprintf("--%.*s", (int)name.n, name.p);
     if (no) {
         if (has_value)
@@ -182,7 +186,7 @@ static int parse_cluster(struct conf_loader *l, struct words *w, struct err *e)
             continue;
         }
         if (i < 0)
-            return unknown_flag(p == w->v[w->i] + 1 ? str_of(w->v[w->i]) : str_of(where), e);
+            return unknown_flag(str_of(w->v[w->i]), where, e);
         if (conf_table[i].kind == K_BOOL) {
             conf_assign_add(l, i, L_FLAG, STR("true"), steal_ptr(&where));
             continue;

@@ -27,6 +27,8 @@ struct conf_loader {
     struct conf_assign *v;
     size_t n;
     struct conf_list profiles; /* the names of all profile sections met */
+    const char *chosen;        /* the profile that counts; NULL = none */
+    bool trusted;              /* the project may set what is guarded */
 };
 
 /* Adds an assignment; takes `where`. The result is valid until the next call. */
