@@ -46,7 +46,7 @@ fails("400", refusal(400, "max tokens is too large: 5"), 4, r"max tokens is too 
 fails("a stream cut half-way", say("This answer will be cut", cut=300), 4,
       r"(?i)cut|broke|ended|incomplete|closed")
 fails("a stream cut before its first byte", say("x", cut=0), 4, r"(?i)cut|broke|ended|empty|closed")
-fails("a stream without its end", say("The answer", cut=-40, done=False), 4,
+fails("a stream that just ends", say("The answer", end=False), 4,
       r"(?i)cut|broke|ended|incomplete|closed")
 fails("a body cut half-way", say("This answer will be cut", cut=100), 4,
       r"(?i)cut|broke|ended|incomplete|closed|transfer", *FAST, "--no-stream")
@@ -99,6 +99,8 @@ for name, step in {"500": refusal(500, "oops"), "503": refusal(503, "overloaded"
     like(r.err, r"(?i)again|retry|retrying|attempt", f"{name} once: standard error tells of it")
 r = run("ask", script=[code("print(1)"), {"close": True}, OK])
 eq((r.status, r.out, r.rules), (0, "Fine at last.\n", []), "a connection lost between turns is made anew")
+r = run("ask", script=[say("All of it.", done=False)])
+eq((r.status, r.out), (0, "All of it.\n"), "a stream with a finish reason, but without [DONE], is whole")
 r = run("ask", "--deadline", "2s", script=[refusal(429, "wait", headers={"Retry-After": "3600"}, times=0)])
 ok(r.status in (4, 124), "a wait beyond the deadline is not begun", r.status)
 ok(r.seconds < 5 * PATIENCE, "and ends in good time", r.seconds)

@@ -21,7 +21,8 @@ The script is a JSON list. A step is one object:
                too), "random:SEED"; delay: seconds before the first byte; gap: seconds between
                events; cut: N (close after N bytes of the body; negative: from its end);
                stall: N (send N bytes, then nothing, until the client leaves); newline: "\\r\\n";
-               comments: true (keep-alive lines between the events); done: false (no [DONE])
+               comments: true (keep-alive lines between the events); done: false (no [DONE]);
+               end: false (the stream just ends: no finish reason, no [DONE])
   how often    times: N (0 = for ever)
 """
 import argparse
@@ -223,6 +224,8 @@ def stream_events(step, body, number):
                              "function": {"name": call["name"], "arguments": ""}}]})
         for piece in pieces_of(call["arguments"], max(11, len(call["arguments"]) // 400)):
             put({"tool_calls": [{"index": i, "function": {"arguments": piece}}]})
+    if not step.get("end", True):
+        return [e.encode("utf-8") for e in events]
     put({}, step.get("finish", "tool_calls" if calls else "stop"))
     if body.get("stream_options", {}).get("include_usage"):
         events.append(f"data: {json.dumps(dict(base, choices=[], usage=USAGE))}{nl}{nl}")
