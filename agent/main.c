@@ -42,13 +42,14 @@ struct program {
 };
 
 /* No core dump and no ptrace by siblings: the key is in this memory. The descriptors 0-2 are open,
- * so that no file of ours ever becomes "standard output". */
+ * so that no file of ours ever becomes "standard output". A standard output that was closed stays
+ * one that cannot be written: the answer must not vanish with status 0. */
 static int harden(struct err *e)
 {
     struct rlimit none = { 0, 0 };
 
     for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_WRONLY : O_RDONLY) != fd)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd)
             return err_set(e, ERR_INTERNAL, errno, "open /dev/null");
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGCHLD, SIG_DFL) == SIG_ERR)
         return err_set(e, ERR_INTERNAL, errno, "signal");
