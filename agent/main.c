@@ -49,7 +49,8 @@ static int harden(struct err *e)
     struct rlimit none = { 0, 0 };
 
     for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd)
+        if (fcntl(fd, F_GETFD) < 0 &&
+            open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd)
             return err_set(e, ERR_INTERNAL, errno, "open /dev/null");
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || signal(SIGCHLD, SIG_DFL) == SIG_ERR)
         return err_set(e, ERR_INTERNAL, errno, "signal");
