@@ -275,8 +275,11 @@ static int settle(struct loop *l, struct chat_turn *t, bool last, struct loop_re
         return err_set(e, ERR_TURNS, 0,
                        "stopped after %d turns (--max-turns) without an answer: raise --max-turns",
                        run->turns);
-    if (t->stop == CHAT_STOP_PAUSE)
+    if (t->stop == CHAT_STOP_PAUSE) {
+        convo_assistant(&run->convo, t);
         return 1;
+    }
+    /* The empty reply is not sent back: some services refuse an assistant message without content. */
     if (++l->empty_replies >= EMPTY_REPLIES_END)
         return err_set(e, ERR_PROVIDER, 0,
                        "the model gave an empty answer %d times (it stopped with \"%s\"). Ask again, or "
@@ -303,8 +306,6 @@ static void turns(struct loop *l, struct loop_result *ret)
         if (t.n_calls == 0 || last) {
             if (settle(l, &t, last, ret) <= 0)
                 return;
-            if (t.raw || t.text)
-                convo_assistant(&run->convo, &t);
             continue;
         }
         bool cut = t.stop == CHAT_STOP_LENGTH;
