@@ -18,7 +18,7 @@ def refused(name, says, *args, status=2):
     return r
 
 
-refused("a missing file", r"(?s)nowhere\.csv.*(No such file|not there|does not exist)",
+refused("a missing file", r"(?s)nowhere\.csv.*(?i:no such file|not there|does not exist)",
         "-f", BOX / "nowhere.csv")
 refused("an empty file", r"empty\.csv.*empty", "-f", write("empty.csv", b""))
 (BOX / "folder").mkdir()

@@ -49,8 +49,8 @@ in_box "$AGENT" -m scripted "ask" >/dev/full 2>"$BOX/err" </dev/null
 status=$?
 is "$status" 1 "a full disk under standard output: status 1"
 like "$(<"$BOX/err")" "No space left" "and it says so"
-session=$(find "$BOX/home/share/agent/sessions" -mindepth 1 -maxdepth 1 | sort | tail -n 1)
-like "$(cat "$session/answer.md")" "The answer" "the answer is in the record"
+session=$(find "$BOX/home/share/agent/sessions" -mindepth 1 -maxdepth 1 -printf '%T@ %p\n' | sort -n | tail -n 1)
+like "$(cat "${session#* }/answer.md")" "The answer" "the answer is in the record"
 serve "$ONE_CELL"
 in_box "$AGENT" -m scripted "ask" 2>"$BOX/err" </dev/null | true
 unlike "$(<"$BOX/err")" "Broken pipe.*Broken pipe|core dumped" "a reader who has gone is no drama"
