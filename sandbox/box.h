@@ -99,6 +99,7 @@ int ns_session(struct box *b, struct err *e);
 /* --- mounts.c --- */
 int mounts_build(struct box *b, struct err *e);
 int mounts_pivot(struct box *b, struct err *e);
+void mounts_print(struct buf *out); /* what of /proc is left visible */
 int workspace_send(struct box *b, struct err *e);
 
 /* --- limits.c, caps.c, landlock.c, seccomp.c --- */
@@ -122,7 +123,9 @@ void box_fail(struct box *b, const char *layer, const struct err *e) __attribute
 
 /* --- watch.c: the helper's wait; returns its exit status. `ready_fd` hangs up when the command runs --- */
 int box_watch(struct box *b, pid_t init, int pidfd, int info_fd, int ready_fd);
-/* --- main.c: text on stderr and the "error" event; returns `exit_status` --- */
+/* --- main.c --- */
+void steps_print(struct buf *out);
+/* Text on stderr and the "error" event; returns `exit_status` --- */
 int box_report(const struct spec *s, const char *layer, const struct err *e, int exit_status);
 
 /* --- meter.c: without a memory cgroup --- */
@@ -137,9 +140,5 @@ void meter_free(struct meter *m);
 /* --- hints.c: why this kernel or its configuration refused, and what to type --- */
 int hint_namespace(struct err *e, int sys, const char *what);
 int hint_mount(struct err *e, int sys, const char *what);
-
-/* --- check.c --- */
-int check_run(void);
-int policy_print(void);
 
 #endif

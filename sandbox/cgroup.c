@@ -22,7 +22,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "sandbox/box.h"
 #include "agent/base/io.h"
@@ -31,8 +30,8 @@
 
 #define ROOT_DIR "/sys/fs/cgroup"
 #define PREFIX "agent-sandbox."
-/* Group directories of one sandbox: memory, pids, cpu. */
-#define MAX_GROUPS 3
+/* Group directories of one sandbox: memory and, with cpu-share, cpu. */
+#define MAX_GROUPS 2
 
 struct groups {
     char *dirs[MAX_GROUPS]; /* owned */
@@ -128,21 +127,14 @@ static int keeper_start(struct groups *g, struct err *e)
 
     if (pipe2(fds, O_CLOEXEC) < 0)
         return err_set(e, ERR_SANDBOX, errno, "pipe");
-    pid_t pid = fork();
-    /* Twice, so that the helper has no child to reap but init. */
-    if (pid == 0) {
-        pid = fork();
-        if (pid == 0)
-            keeper_run(g, fds[0]);
-        _exit(pid < 0 ? 1 : 0);
-    }
-    int status = 1;
-    if (pid > 0)
-        waitpid(pid, &status, 0);
+    /* A fork whose end sends no SIGCHLD: the helper has no child to reap but init. */
+    long pid = syscall(SYS_clone, 0ul, NULL, NULL, NULL, NULL);
+    if (pid == 0)
+        keeper_run(g, fds[0]);
     close(fds[0]);
-    if (pid < 0 || status != 0) {
+    if (pid < 0) {
         close(fds[1]);
-        return err_set(e, ERR_SANDBOX, pid < 0 ? errno : 0, "cannot start the cgroup's keeper");
+        return err_set(e, ERR_SANDBOX, errno, "cannot start the cgroup's keeper");
     }
     /* fds[1] stays open in the helper and in init to the end, on purpose: its closing is the signal. */
     return 0;
@@ -205,11 +197,6 @@ static int oom_eventfd(const char *dir, int oom_control)
     return fd;
 }
 
-static int64_t pids_limit(const struct box *b)
-{
-    return b->spec->limits[LIMIT_PROCESSES] + 1; /* and pid 1 */
-}
-
 static int make_v1(struct box *b, struct groups *g)
 {
     const int64_t *limits = b->spec->limits;
@@ -226,9 +213,7 @@ static int make_v1(struct box *b, struct groups *g)
     if (cg->events_fd < 0 || add_attach(cg, memory, "tasks") < 0)
         return -1;
     cg->notify_fd = oom_eventfd(memory, cg->events_fd);
-    char *pids = make_group(g, ROOT_DIR "/pids");
-    if (pids && (write_number(pids, "pids.max", pids_limit(b)) < 0 || add_attach(cg, pids, "tasks") < 0))
-        return -1;
+    /* No group of the pids controller: RLIMIT_NPROC, per user namespace, holds the same limit without a directory more. */
     if (limits[LIMIT_CPU_SHARE]) {
         char *cpu = make_group(g, ROOT_DIR "/cpu");
         cg->has_cpu = cpu && write_number(cpu, "cpu.cfs_quota_us", limits[LIMIT_CPU_SHARE] * 1000) == 0 &&
@@ -251,7 +236,7 @@ static int make_v2(struct box *b, struct groups *g, const char *parent)
         return -1;
     /* The largest process is killed, not all: the template outlives its contexts. */
     write_file(dir, "memory.oom.group", "0");
-    if (access(dir, F_OK) == 0 && write_number(dir, "pids.max", pids_limit(b)) < 0 && errno != ENOENT)
+    if (access(dir, F_OK) == 0 && write_number(dir, "pids.max", limits[LIMIT_PROCESSES] + 1) < 0 && errno != ENOENT)
         return -1;
     if (limits[LIMIT_CPU_SHARE]) {
         snprintf(text, sizeof text, "%lld 100000", (long long)limits[LIMIT_CPU_SHARE] * 1000);

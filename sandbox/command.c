@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "sandbox/box.h"
+#include "sandbox/check.h"
 #include "agent/base/mem.h"
 #include "agent/base/banned.h"
 
@@ -172,6 +173,8 @@ void command_exec(struct box *b)
         box_fail(b, "landlock", &e);
     if (seccomp_command(b, &e) < 0)
         box_fail(b, "seccomp", &e);
+    if (s->mode == MODE_CHECK)
+        _exit(check_inside(b));
     try_exec(s->command, env);
     info.status = errno == ENOENT || errno == ENOTDIR ? 127 : 126;
     err_set(&info.err, ERR_SANDBOX, errno, "cannot run %.400s%s", s->command[0],

@@ -28,6 +28,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "sandbox/box.h"
+#include "sandbox/check.h"
 #include "sandbox/status.h"
 #include "agent/base/io.h"
 #include "agent/base/mem.h"
@@ -70,6 +71,30 @@ static const struct step inner_steps[] = {
     { "session", ns_session, "no terminal, no keyring of the caller" },
     { "capabilities", caps_drop, "nothing after this needs them; also sets no_new_privs" },
 };
+
+/* What command.c and init.c do after the steps above, for --policy. */
+static const struct step last_steps[] = {
+    { "descriptors", NULL, "all but 0, 1, 2 and --pass-fd close" },
+    { "limits", NULL, "the command's own, not pid 1's" },
+    { "landlock", NULL, "before seccomp, which refuses its calls" },
+    { "seccomp", NULL, "last, so that it need not permit any call of the set-up" },
+    { "pid 1", NULL, "meanwhile pid 1 makes itself uninspectable and filters itself" },
+};
+
+static void print_steps(struct buf *out, const char *who, const struct step *steps, size_t n)
+{
+    buf_putf(out, "Steps of %s, in order\n", who);
+    for (size_t i = 0; i < n; i++)
+        buf_putf(out, "  %-16s %s\n", steps[i].layer, steps[i].why);
+}
+
+void steps_print(struct buf *out)
+{
+    print_steps(out, "the helper", outer_steps, ARRAY_LEN(outer_steps));
+    print_steps(out, "pid 1, in new user, mount, pid, network, IPC and UTS namespaces", inner_steps,
+                ARRAY_LEN(inner_steps));
+    print_steps(out, "the command's process", last_steps, ARRAY_LEN(last_steps));
+}
 
 void box_fail(struct box *b, const char *layer, const struct err *e)
 {
@@ -124,6 +149,8 @@ static int run(const struct spec *s, struct err *e, const char **layer)
         if (outer_steps[i].run(&b, e) < 0)
             return -1;
     }
+    if (s->mode == MODE_CHECK)
+        check_head(&b);
     *layer = "namespaces";
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, info) < 0 || pipe2(ready, O_CLOEXEC) < 0 ||
         pipe2(leash, O_CLOEXEC) < 0)
@@ -168,6 +195,21 @@ static int check_standard_fds(struct err *e)
     return 0;
 }
 
+static int set_check_limits(struct spec *s, struct err *e)
+{
+    for (size_t i = 0; check_limits[i]; i++) {
+        enum limit_id id;
+        int64_t v;
+        cleanup_free char *name = xstrdup(check_limits[i]);
+        char *eq = strchr(name, '=');
+        *eq = '\0';
+        if (limit_parse(name, eq + 1, &id, &v, e) < 0)
+            return -1;
+        s->limits[id] = v;
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct spec spec;
@@ -196,11 +238,12 @@ int main(int argc, char **argv)
     case MODE_POLICY:
         return policy_print();
     case MODE_CHECK:
-        return check_run();
     case MODE_RUN:
         break;
     }
     int status = check_standard_fds(&e);
+    if (status == 0 && spec.mode == MODE_CHECK)
+        status = set_check_limits(&spec, &e);
     if (status == 0)
         status = run(&spec, &e, &layer);
     if (status < 0)
