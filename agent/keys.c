@@ -163,16 +163,17 @@ static int spawn(const char *cmd, pid_t *ret_pid, int *ret_fd, struct err *e)
 
 /* Collects output until the command has ended. Not until its pipe ends: something it left in the
  * background may hold that open. */
-static int collect(int fd, int pidfd, const struct stop *stop, const struct stop *limit, struct secret *s,
+static int collect(int fd, int pidfd, const struct stop *stop, int64_t limit_ms, struct secret *s,
                    struct err *e)
 {
+    struct stop limit = stop_within(stop, limit_ms);
     bool open = true;
 
     for (;;) {
         struct pollfd p[3] = { { pidfd, POLLIN, 0 },
                                { stop->cancel_fd, POLLIN, 0 },
                                { open ? fd : -1, POLLIN, 0 } };
-        if (poll(p, 3, stop_poll_ms(limit, -1)) < 0 && errno != EINTR)
+        if (poll(p, 3, stop_poll_ms(&limit, -1)) < 0 && errno != EINTR)
             return err_set(e, ERR_CONFIG, errno, "poll");
         bool ended = p[0].revents != 0;
         if (open) {
@@ -186,19 +187,18 @@ static int collect(int fd, int pidfd, const struct stop *stop, const struct stop
         if (stop_check(stop, e) < 0)
             return -1;
         struct err ignored = ERR_INIT;
-        if (stop_check(limit, &ignored) < 0)
+        if (stop_check(&limit, &ignored) < 0)
             return err_set(e, ERR_CONFIG, 0,
-                           "gave no key within %d s and was ended; it must not ask for anything on "
-                           "standard input", KEY_CMD_MS / 1000);
+                           "gave no key within %.3g s and was ended; it must not ask for anything "
+                           "on standard input", (double)limit_ms / 1000);
     }
 }
 
-static int from_cmd(const char *cmd, const struct stop *stop, int64_t limit_ms, struct key *ret,
-                    struct err *e)
+int keys_from_cmd(const char *cmd, const struct stop *stop, int64_t limit_ms, struct key *ret,
+                  struct err *e)
 {
     cleanup_buf struct buf b = BUF_MAX(4096);
     __attribute__((cleanup(cleanup_secret))) struct secret s = { xcalloc(MAX_KEY_OUTPUT, 1), 0 };
-    struct stop limit = stop_within(stop, limit_ms);
     cleanup_fd int fd = -1, pidfd = -1;
     pid_t pid;
     int status = 0;
@@ -208,7 +208,7 @@ static int from_cmd(const char *cmd, const struct stop *stop, int64_t limit_ms, 
         return -1;
     pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     int r = pidfd < 0 ? err_set(e, ERR_CONFIG, errno, "pidfd_open")
-                      : collect(fd, pidfd, stop, &limit, &s, e);
+                      : collect(fd, pidfd, stop, limit_ms, &s, e);
     if (r < 0)
         kill(-pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -256,7 +256,7 @@ int keys_resolve(const struct conf *c, const struct stop *stop, struct key *ret,
         key_done(&k);
     else if (!k.value && c->api_key_file && from_file(c->api_key_file, &k, e) < 0)
         return -1;
-    else if (!k.value && c->api_key_cmd && from_cmd(c->api_key_cmd, stop, KEY_CMD_MS, &k, e) < 0)
+    else if (!k.value && c->api_key_cmd && keys_from_cmd(c->api_key_cmd, stop, KEY_CMD_MS, &k, e) < 0)
         return -1;
     if (!k.value && c->provider != PROVIDER_REPLAY && !conf_url_is_loopback(c->base_url))
         return no_key(c, name, e);

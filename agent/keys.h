@@ -22,4 +22,10 @@ struct key {
 int keys_resolve(const struct conf *c, const struct stop *stop, struct key *ret, struct err *e);
 void key_done(struct key *k); /* wipes */
 
+/* The api_key_cmd part alone: runs `cmd` by /bin/sh -c, with an empty standard input and its
+ * standard error passed, and takes the first line of its output. Ends it, with all that it
+ * started, after limit_ms. */
+int keys_from_cmd(const char *cmd, const struct stop *stop, int64_t limit_ms, struct key *ret,
+                  struct err *e);
+
 #endif
