@@ -13,6 +13,10 @@ CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=c17 $(CFLAGS) $(WARN) $(if $(SAN),$(SANFLAGS),$(HARDEN)) -MMD -MP
 ALL_LDFLAGS := $(LDFLAGS) $(if $(SAN),$(SANFLAGS),-pie -Wl,-z,relro,-z,now,-z,noexecstack)
 
+# V=1 shows whole commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1) $(patsubst $(CURDIR)/%,%,$(2))")
+
 include sandbox/sources.mk
 
 BASE_SRC := $(filter-out agent/base/json.c,$(wildcard agent/base/*.c))
@@ -31,31 +35,38 @@ TOOLS := $(patsubst tests/sandbox/%.c,$(B)/tests/sandbox/%,$(wildcard tests/sand
 all: $(B)/agent $(B)/agent-sandbox
 
 $(B)/agent: $(AGENT_OBJ)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(AGENT_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(AGENT_LIBS)
 $(B)/agent-sandbox: $(HELPER_OBJ)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp -lcap
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp -lcap
 $(B)/libagent.a: $(LIB_OBJ)
-	rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 $(B)/obj/%.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 $(B)/obj/prompts/embed.o: $(wildcard prompts/*.md prompts/*.json)
 $(B)/obj/sandbox/driver_embed.o: sandbox/interpreter/driver.py
 
 # Tests. Each program of tests/unit, tests/fuzz and tests/sandbox links the library half of agent.
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libagent.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libagent.a $(AGENT_LIBS)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libagent.a $(AGENT_LIBS)
 $(B)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(B)/libagent.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< tests/fuzz/replay.c $(B)/libagent.a $(AGENT_LIBS)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< tests/fuzz/replay.c $(B)/libagent.a $(AGENT_LIBS)
 $(B)/tests/sandbox/%: tests/sandbox/%.c $(B)/libagent.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libagent.a $(AGENT_LIBS) -lseccomp
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libagent.a $(AGENT_LIBS) -lseccomp
 
 # What a step needs is installed when it is missing (.ci/deps says what first); NO_DEPS=1 skips that.
 deps-build deps-demo deps-check: deps-%:
