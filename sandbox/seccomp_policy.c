@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include "agent/base/banned.h"
 
 #define ALLOW(sets, calls, why) { sets, 0, calls, { OP_ANY, 0, 0, 0 }, why }
 #define DENY(sets, err, calls, why) { sets, err, calls, { OP_ANY, 0, 0, 0 }, why }

@@ -1,13 +1,15 @@
 # Which sources go into which program, and what is made before they compile: the seccomp filters (from the policy
 # table, through libseccomp) and context.so (put into the helper as an array).
 .DEFAULT_GOAL := all
-SANDBOX_AGENT_SRC := sandbox/run.c sandbox/frame.c
 SANDBOX_HELPER_SRC := $(addprefix sandbox/,main.c spec.c spec_help.c status.c ns.c mounts.c sources.c limits.c \
 	cgroup.c caps.c seccomp_policy.c seccomp.c landlock.c init.c command.c watch.c meter.c hints.c check.c)
 
+SANDBOX_AGENT_SRC := $(filter-out $(SANDBOX_HELPER_SRC) sandbox/context.c sandbox/seccomp_gen.c,$(wildcard sandbox/*.c))
+
 # The helper is linked statically where that works: the dynamic loader would be a fifth of its whole run.
-SANDBOX_LDFLAGS := $(if $(SAN),,$(shell echo 'int main(void) { return 0; }' | $(CC) -static-pie -x c -o /dev/null - -lcap \
-	2>/dev/null && echo -static-pie))
+SANDBOX_STATIC := $(if $(SAN),,$(shell echo 'int main(void) { return 0; }' | $(CC) -static-pie -x c -o /dev/null - \
+	-lseccomp -lcap 2>/dev/null && echo -static-pie))
+$(B)/agent-sandbox: ALL_LDFLAGS := $(if $(SANDBOX_STATIC),$(filter-out -pie,$(ALL_LDFLAGS)) -static-pie,$(ALL_LDFLAGS))
 
 $(B)/gen/seccomp_gen: sandbox/seccomp_gen.c sandbox/seccomp_policy.c sandbox/seccomp_policy.h
 	@mkdir -p $(@D)
@@ -22,3 +24,5 @@ $(B)/gen/context_so.h: $(B)/gen/context.so
 	od -An -v -tx1 $< | sed 's/ \([0-9a-f][0-9a-f]\)/0x\1,/g' > $@.tmp && mv $@.tmp $@
 $(B)/obj/sandbox/seccomp.o: $(B)/gen/seccomp_bpf.h
 $(B)/obj/sandbox/mounts.o: $(B)/gen/context_so.h
+# The row test loads the filters themselves.
+$(B)/tests/sandbox/test_seccomp_rows: $(B)/gen/seccomp_bpf.h sandbox/seccomp_policy.c
