@@ -169,10 +169,10 @@ static int check_unique(const struct attach_list *l, const char *path, const cha
         if (strcmp(l->v[i].path, path) == 0)
             return err_set(e, ERR_USAGE, 0, "attachment %s: is given twice; leave one out",
                            shown(&a, path));
+        const char *first = shown(&a, l->v[i].path), *second = shown(&b, path);
         return err_set(e, ERR_USAGE, 0,
                        "attachments %s and %s: both would be called %s; give one another name: "
-                       "-f %s:NAME", shown(&a, l->v[i].path), shown(&b, path), shown(&c, name),
-                       buf_cstr(&b));
+                       "-f %s:NAME", first, second, shown(&c, name), second);
     }
     return 0;
 }

@@ -195,17 +195,24 @@ static int spill(struct input *i, const char *path, struct err *e)
     return 0;
 }
 
-static int take(struct input *i, const char *p, size_t n, const char *path, bool is_prompt, struct err *e)
+static int check_size(int64_t total, bool is_prompt, struct err *e)
 {
-    i->total += (int64_t)n;
-    if (is_prompt && i->total > (int64_t)MAX_PROMPT_BYTES)
+    if (is_prompt && total > (int64_t)MAX_PROMPT_BYTES)
         return err_set(e, ERR_USAGE, 0,
                        "the question on standard input is longer than %u MB; attach long data with -f",
                        MAX_PROMPT_BYTES / MIB);
-    if (i->total > (int64_t)MAX_STDIN_BYTES)
+    if (total > (int64_t)MAX_STDIN_BYTES)
         return err_set(e, ERR_USAGE, 0,
-                       "standard input is larger than %u MB; save it to a file and attach that with -f",
+                       "standard input is larger than %u MB; attach it as a file with -f",
                        (unsigned)(MAX_STDIN_BYTES / MIB));
+    return 0;
+}
+
+static int take(struct input *i, const char *p, size_t n, const char *path, bool is_prompt, struct err *e)
+{
+    i->total += (int64_t)n;
+    if (check_size(i->total, is_prompt, e) < 0)
+        return -1;
     if (i->fd < 0 && (is_prompt || i->head.n + n <= 2 * GUESS_BYTES)) {
         buf_put(&i->head, p, n);
         return 0;
@@ -223,7 +230,14 @@ static int read_input(struct input *i, const struct attach_stdin *in, const char
 {
     cleanup_free char *block = xmalloc(GUESS_BYTES);
     bool told = isatty(in->fd); /* who types knows what is waited for */
+    struct stat st;
 
+    /* Told at once where it can be, not after a gigabyte. */
+    if (fstat(in->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        off_t at = lseek(in->fd, 0, SEEK_CUR);
+        if (check_size((int64_t)st.st_size - (at > 0 ? (int64_t)at : 0), in->is_prompt, e) < 0)
+            return -1;
+    }
     for (;;) {
         int r = wait_readable(in->fd, told ? -1 : NOTICE_MS, stop, e);
         if (r < 0) {
