@@ -453,7 +453,8 @@ static void goes_back(const char *file, bool stream, const char *member, unsigne
         { .role = CHAT_TOOL, .call_id = t.calls[0].id, .text = "sunny" },
     };
     struct chat_request rq = { .messages = m, .n_messages = 3, .temperature = NAN, .quirks = quirks };
-    cleanup_free char *name = xasprintf("back-%s-%u", file, quirks);
+    /* Opaque members are other services' own: only the loose schema takes them. */
+    cleanup_free char *name = xasprintf("%s-%s-%u", want ? "loose" : "back", file, quirks);
     for (char *p = name; *p; p++)
         *p = *p == '/' || *p == '.' ? '-' : *p;
     cleanup_json cJSON *j = encoded(name, &rq);
