@@ -140,12 +140,25 @@ static void line(struct ui *u, enum style style, const char *label, struct str t
     out(u, buf_str(&b));
 }
 
-static void vline(struct ui *u, enum style style, const char *label, const char *fmt, va_list ap)
+/* Foreign text with newlines could pretend to be lines of ours: a note is one line, always. A warning
+ * or an error may have several; those after the first are indented. */
+static void vline(struct ui *u, enum style style, const char *label, bool one, const char *fmt, va_list ap)
 {
-    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE);
+    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE), out_text = BUF_MAX(8 * UI_MAX_LINE);
+    struct str rest, l;
 
     buf_vputf(&b, fmt, ap);
-    line(u, style, label, buf_str(&b));
+    if (b.over)
+        buf_puts(&out_text, "(a message too long to show)");
+    rest = str_trim(buf_str(&b));
+    if (one)
+        utf8_clean_line(&out_text, rest);
+    for (bool more = !one, first = true; more; first = false) {
+        more = str_cut(&rest, '\n', &l);
+        buf_puts(&out_text, first ? "" : "\n  ");
+        buf_putstr(&out_text, l);
+    }
+    line(u, style, label, buf_str(&out_text));
 }
 
 void ui_note(struct ui *u, const char *fmt, ...)
@@ -155,7 +168,7 @@ void ui_note(struct ui *u, const char *fmt, ...)
     if (u->quiet)
         return;
     va_start(ap, fmt);
-    vline(u, PLAIN, "", fmt, ap);
+    vline(u, PLAIN, "", true, fmt, ap);
     va_end(ap);
 }
 
@@ -166,7 +179,7 @@ void ui_detail(struct ui *u, const char *fmt, ...)
     if (!u->verbose)
         return;
     va_start(ap, fmt);
-    vline(u, PLAIN, "", fmt, ap);
+    vline(u, PLAIN, "", true, fmt, ap);
     va_end(ap);
 }
 
@@ -175,14 +188,23 @@ void ui_warn(struct ui *u, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    vline(u, YELLOW, "agent: warning: ", fmt, ap);
+    vline(u, YELLOW, "agent: warning: ", false, fmt, ap);
+    va_end(ap);
+}
+
+__attribute__((format(printf, 2, 3))) static void error_line(struct ui *u, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vline(u, RED, "agent: ", false, fmt, ap);
     va_end(ap);
 }
 
 void ui_error(struct ui *u, const struct err *e)
 {
-    u->waiting = (free(u->waiting), NULL);
-    line(u, RED, "agent: ", str_of(e->msg));
+    ui_wait_end(u);
+    error_line(u, "%s", e->msg);
 }
 
 /* --- the moving line --- */
@@ -221,8 +243,11 @@ static void draw(struct ui *u)
     cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE), tail = BUF_MAX(64);
     size_t columns = width();
 
-    buf_putc(&tail, ' ');
-    put_elapsed(&tail, now_ms() - u->wait_since);
+    /* Not before there is something to tell: the line may stand still for a while. */
+    if (now_ms() - u->wait_since >= 1000) {
+        buf_putc(&tail, ' ');
+        put_elapsed(&tail, now_ms() - u->wait_since);
+    }
     buf_puts(&b, "\r\033[K");
     styled(u, &b, CYAN, str_of(frames[u->frame++ % ARRAY_LEN(frames)]));
     buf_putc(&b, ' ');
