@@ -79,6 +79,19 @@ static void loader_done(struct conf_loader *l)
     list_free(&l->profiles);
 }
 
+/* The prefix, which all have, makes nothing nearer. */
+static const char *nearest_env(struct str name, char *const *names)
+{
+    const char **bare = xcalloc(conf_table_n, sizeof *bare);
+    size_t prefix = strlen("AGENT_");
+
+    for (size_t i = 0; i < conf_table_n; i++)
+        bare[i] = names[i] + prefix;
+    const char *near = conf_nearest(str_from(name, prefix), bare, conf_table_n);
+    free(bare);
+    return near ? near - prefix : NULL;
+}
+
 /* A misspelt AGENT_ variable would be ignored in silence; other programs use the prefix too, so it
  * is a note and only when a name of ours is near. */
 static void read_env(struct conf_loader *l, char **env)
@@ -102,7 +115,7 @@ static void read_env(struct conf_loader *l, char **env)
             continue;
         for (size_t i = 0; i < conf_table_n && !known; i++)
             known = str_is(name, names[i]);
-        const char *near = known ? NULL : conf_nearest(name, (const char *const *)names, conf_table_n);
+        const char *near = known ? NULL : nearest_env(name, names);
         if (near)
             conf_note(l->c, "the environment variable %.*s is not a setting; did you mean %s?",
                      (int)name.n, name.p, near);

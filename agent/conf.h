@@ -54,7 +54,7 @@ struct conf {
 
     /* output and record */
     char *output;           /* the answer's file */
-    char *out_dir;          /* NULL = artifacts/ in the session's folder */
+    char *out_dir;          /* further copies of the artifacts; NULL = none */
     char *session_dir;      /* NULL = the default place (conf_session_root) */
     bool ephemeral, quiet, verbose, show_code;
     int color;              /* enum conf_color */

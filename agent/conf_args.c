@@ -67,21 +67,25 @@ static int unknown_flag(struct str word, const char *letter, struct err *e)
     cleanup_buf struct buf b = BUF_MAX(1024);
     char **names = xcalloc(2 * conf_table_n + conf_flags_n, sizeof *names);
     size_t n = 0;
-    bool no = str_starts(word, "--no-") && word.n > 5;
+    struct str bare = word;
 
+    /* Without the dashes: what all have in common makes nothing nearer. */
+    while (bare.n && bare.p[0] == '-')
+        bare = str_from(bare, 1);
+    bool no = str_starts(bare, "no-") && bare.n > 3;
     for (size_t i = 0; i < conf_table_n; i++) {
         cleanup_free char *flag = conf_flag_name(&conf_table[i]);
         if (no && negative(&conf_table[i]))
-            names[n++] = xasprintf("--no-%s", flag + 2);
-        names[n++] = steal_ptr(&flag);
+            names[n++] = xasprintf("no-%s", flag + 2);
+        names[n++] = xstrdup(flag + 2);
     }
     for (size_t i = 0; i < conf_flags_n; i++)
-        names[n++] = xasprintf("--%s", conf_flags[i].name);
-    const char *near = word.n > 3 ? conf_nearest(word, (const char *const *)names, n) : NULL;
+        names[n++] = xstrdup(conf_flags[i].name);
+    const char *near = bare.n > 2 ? conf_nearest(bare, (const char *const *)names, n) : NULL;
     if (letter && !near)
         word = str_of(letter);
     err_set(e, ERR_USAGE, 0, "unknown flag %s%s%s%s agent --help lists all, and -- ends the flags",
-            conf_shown(&b, word), near ? "; did you mean " : ";", near ? near : "", near ? "?" : "");
+            conf_shown(&b, word), near ? "; did you mean --" : ";", near ? near : "", near ? "?" : "");
     for (size_t i = 0; i < n; i++)
         free(names[i]);
     free(names);

@@ -83,8 +83,8 @@ const struct conf_setting conf_table[] = {
       .help = "writes the answer to a file as well" },
     { .name = "out_dir", .kind = K_PATH, .group = G_OUTPUT, .offset = F(out_dir), .def = "",
       .arg = "DIR", .guard = WRITES,
-      .help = "where the files go that the code makes; empty is artifacts/ in the session's "
-              "folder" },
+      .help = "copies the files that the code makes to a folder, besides artifacts/ in the "
+              "session's folder" },
     { .name = "session_dir", .kind = K_PATH, .group = G_OUTPUT, .offset = F(session_dir),
       .def = "", .arg = "DIR", .guard = WRITES,
       .help = "where sessions are kept; empty is ~/.local/share/agent/sessions" },
@@ -237,7 +237,7 @@ const char *conf_nearest(struct str word, const char *const *candidates, size_t 
 
     for (size_t i = 0; i < n; i++) {
         struct str c = str_of(candidates[i]);
-        size_t d = distance(word, c), limit = c.n < 6 ? 2 : c.n / 3 + 1;
+        size_t d = distance(word, c), limit = c.n < 4 ? 1 : c.n < 9 ? 2 : 3;
         /* A word cut short is nearer than its distance says. */
         if (word.n >= 3 && c.n > word.n && d > 1 && memcmp(c.p, word.p, word.n) == 0)
             d = 1;

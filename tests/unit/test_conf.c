@@ -244,6 +244,7 @@ static void test_args(void)
         const char *says;
     } bad[] = {
         { "unknown", { "--wibble" }, "unknown flag --wibble" },
+        { "unknown, short", { "--nope" }, "unknown flag --nope; agent --help" },
         { "near", { "--max-trns" }, "did you mean --max-turns?" },
         { "near with value", { "--modle=secretword" }, "did you mean --model?" },
         { "near negative", { "--no-strem" }, "did you mean --no-stream?" },
@@ -467,11 +468,13 @@ static void test_precedence(void)
     unsetenv("AGENT_TIMEOUT");
     setenv("AGENT_MODLE", "secretword", 1);
     setenv("AGENT_OF_SOMEONE_ELSE", "x", 1);
+    setenv("AGENT_HOME", "x", 1);
     CHECK(load(&c, &e, NULL) == 0 && c.notes.n == 1 && strstr(c.notes.v[0], "AGENT_MODEL?") &&
               !strstr(c.notes.v[0], "secretword"), "a misspelt variable is told, once");
     conf_done(&c);
     unsetenv("AGENT_MODLE");
     unsetenv("AGENT_OF_SOMEONE_ELSE");
+    unsetenv("AGENT_HOME");
 
     put("xdg/agent/agent.conf", "quiet = yes\nprofile = p\n[profile p]\nmodel = profile\n");
     CHECK(load(&c, &e, WORDS("-v")) == 0 && c.verbose && !c.quiet, "-v wins over the file's quiet");
