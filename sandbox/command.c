@@ -95,15 +95,16 @@ void environment_print(struct buf *out)
                  env_table[i].value ? env_table[i].value : "(worked out)", env_table[i].why);
 }
 
-static void set_oom_score(const struct box *b)
+static int set_oom_score(const struct box *b, struct err *e)
 {
-    /* The template goes after its contexts, which raise theirs to 1000 (context.c). Raising is always permitted, so a failure
-     * only means that /proc is not as it was built; the memory limit does not depend on it. */
+    /* The template stays where it is and its contexts raise theirs (context.c): they go first, and it lives on. Landlock
+     * keeps everyone from lowering it again. */
+    if (b->spec->is_template)
+        return 0;
     cleanup_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    const char *score = b->spec->is_template ? "900" : "1000";
-
-    if (fd >= 0 && write(fd, score, strlen(score)) < 0)
-        return;
+    if (fd < 0 || write(fd, "1000", 4) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "cannot raise oom_score_adj");
+    return 0;
 }
 
 /* Only 0 to 2 and what was asked for survive exec. */
@@ -160,7 +161,8 @@ void command_exec(struct box *b)
     char **env = build_environment(b);
 
     reset_signals();
-    set_oom_score(b);
+    if (set_oom_score(b, &e) < 0)
+        box_fail(b, "limits", &e);
     if (keep_fds(s, &e) < 0)
         box_fail(b, "descriptors", &e);
     if (chdir(s->chdir) < 0) {

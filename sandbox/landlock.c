@@ -15,7 +15,7 @@ int landlock_apply(struct box *b, struct err *e)
 
     if (b->landlock <= 0)
         return 0; /* reported as weaker by main.c, once */
-    long r = landlock_enter(b->landlock, LL_COMMAND, &step);
+    long r = landlock_enter(b->landlock, b->spec->is_template ? LL_TEMPLATE : LL_COMMAND, &step);
     if (r < 0)
         return err_set(e, ERR_SANDBOX, (int)-r, "%s (level %ld)", step, b->landlock);
     return 0;
@@ -42,7 +42,8 @@ void landlock_print(struct buf *out)
                 buf_putf(out, "%s%s", sep, names[k].name);
                 sep = ",";
             }
-        buf_putf(out, "  [%s%s]  %s\n", row->domains & LL_COMMAND ? "command" : "",
-                 row->domains & LL_CONTEXT ? " context" : "", row->why);
+        buf_putf(out, "  [%s%s%s ]  %s\n", row->domains & LL_COMMAND ? " command" : "",
+                 row->domains & LL_TEMPLATE ? " template" : "", row->domains & LL_CONTEXT ? " context" : "",
+                 row->why);
     }
 }

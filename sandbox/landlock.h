@@ -43,7 +43,8 @@ enum {
               LL_MAKE_FIFO | LL_MAKE_SYM | LL_REFER,
 };
 
-enum { LL_COMMAND = 1, LL_CONTEXT = 2 }; /* whose domain a row belongs to */
+/* Whose domain a row belongs to. */
+enum { LL_COMMAND = 1, LL_TEMPLATE = 2, LL_CONTEXT = 4, LL_ALL = 7 };
 
 struct landlock_row {
     const char *path; /* inside; a row whose path is missing is skipped: nothing is granted */
@@ -55,16 +56,16 @@ struct landlock_row {
 /* What no row grants is refused: device nodes, ioctl on devices, TCP, and from level 6 on abstract sockets and signals that
  * would leave the domain. */
 static const struct landlock_row landlock_table[] = {
-    { "/", LL_LOOK, LL_COMMAND | LL_CONTEXT,
+    { "/", LL_LOOK, LL_ALL,
       "all that the mount plan shows may be read; nothing outside it, were it reachable" },
-    { "/workspace", LL_EDIT | LL_MAKE, LL_COMMAND | LL_CONTEXT, "the working directory" },
-    { "/tmp", LL_EDIT | LL_MAKE, LL_COMMAND | LL_CONTEXT, "temporary files" },
-    { "/dev/shm", LL_EDIT | LL_MAKE, LL_COMMAND | LL_CONTEXT,
+    { "/workspace", LL_EDIT | LL_MAKE, LL_ALL, "the working directory" },
+    { "/tmp", LL_EDIT | LL_MAKE, LL_ALL, "temporary files" },
+    { "/dev/shm", LL_EDIT | LL_MAKE, LL_ALL,
       "semaphores and shared memory of multiprocessing" },
-    { "/dev", LL_EDIT, LL_COMMAND | LL_CONTEXT, "writing to /dev/null and its like" },
-    { "/proc", LL_EDIT, LL_COMMAND | LL_CONTEXT,
-      "a process may rename its threads and raise its own oom_score_adj" },
-    { "/output", LL_EDIT | LL_MAKE, LL_COMMAND,
+    { "/dev", LL_EDIT, LL_ALL, "writing to /dev/null and its like" },
+    { "/proc", LL_EDIT, LL_TEMPLATE,
+      "a context raises its own oom_score_adj before it enters its domain; after that it cannot lower it" },
+    { "/output", LL_EDIT | LL_MAKE, LL_COMMAND | LL_TEMPLATE,
       "trusted code places files there for contexts, which may only read them" },
 };
 enum { LANDLOCK_ROWS = sizeof landlock_table / sizeof landlock_table[0] };
