@@ -153,7 +153,9 @@ static void put_value(struct buf *out, struct str v)
 static void print_setting(const struct conf *c, const struct conf_setting *s, struct buf *out)
 {
     const void *field = (const char *)c + s->offset;
-    bool is_default = strcmp(conf_origin(c, s->name), "default") == 0;
+    /* The profile's settings are printed as what they are; its name would ask for a section that the
+     * printed file does not have. */
+    bool is_default = strcmp(conf_origin(c, s->name), "default") == 0 || !strcmp(s->name, "profile");
     cleanup_buf struct buf help = BUF_MAX(4096);
     size_t n = is_default ? 1 : conf_value_count(s, field);
 
