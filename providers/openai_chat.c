@@ -376,25 +376,9 @@ static char *make_raw(const struct decoder *d, const struct chat_turn *t)
     return buf_steal(&out);
 }
 
-/* Text that came in pieces may hold invalid bytes: the turn's strings are UTF-8. */
 static char *text_of(const struct buf *b)
 {
-    cleanup_buf struct buf out = BUF_MAX(SIZE_MAX / 2);
-    struct str s = buf_str(b);
-
-    if (s.n == 0)
-        return NULL;
-    if (utf8_valid(s))
-        return str_dup(s);
-    while (s.n) {
-        size_t n = utf8_seq(s, NULL);
-        if (n)
-            buf_put(&out, s.p, n);
-        else
-            buf_puts(&out, "\xEF\xBF\xBD");
-        s = str_from(s, n ? n : 1);
-    }
-    return buf_steal(&out);
+    return b->n ? str_dup(buf_str(b)) : NULL;
 }
 
 static int finish(struct decoder *d, struct chat_turn *ret, struct err *e)

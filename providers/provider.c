@@ -4,6 +4,7 @@
 #include <string.h>
 #include "agent/base/json.h"
 #include "agent/base/mem.h"
+#include "agent/base/utf8.h"
 #include "providers/errbody.h"
 #include "agent/base/banned.h"
 
@@ -55,24 +56,67 @@ static void survey(struct str s, size_t *values, bool *open)
     *open = in_string || depth > 0;
 }
 
-/* cJSON turns the escape for NUL into a real NUL, which then ends the C string: all text after it
- * would be lost without a word. It becomes the replacement character instead. */
-static void replace_nul_escapes(struct buf *out, struct str s)
+static int hex4(struct str s)
 {
-    for (size_t i = 0; i < s.n;) {
-        size_t run = 0;
-        while (i + run < s.n && s.p[i + run] == '\\')
-            run++;
-        if (run % 2 == 1 && str_starts(str_from(s, i + run), "u0000")) {
-            buf_put(out, s.p + i, run);
-            buf_puts(out, "ufffd");
-            i += run + 5;
-        } else {
-            size_t n = run ? run : 1;
-            buf_put(out, s.p + i, n);
-            i += n;
-        }
+    int v = 0;
+
+    if (s.n < 4)
+        return -1;
+    for (int i = 0; i < 4; i++) {
+        char c = s.p[i];
+        int d = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+        if (d < 0)
+            return -1;
+        v = v * 16 + d;
     }
+    return v;
+}
+
+/* The bytes of the escape at `s` (behind its backslash) that are kept: 5 for a character, 11 for a pair
+ * of surrogates, 0 if it stands for nothing that a C string or UTF-8 can hold. */
+static size_t good_escape(struct str s)
+{
+    int a = hex4(str_from(s, 1));
+
+    if (a < 0)
+        return 1; /* broken: the parser will say so */
+    if (a >= 0xD800 && a <= 0xDBFF) {
+        int b = str_starts(str_from(s, 5), "\\u") ? hex4(str_from(s, 7)) : -1;
+        return b >= 0xDC00 && b <= 0xDFFF ? 11 : 0;
+    }
+    return a == 0 || (a >= 0xDC00 && a <= 0xDFFF) ? 0 : 5;
+}
+
+/* Makes the text one that cJSON reads without loss: an escaped NUL would end the C string and take all
+ * text after it along, and half a surrogate pair (models do cut them) or a broken byte would spoil the
+ * whole reply. Each becomes U+FFFD. */
+static void mend(struct buf *out, struct str s)
+{
+    while (s.n) {
+        size_t n = utf8_seq(s, NULL), keep;
+        if (n == 0) {
+            buf_puts(out, "\xEF\xBF\xBD");
+            n = 1;
+        } else if (s.p[0] != '\\' || s.n < 2) {
+            buf_put(out, s.p, n);
+        } else if (s.p[1] != 'u') {
+            n = 1 + (s.p[1] > 0 ? 1 : 0); /* \" and \\ as a whole, so that no u follows by mistake */
+            buf_put(out, s.p, n);
+        } else if ((keep = good_escape(str_from(s, 1))) > 0) {
+            n = keep + 1;
+            buf_put(out, s.p, n);
+        } else {
+            buf_puts(out, "\\ufffd");
+            n = 6;
+        }
+        s = str_from(s, n);
+    }
+}
+
+static bool needs_mending(struct str s)
+{
+    return s.n && (memmem(s.p, s.n, "\\u0000", 6) || memmem(s.p, s.n, "\\ud", 3) ||
+                   memmem(s.p, s.n, "\\uD", 3) || !utf8_valid(s));
 }
 
 struct cJSON *reply_json(struct str s, struct err *e)
@@ -87,8 +131,8 @@ struct cJSON *reply_json(struct str s, struct err *e)
         return NULL;
     }
     cleanup_buf struct buf fixed = BUF_MAX(SIZE_MAX / 2);
-    if (s.n && memmem(s.p, s.n, "\\u0000", 6)) {
-        replace_nul_escapes(&fixed, s);
+    if (needs_mending(s)) {
+        mend(&fixed, s);
         s = buf_str(&fixed);
     }
     struct cJSON *j = json_parse(s, e);

@@ -45,7 +45,8 @@ const struct codec *codec_find(const char *name);
 void provider_error_text(struct str body, struct buf *out);
 
 /* json_parse() for what a service sent: at most REPLY_MAX_VALUES values (cJSON takes some 80 bytes
- * for each, so 64 MiB of "[0,0,0" would become gigabytes), and the escape for NUL becomes U+FFFD. A
+ * for each, so 64 MiB of "[0,0,0" would become gigabytes). Bytes and escapes that are no character, and the
+ * escape for NUL, become U+FFFD: all strings of the result are UTF-8 without a loss behind a NUL. A
  * text that ends in the middle is ERR_NET (worth a retry), other faults are ERR_PROVIDER. */
 struct cJSON;
 struct cJSON *reply_json(struct str s, struct err *e);

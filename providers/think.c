@@ -1,4 +1,5 @@
 #include "providers/think.h"
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include "agent/base/mem.h"
@@ -20,7 +21,7 @@ struct think *think_new(const struct decoder_sink *sink)
     struct think *t = xcalloc(1, sizeof *t);
 
     t->sink = *sink;
-    t->held.max = 4096;
+    t->held.max = SIZE_MAX / 2; /* one piece and a few bytes: the caller bounds the piece */
     return t;
 }
 
@@ -48,13 +49,25 @@ static void front_byte(struct think *t, char c)
         return;
     if (tag.n && tag.n < strlen(open_tag) && memcmp(tag.p, open_tag, tag.n) == 0)
         return;
-    if (str_is(tag, open_tag)) {
-        t->state = INSIDE;
-    } else {
-        t->state = PLAIN;
-        t->sink.text(t->sink.arg, buf_str(&t->held));
+    t->state = str_is(tag, open_tag) ? INSIDE : PLAIN;
+}
+
+/* What was held turns out to be text: it goes out with the rest of the piece, so that no character is
+ * cut in two. */
+static struct str front(struct think *t, struct str piece)
+{
+    while (piece.n && t->state == FRONT) {
+        front_byte(t, piece.p[0]);
+        piece = str_from(piece, 1);
     }
-    buf_clear(&t->held);
+    if (t->state == PLAIN) {
+        buf_putstr(&t->held, piece);
+        t->sink.text(t->sink.arg, buf_str(&t->held));
+        piece = str_from(piece, piece.n);
+    }
+    if (t->state != FRONT)
+        buf_clear(&t->held);
+    return piece;
 }
 
 /* The longest tail of `s` that could be the start of the closing tag. */
@@ -96,10 +109,8 @@ static struct str inside(struct think *t, struct str piece)
 
 void think_feed(struct think *t, struct str piece)
 {
-    while (piece.n && t->state == FRONT) {
-        front_byte(t, piece.p[0]);
-        piece = str_from(piece, 1);
-    }
+    if (t->state == FRONT)
+        piece = front(t, piece);
     if (piece.n && t->state == INSIDE)
         piece = inside(t, piece);
     while (piece.n && t->state == SKIP) { /* the empty lines between reasoning and answer */

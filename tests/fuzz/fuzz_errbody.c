@@ -13,10 +13,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct errbody b;
 
-    secret_add("canary-key");
+    /* in letters that no escape is made of */
+    secret_add("QANARY-KEY");
     errbody_read((struct str){ (const char *)data, size }, &b);
     struct str t = str_of(b.text);
-    if (t.n >= sizeof b.text || !utf8_valid(t) || strstr(b.text, "canary-key"))
+    if (t.n >= sizeof b.text || !utf8_valid(t) || strstr(b.text, "QANARY-KEY"))
         __builtin_trap();
     for (size_t i = 0; i < t.n; i++)
         if ((unsigned char)t.p[i] < 0x20 || t.p[i] == 0x7f)

@@ -221,6 +221,11 @@ static const struct {
     { "an escaped backslash before u0000 stays",
       "{\"choices\":[{\"message\":{\"content\":\"a\\\\u0000b\"}}]}", false, "a\\u0000b", "", NULL, "end",
       NULL },
+    { "half an emoji, and a whole one",
+      "{\"choices\":[{\"message\":{\"content\":\"\\ud83d x \\uDE00 \\ud83d\\ude00\"}}]}", false,
+      "\xEF\xBF\xBD x \xEF\xBF\xBD \xF0\x9F\x98\x80", "", NULL, "end", NULL },
+    { "broken bytes", "{\"choices\":[{\"message\":{\"content\":\"a\xFF\xC3\"}}]}", false,
+      "a\xEF\xBF\xBD\xEF\xBF\xBD", "", NULL, "end", NULL },
     { "two whole calls glued together",
       "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":"
       "\"f\",\"arguments\":\"{\\\"x\\\":1}\"}}]}}]}\n\n"
