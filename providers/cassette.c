@@ -17,8 +17,8 @@
 struct cassette {
     char *name;
     char *text;
-    struct str *lines;  /* into `text`; empty lines left out */
-    size_t *numbers;    /* each one's line number */
+    struct str *lines; /* into `text`; empty lines left out */
+    size_t *numbers;   /* each one's line number */
     size_t n, next;
 };
 
@@ -125,9 +125,8 @@ static void message_text(const cJSON *m, struct buf *out)
 
     if (cJSON_IsString(content))
         buf_puts(out, content->valuestring);
-    cJSON_ArrayForEach(part, json_arr(m, "content"))
-        if (json_str(part, "text"))
-            buf_puts(out, json_str(part, "text"));
+    cJSON_ArrayForEach(part, json_arr(m, "content")) if (json_str(part, "text"))
+        buf_puts(out, json_str(part, "text"));
 }
 
 /* Names of the declared tools, or of the tools that a message calls. */
@@ -135,7 +134,8 @@ static void tool_names(const cJSON *o, const char *member, struct buf *out)
 {
     const cJSON *t;
 
-    cJSON_ArrayForEach(t, json_arr(o, member)) {
+    cJSON_ArrayForEach(t, json_arr(o, member))
+    {
         const cJSON *fn = json_obj(t, "function");
         const char *name = json_str(fn ? fn : t, "name");
         buf_putf(out, "%s%s", out->n ? " " : "", name ? name : "?");
@@ -189,8 +189,9 @@ static int compare(const cJSON *was, const cJSON *is, struct err *e)
                 tool_names(w, "tool_calls", &wt);
                 tool_names(i, "tool_calls", &it);
             }
-            cleanup_free char *what = xasprintf("messages[%d] (%s): its %s", k,
-                                                json_str(i, "role") ? json_str(i, "role") : "?", parts[p]);
+            cleanup_free char *what =
+                xasprintf("messages[%d] (%s): its %s", k,
+                          json_str(i, "role") ? json_str(i, "role") : "?", parts[p]);
             if (!str_eq(buf_str(&wt), buf_str(&it)))
                 return differs(what, buf_str(&wt), buf_str(&it), e);
         }
@@ -203,10 +204,11 @@ static int compare(const cJSON *was, const cJSON *is, struct err *e)
 int cassette_next(struct cassette *c, struct str request, struct cassette_reply *ret, struct err *e)
 {
     if (c->next == c->n)
-        return err_set(e, ERR_PROVIDER, 0,
-                       "the cassette %s has only %zu %s, and the run asks for one more: the recording "
-                       "is of a shorter conversation, or this one took another way",
-                       c->name, c->n, c->n == 1 ? "reply" : "replies");
+        return err_set(
+            e, ERR_PROVIDER, 0,
+            "the cassette %s has only %zu %s, and the run asks for one more: the recording "
+            "is of a shorter conversation, or this one took another way",
+            c->name, c->n, c->n == 1 ? "reply" : "replies");
     cleanup_json cJSON *j = line_json(c, c->next, e);
     if (j == NULL)
         return -1;

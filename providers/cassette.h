@@ -3,10 +3,10 @@
  *
  *   {"v":1,"request":{...body...},"response":{"status":200,"content_type":"...","body":"..."}}
  *
- * Replies are played in order. A line with "request" is compared with what would be sent: model, tool
- * names, and each message's role, text and called tools; a difference is an error that shows it. A
- * line without "request" is played whatever is asked. No headers are kept, and registered secrets
- * are redacted before anything is written. */
+ * Replies are played in order. A line with "request" is compared with what would be sent: model,
+ * tool names, and each message's role, text and called tools; a difference is an error that shows
+ * it. A line without "request" is played whatever is asked. No headers are kept, and registered
+ * secrets are redacted before anything is written. */
 #ifndef PROVIDERS_CASSETTE_H
 #define PROVIDERS_CASSETTE_H
 
@@ -14,7 +14,8 @@
 #include "agent/base/str.h"
 
 struct cassette;
-/* Reads and checks the whole file, so that a broken line fails before the run begins. ERR_CONFIG. */
+/* Reads and checks the whole file, so that a broken line fails before the run begins. ERR_CONFIG.
+ */
 struct cassette *cassette_open(const char *path, struct err *e);
 /* The same from memory; `name` is for messages. `text` is copied. */
 struct cassette *cassette_parse(struct str text, const char *name, struct err *e);
@@ -28,7 +29,8 @@ struct cassette_reply {
 void cassette_reply_done(struct cassette_reply *r);
 /* The next reply, owned by the caller. ERR_PROVIDER when there is none left or when the request is
  * not the recorded one. */
-int cassette_next(struct cassette *c, struct str request, struct cassette_reply *ret, struct err *e);
+int cassette_next(struct cassette *c, struct str request, struct cassette_reply *ret,
+                  struct err *e);
 
 /* Appends one exchange to the file (created 0600) and flushes it. `content_type` may be empty. */
 int cassette_append(const char *path, struct str request, long status, struct str content_type,

@@ -1,8 +1,9 @@
-/* How it works: client_ask() is a loop of attempts. One attempt encodes, sends (or takes the next reply
- * of a cassette), and reads what comes through on_bytes(): refusals and whole JSON documents are
- * collected, streams go through the event splitter into the decoder at once. After a failed attempt
- * three pure judges speak: quirk_learn() (was a member of our request refused by name? leave it
- * out and ask again), retry_judge() (wait how long?), and fault_*() (the words for the user). */
+/* How it works: client_ask() is a loop of attempts. One attempt encodes, sends (or takes the next
+ * reply of a cassette), and reads what comes through on_bytes(): refusals and whole JSON documents
+ * are collected, streams go through the event splitter into the decoder at once. After a failed
+ * attempt three pure judges speak: quirk_learn() (was a member of our request refused by name?
+ * leave it out and ask again), retry_judge() (wait how long?), and fault_*() (the words for the
+ * user). */
 #include "providers/client.h"
 #include <stdlib.h>
 #include <string.h>
@@ -41,10 +42,10 @@ struct reading {
     struct decoder *dec;
     struct sse *sse;
     struct http_resp resp;
-    struct str type;   /* content type; into resp.headers or the cassette's reply */
-    struct buf body;   /* refusal or document; before the decision, what came so far */
-    struct buf head;   /* the first bytes of a stream, for messages */
-    struct buf tape;   /* all of it, when recording */
+    struct str type; /* content type; into resp.headers or the cassette's reply */
+    struct buf body; /* refusal or document; before the decision, what came so far */
+    struct buf head; /* the first bytes of a stream, for messages */
+    struct buf tape; /* all of it, when recording */
     bool taping;
     enum mode mode;
 };
@@ -72,8 +73,8 @@ static bool type_is(struct str type, const char *word)
     return strcasestr(s, word) != NULL;
 }
 
-/* By status, then content type, then the first byte that is no space: proxies lose content types, and
- * some servers ignore "stream". */
+/* By status, then content type, then the first byte that is no space: proxies lose content types,
+ * and some servers ignore "stream". */
 static void decide(struct reading *r)
 {
     struct str s = str_trim(buf_str(&r->body));
@@ -135,12 +136,14 @@ static int on_bytes(void *arg, struct str b, struct err *e)
     return sse_feed(r->sse, b, on_event, r, e);
 }
 
-/* All bytes are there (`cut`: as many as came before the connection broke): the turn, or why not. */
+/* All bytes are there (`cut`: as many as came before the connection broke): the turn, or why not.
+ */
 static int conclude(struct reading *r, const struct fault_place *p, bool cut, struct chat_turn *ret,
                     struct err *e)
 {
     if (r->mode == UNDECIDED)
-        return err_set(e, ERR_NET, 0, "%s sent an empty answer (HTTP %ld)", p->host, r->resp.status);
+        return err_set(e, ERR_NET, 0, "%s sent an empty answer (HTTP %ld)", p->host,
+                       r->resp.status);
     if (r->mode == STREAM) {
         if (sse_end(r->sse, on_tail, r, e) < 0)
             return -1;
@@ -154,7 +157,8 @@ static int conclude(struct reading *r, const struct fault_place *p, bool cut, st
     }
     struct str s = str_trim(buf_str(&r->body));
     if (s.n == 0)
-        return err_set(e, ERR_NET, 0, "%s sent an empty answer (HTTP %ld)", p->host, r->resp.status);
+        return err_set(e, ERR_NET, 0, "%s sent an empty answer (HTTP %ld)", p->host,
+                       r->resp.status);
     if (s.p[0] != '{' && s.p[0] != '[')
         return fault_not_json(p, r->type, s, e);
     if (r->codec->body(r->dec, s, e) < 0 || r->codec->finish(r->dec, ret, e) < 0)
@@ -230,7 +234,8 @@ static void record(struct client *c, struct str body, struct reading *r, int *rc
         return;
     if (r->type.n == 0)
         r->type = http_header(buf_str(&r->resp.headers), "content-type");
-    if (cassette_append(c->conf.record, body, r->resp.status, r->type, buf_str(&r->tape), &why) < 0 &&
+    if (cassette_append(c->conf.record, body, r->resp.status, r->type, buf_str(&r->tape), &why) <
+            0 &&
         *rc == 0) {
         *rc = -1; /* an asked-for recording that cannot be made is no detail */
         *e = why;
@@ -259,8 +264,13 @@ static int attempt(struct client *c, const struct chat_request *rq, const struct
         c->codec->headers(c->conf.key, &lines);
         buf_puts(&lines, rq->stream ? "Accept: text/event-stream\n" : "Accept: application/json\n");
         buf_puts(&lines, "Expect:\n"); /* no 100-continue: it costs a round trip */
-        struct http_req hr = { url, buf_str(&body), buf_str(&lines), c->conf.connect_ms,
-                               c->conf.first_byte_ms, c->conf.stall_ms, c->conf.request_ms };
+        struct http_req hr = { url,
+                               buf_str(&body),
+                               buf_str(&lines),
+                               c->conf.connect_ms,
+                               c->conf.first_byte_ms,
+                               c->conf.stall_ms,
+                               c->conf.request_ms };
         rc = http_stream(c->http, &hr, stop, on_bytes, r, &r->resp, e);
         mem_wipe(lines.p, lines.n);
     }
@@ -292,8 +302,13 @@ static int wait_turn(struct client *c, const struct reading *r, const struct err
                      const struct stop *stop, const struct client_events *ev, struct err *e)
 {
     bool refused = r->resp.status && !is_2xx(r->resp.status);
-    struct retry_case rc = { e->code, refused ? r->resp.status : 0, buf_str(&r->resp.headers),
-                             refused ? eb : NULL, *tries, next_chance(c), (int64_t)time(NULL) };
+    struct retry_case rc = { e->code,
+                             refused ? r->resp.status : 0,
+                             buf_str(&r->resp.headers),
+                             refused ? eb : NULL,
+                             *tries,
+                             next_chance(c),
+                             (int64_t)time(NULL) };
     struct retry_verdict v = retry_judge(&rc);
     bool spent = v.loading ? *loading_ms >= LOADING_MAX_MS : *tries > c->conf.retries;
 
@@ -322,9 +337,12 @@ int client_ask(struct client *c, const struct chat_request *rq, const struct sto
 {
     struct chat_request mine = *rq;
     cleanup_free char *url = make_url(c, rq), *shown = show_url(url);
-    struct fault_place place = { c->host, shown, rq->model ? rq->model : "", c->conf.key_hint,
-                                 c->conf.key != NULL, c->replay != NULL };
-    struct err fail = ERR_INIT; /* an attempt's: the caller's is touched only if the last one failed */
+    struct fault_place place = {
+        c->host,          shown, rq->model ? rq->model : "", c->conf.key_hint, c->conf.key != NULL,
+        c->replay != NULL
+    };
+    struct err fail =
+        ERR_INIT; /* an attempt's: the caller's is touched only if the last one failed */
     int64_t loading_ms = 0;
     int tries = 1;
 
@@ -343,7 +361,8 @@ int client_ask(struct client *c, const struct chat_request *rq, const struct sto
             reading_done(&r);
             continue;
         }
-        bool over = rc == 0 || wait_turn(c, &r, &eb, &place, &tries, &loading_ms, stop, ev, &fail) < 0;
+        bool over =
+            rc == 0 || wait_turn(c, &r, &eb, &place, &tries, &loading_ms, stop, ev, &fail) < 0;
         reading_done(&r);
         if (over && rc < 0)
             *e = fail;
@@ -378,10 +397,11 @@ static int check_key(const struct client_conf *conf, struct err *e)
 {
     for (const char *p = conf->key; p && *p; p++)
         if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f)
-            return err_set(e, ERR_CONFIG, 0,
-                           "the key from %s holds a space, a line break or a letter that no key has: "
-                           "copy it again",
-                           conf->key_hint ? conf->key_hint : "the settings");
+            return err_set(
+                e, ERR_CONFIG, 0,
+                "the key from %s holds a space, a line break or a letter that no key has: "
+                "copy it again",
+                conf->key_hint ? conf->key_hint : "the settings");
     return 0;
 }
 

@@ -61,7 +61,8 @@ static void merge(struct detail *last, const cJSON *item, const char *member)
 {
     const cJSON *v;
 
-    cJSON_ArrayForEach(v, item) {
+    cJSON_ArrayForEach(v, item)
+    {
         const cJSON *old = json_get(last->rest, v->string);
         if (cJSON_IsNull(v) || (member && strcmp(v->string, member) == 0))
             continue;
@@ -76,7 +77,8 @@ int details_add(struct details *d, const struct cJSON *list, struct err *e)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, list) {
+    cJSON_ArrayForEach(item, list)
+    {
         const char *member = long_member(item);
         struct str text = str_of(member ? json_str(item, member) : NULL);
         struct detail *last = d->n ? &d->list[d->n - 1] : NULL;

@@ -1,5 +1,5 @@
-/* Collects reasoning_details, which some services stream in pieces and want back unchanged: pieces of
- * one index and type are joined, all else is kept as it came, in order. */
+/* Collects reasoning_details, which some services stream in pieces and want back unchanged: pieces
+ * of one index and type are joined, all else is kept as it came, in order. */
 #ifndef PROVIDERS_DETAILS_H
 #define PROVIDERS_DETAILS_H
 
@@ -10,7 +10,8 @@ struct cJSON;
 struct details;
 struct details *details_new(void);
 void details_free(struct details *d); /* NULL is fine */
-/* `list` is the array that came, or NULL. ERR_PROVIDER past DETAILS_MAX elements or MAX_ANSWER_BYTES. */
+/* `list` is the array that came, or NULL. ERR_PROVIDER past DETAILS_MAX elements or
+ * MAX_ANSWER_BYTES. */
 int details_add(struct details *d, const struct cJSON *list, struct err *e);
 bool details_any(const struct details *d);
 /* Appends the JSON array; only when there is any. */

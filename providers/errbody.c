@@ -14,14 +14,16 @@
 
 static bool is_key_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_' || c == '*' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '*' || c == '.';
 }
 
 static bool looks_like_key(struct str word)
 {
-    static const char *const fronts[] = { "sk-", "sk_", "gsk_", "xai-", "AIza", "hf_",
-                                          "nvapi-", "csk-", "pplx-", "r8_", "ghp_", "github_pat_" };
+    static const char *const fronts[] = {
+        "sk-",    "sk_",  "gsk_",  "xai-", "AIza", "hf_",
+        "nvapi-", "csk-", "pplx-", "r8_",  "ghp_", "github_pat_"
+    };
 
     if (word.n < 8)
         return false;
@@ -105,13 +107,15 @@ static void read_details(const cJSON *details, struct errbody *ret)
 {
     const cJSON *d, *v;
 
-    cJSON_ArrayForEach(d, details) {
+    cJSON_ArrayForEach(d, details)
+    {
         const char *delay = json_str(d, "retryDelay");
         if (delay)
             ret->wait_ms = duration_ms(delay);
         if (json_str(d, "reason"))
             set_word(ret->code, sizeof ret->code, json_str(d, "reason"));
-        cJSON_ArrayForEach(v, json_arr(d, "violations")) {
+        cJSON_ArrayForEach(v, json_arr(d, "violations"))
+        {
             const char *id = json_str(v, "quotaId");
             if (id && strstr(id, "PerDay"))
                 ret->per_day = true;
@@ -128,7 +132,8 @@ static bool read_validation(const cJSON *list, struct buf *text, struct errbody 
 
     if (msg == NULL)
         return false;
-    cJSON_ArrayForEach(loc, json_arr(first, "loc")) {
+    cJSON_ArrayForEach(loc, json_arr(first, "loc"))
+    {
         if (cJSON_IsString(loc) && strcmp(loc->valuestring, "body") != 0) {
             buf_putf(text, "%s: ", loc->valuestring);
             ret->param[0] = '\0';

@@ -8,20 +8,20 @@
 #include "agent/base/str.h"
 
 struct errbody {
-    char text[512];   /* for a person; "" when the body is empty */
-    char code[96];    /* error.code or error.details.error_code, when it is a word */
-    char type[96];    /* error.type, error.status or metadata.error_type */
-    char param[96];   /* the request's member that is at fault */
-    long status;      /* a number given as code or status_code; 0 = none */
-    int64_t wait_ms;  /* the wait it asks for; 0 = none */
-    bool per_day;     /* a daily quota is spent: waiting minutes is useless */
-    bool html;        /* not an API's answer at all */
+    char text[512];  /* for a person; "" when the body is empty */
+    char code[96];   /* error.code or error.details.error_code, when it is a word */
+    char type[96];   /* error.type, error.status or metadata.error_type */
+    char param[96];  /* the request's member that is at fault */
+    long status;     /* a number given as code or status_code; 0 = none */
+    int64_t wait_ms; /* the wait it asks for; 0 = none */
+    bool per_day;    /* a daily quota is spent: waiting minutes is useless */
+    bool html;       /* not an API's answer at all */
 };
 
 void errbody_read(struct str body, struct errbody *ret);
 
-/* Appends `s` with registered secrets and words that look like keys ("sk-...") masked, made safe for
- * a terminal, on one line, at most `max` bytes. */
+/* Appends `s` with registered secrets and words that look like keys ("sk-...") masked, made safe
+ * for a terminal, on one line, at most `max` bytes. */
 void errbody_clean(struct buf *out, struct str s, size_t max);
 
 #endif

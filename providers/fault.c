@@ -18,8 +18,8 @@ static bool is_key_fault(long status, const struct errbody *b)
         return true;
     return status == 400 &&
            (!strcmp(b->code, "API_KEY_INVALID") || !strcmp(b->code, "invalid_api_key") ||
-            (has(b->text, "api key") && (has(b->text, "incorrect") || has(b->text, "not valid") ||
-                                         has(b->text, "invalid"))));
+            (has(b->text, "api key") &&
+             (has(b->text, "incorrect") || has(b->text, "not valid") || has(b->text, "invalid"))));
 }
 
 static bool is_context_fault(const struct errbody *b)
@@ -38,12 +38,13 @@ static int key_fault(const struct fault_place *p, long status, const char *text,
 
     if (!p->has_key)
         return err_set(e, ERR_CONFIG, 0,
-                       "%s wants a key and none was sent (HTTP %ld: %s). Put the key into %s", p->host,
-                       status, text, hint);
-    return err_set(e, ERR_CONFIG, 0,
-                   "%s refuses the key (HTTP %ld: %s). The key came from %s: is it whole, still valid, "
-                   "of this service, and allowed to use the model %s?",
-                   p->host, status, text, hint, p->model);
+                       "%s wants a key and none was sent (HTTP %ld: %s). Put the key into %s",
+                       p->host, status, text, hint);
+    return err_set(
+        e, ERR_CONFIG, 0,
+        "%s refuses the key (HTTP %ld: %s). The key came from %s: is it whole, still valid, "
+        "of this service, and allowed to use the model %s?",
+        p->host, status, text, hint, p->model);
 }
 
 static int redirect(const struct fault_place *p, long status, struct str headers, struct err *e)
@@ -53,10 +54,11 @@ static int redirect(const struct fault_place *p, long status, struct str headers
 
     str_cut(&where, '?', &front); /* a query may hold secrets */
     errbody_clean(&to, front, 300);
-    return err_set(e, ERR_PROVIDER, (int)status,
-                   "%s answers with a redirect (HTTP %ld) to %s. Redirects are not followed, since the "
-                   "key would go along: if that is the right place, make it the base URL",
-                   p->url, status, to.n ? buf_cstr(&to) : "(nowhere)");
+    return err_set(
+        e, ERR_PROVIDER, (int)status,
+        "%s answers with a redirect (HTTP %ld) to %s. Redirects are not followed, since the "
+        "key would go along: if that is the right place, make it the base URL",
+        p->url, status, to.n ? buf_cstr(&to) : "(nowhere)");
 }
 
 /* The id that a service's support asks for; " (request id ...)" or nothing. */
@@ -82,14 +84,16 @@ static int too_many(const struct fault_place *p, long status, const char *text,
     const char *never = retry_hopeless(status, b);
 
     if (never)
-        return err_set(e, ERR_PROVIDER, (int)status,
-                       "%s: %s (HTTP %ld: %s)%s. Waiting will not help: look at the plan and billing "
-                       "of the account",
-                       p->host, never, status, text, id);
-    return err_set(e, ERR_PROVIDER, (int)status,
-                   "%s limits the rate of requests (HTTP %ld: %s)%s. Wait a little, or use a model or "
-                   "key with a higher limit",
-                   p->host, status, text, id);
+        return err_set(
+            e, ERR_PROVIDER, (int)status,
+            "%s: %s (HTTP %ld: %s)%s. Waiting will not help: look at the plan and billing "
+            "of the account",
+            p->host, never, status, text, id);
+    return err_set(
+        e, ERR_PROVIDER, (int)status,
+        "%s limits the rate of requests (HTTP %ld: %s)%s. Wait a little, or use a model or "
+        "key with a higher limit",
+        p->host, status, text, id);
 }
 
 int fault_refused(const struct fault_place *p, long status, struct str headers,
@@ -110,25 +114,29 @@ int fault_refused(const struct fault_place *p, long status, struct str headers,
     if (status == 402 || status == 429)
         return too_many(p, status, text, b, buf_cstr(&id), e);
     if (status == 404)
-        return err_set(e, ERR_PROVIDER, 404,
-                       "%s does not know the model %s or the path of %s (HTTP 404: %s)%s. Check the "
-                       "model's name (-m), and that the base URL ends in its version part, as in "
-                       "https://api.openai.com/v1",
-                       p->host, p->model, p->url, text, buf_cstr(&id));
+        return err_set(
+            e, ERR_PROVIDER, 404,
+            "%s does not know the model %s or the path of %s (HTTP 404: %s)%s. Check the "
+            "model's name (-m), and that the base URL ends in its version part, as in "
+            "https://api.openai.com/v1",
+            p->host, p->model, p->url, text, buf_cstr(&id));
     if (status == 413 || ((status == 400 || status == 422) && is_context_fault(b)))
-        return err_set(e, ERR_PROVIDER, (int)status,
-                       "the conversation is too long for the model %s (HTTP %ld: %s)%s. Ask for less at "
-                       "once, lower output_cap, or use a model with a larger context",
-                       p->model, status, text, buf_cstr(&id));
+        return err_set(
+            e, ERR_PROVIDER, (int)status,
+            "the conversation is too long for the model %s (HTTP %ld: %s)%s. Ask for less at "
+            "once, lower output_cap, or use a model with a larger context",
+            p->model, status, text, buf_cstr(&id));
     if (status == 400 && has(b->text, "/v1/responses"))
-        return err_set(e, ERR_PROVIDER, 400,
-                       "the model %s takes no tools in chat completions (HTTP 400: %s)%s. Use another "
-                       "model",
-                       p->model, text, buf_cstr(&id));
+        return err_set(
+            e, ERR_PROVIDER, 400,
+            "the model %s takes no tools in chat completions (HTTP 400: %s)%s. Use another "
+            "model",
+            p->model, text, buf_cstr(&id));
     if (status >= 500 || status == 408 || status == 409)
-        return err_set(e, ERR_PROVIDER, (int)status,
-                       "%s failed (HTTP %ld: %s)%s. It is a fault on the service's side: try again later",
-                       p->host, status, text, buf_cstr(&id));
+        return err_set(
+            e, ERR_PROVIDER, (int)status,
+            "%s failed (HTTP %ld: %s)%s. It is a fault on the service's side: try again later",
+            p->host, status, text, buf_cstr(&id));
     return err_set(e, ERR_PROVIDER, (int)status, "%s refuses the request (HTTP %ld: %s)%s", p->host,
                    status, text, buf_cstr(&id));
 }
@@ -148,8 +156,8 @@ int fault_final(const struct fault_place *p, int attempts, const char *why_no_mo
                  "(OPENAI_BASE_URL)";
     bool named = p->replay || has(old, p->host);
     int room = (int)(sizeof old - strlen(advice) - strlen(tried)) - 200;
-    return err_set(e, e->code, e->sys, "%s%s%.*s%s%s%s", named ? "" : p->host, named ? "" : ": ", room,
-                   old, advice, tried, why_no_more ? why_no_more : "");
+    return err_set(e, e->code, e->sys, "%s%s%.*s%s%s%s", named ? "" : p->host, named ? "" : ": ",
+                   room, old, advice, tried, why_no_more ? why_no_more : "");
 }
 
 int fault_not_json(const struct fault_place *p, struct str content_type, struct str head,

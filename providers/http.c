@@ -1,6 +1,6 @@
 /* How it works: one easy handle in one multi handle, both kept for the client's life, so that the
- * connection is too. drive() turns the crank: perform, look at the clocks, poll on libcurl's sockets
- * and the stop's descriptor together. The callbacks only count, check caps and hand on. */
+ * connection is too. drive() turns the crank: perform, look at the clocks, poll on libcurl's
+ * sockets and the stop's descriptor together. The callbacks only count, check caps and hand on. */
 #include "providers/http.h"
 #include <curl/curl.h>
 #include <stdio.h>
@@ -246,17 +246,18 @@ static int64_t clocks(struct xfer *x)
     if (rq->request_ms > 0) {
         d = x->begun + rq->request_ms - now;
         if (d <= 0)
-            return err_set(x->e, ERR_NET, 0,
-                           "the request took longer than %ld ms (request_timeout); %zu bytes had come",
-                           rq->request_ms, x->resp->bytes);
+            return err_set(
+                x->e, ERR_NET, 0,
+                "the request took longer than %ld ms (request_timeout); %zu bytes had come",
+                rq->request_ms, x->resp->bytes);
         left = d < left ? d : left;
     }
     if (x->resp->bytes == 0) {
         if (rq->first_byte_ms > 0) {
             d = x->begun + rq->first_byte_ms - now;
             if (d <= 0)
-                return err_set(x->e, ERR_NET, 0,
-                               "no answer within %ld ms (first_byte_timeout)", rq->first_byte_ms);
+                return err_set(x->e, ERR_NET, 0, "no answer within %ld ms (first_byte_timeout)",
+                               rq->first_byte_ms);
             left = d < left ? d : left;
         }
     } else if (rq->stall_ms > 0) {
@@ -266,9 +267,10 @@ static int64_t clocks(struct xfer *x)
         }
         d = x->window + rq->stall_ms - now;
         if (d <= 0)
-            return err_set(x->e, ERR_NET, 0,
-                           "the answer stalled: nothing new for %ld ms (stall_timeout) after %zu bytes",
-                           rq->stall_ms, x->resp->bytes);
+            return err_set(
+                x->e, ERR_NET, 0,
+                "the answer stalled: nothing new for %ld ms (stall_timeout) after %zu bytes",
+                rq->stall_ms, x->resp->bytes);
         left = d < left ? d : left;
     }
     return left;
@@ -304,10 +306,11 @@ static int curl_failed(struct xfer *x, CURLcode rc)
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_CERTPROBLEM:
-        return err_set(x->e, ERR_PROVIDER, 0,
-                       "the certificate of %s is not trusted (%s). For a private CA, name its bundle "
-                       "in SSL_CERT_FILE",
-                       buf_cstr(&where), buf_cstr(&why));
+        return err_set(
+            x->e, ERR_PROVIDER, 0,
+            "the certificate of %s is not trusted (%s). For a private CA, name its bundle "
+            "in SSL_CERT_FILE",
+            buf_cstr(&where), buf_cstr(&why));
     case CURLE_SSL_CONNECT_ERROR:
         return err_set(x->e, ERR_NET, 0, "the TLS handshake with %s failed (%s)", buf_cstr(&where),
                        buf_cstr(&why));
@@ -322,7 +325,8 @@ static int curl_failed(struct xfer *x, CURLcode rc)
         return err_set(x->e, ERR_PROVIDER, 0, "the answer of %s is not understood (%s)",
                        buf_cstr(&where), buf_cstr(&why));
     default:
-        return err_set(x->e, ERR_NET, 0, "the connection to %s broke after %zu bytes of the answer (%s)",
+        return err_set(x->e, ERR_NET, 0,
+                       "the connection to %s broke after %zu bytes of the answer (%s)",
                        buf_cstr(&where), x->resp->bytes, buf_cstr(&why));
     }
 }

@@ -30,12 +30,12 @@ struct http_req {
 #define HTTP_TAIL_MS 300
 
 struct http_resp {
-    long status;        /* set before the first call of the sink */
-    struct buf headers; /* "Name: value\n" lines of the final answer */
-    size_t bytes;       /* decoded body bytes that came */
+    long status;          /* set before the first call of the sink */
+    struct buf headers;   /* "Name: value\n" lines of the final answer */
+    size_t bytes;         /* decoded body bytes that came */
     long new_connections; /* made for this request: 0 when one was reused */
-    bool finishing;     /* the sink may set it: all that matters has come. The rest is read, so that
-                         * the connection can be used again, but for HTTP_TAIL_MS at most */
+    bool finishing; /* the sink may set it: all that matters has come. The rest is read, so that
+                     * the connection can be used again, but for HTTP_TAIL_MS at most */
 };
 void http_resp_free(struct http_resp *r);
 

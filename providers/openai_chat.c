@@ -6,7 +6,8 @@
  *   - the last usage object wins, wherever it is;
  *   - reasoning goes by several names, and some services want it back under the name it came with.
  *
- * One chunk's delta and a whole reply's message have the same members, so take_message() reads both. */
+ * One chunk's delta and a whole reply's message have the same members, so take_message() reads
+ * both. */
 #include "providers/openai_chat.h"
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -169,7 +170,8 @@ static void take_content(struct decoder *d, const cJSON *content)
         think_feed(d->think, str_of(content->valuestring));
     if (!cJSON_IsArray(content))
         return;
-    cJSON_ArrayForEach(part, content) {
+    cJSON_ArrayForEach(part, content)
+    {
         if (json_str(part, "text"))
             think_feed(d->think, str_of(json_str(part, "text")));
         cJSON_ArrayForEach(inner, json_arr(part, "thinking"))
@@ -226,9 +228,8 @@ static int take_message(struct decoder *d, const cJSON *m, bool whole, struct er
         cJSON_Delete(d->extra);
         d->extra = cJSON_Duplicate(json_obj(m, "extra_content"), true);
     }
-    cJSON_ArrayForEach(t, json_arr(m, "tool_calls"))
-        if (take_call(d, t, whole ? ordinal++ : -1, e) < 0)
-            return -1;
+    cJSON_ArrayForEach(
+        t, json_arr(m, "tool_calls")) if (take_call(d, t, whole ? ordinal++ : -1, e) < 0) return -1;
     if (d->text.over || d->reasoning.over || d->refusal.over)
         return err_set(e, ERR_PROVIDER, 0, "the reply's text is longer than %u MiB",
                        MAX_ANSWER_BYTES / MIB);
@@ -252,7 +253,8 @@ static int take_reply(struct decoder *d, const cJSON *j, bool whole, struct err 
     take_word(&d->model, json_str(j, "model"), false);
     take_usage(d, json_obj(json_obj(j, "x_groq"), "usage"));
     take_usage(d, json_obj(j, "usage"));
-    cJSON_ArrayForEach(choice, json_arr(j, "choices")) {
+    cJSON_ArrayForEach(choice, json_arr(j, "choices"))
+    {
         if (json_int(choice, "index", 0) != 0)
             continue; /* only one answer was asked for */
         d->any_choice = true;
@@ -308,8 +310,8 @@ static int body(struct decoder *d, struct str json, struct err *e)
     if (!d->any_choice) {
         struct errbody eb;
         errbody_read(json, &eb);
-        return err_set(e, ERR_PROVIDER, 0, "the answer is JSON, but no chat reply (no \"choices\"): %s",
-                       eb.text);
+        return err_set(e, ERR_PROVIDER, 0,
+                       "the answer is JSON, but no chat reply (no \"choices\"): %s", eb.text);
     }
     d->done = true;
     return 0;

@@ -1,5 +1,6 @@
 /* The two halves of the codec for OpenAI's chat completions, as many services and local servers
- * speak them: openai_chat_encode.c writes requests, openai_chat.c reads replies. Private to them. */
+ * speak them: openai_chat_encode.c writes requests, openai_chat.c reads replies. Private to them.
+ */
 #ifndef PROVIDERS_OPENAI_CHAT_H
 #define PROVIDERS_OPENAI_CHAT_H
 
@@ -11,8 +12,8 @@
 
 int openai_chat_encode(const struct chat_request *rq, struct buf *body, struct err *e);
 /* Appends `calls` as the value of a message's tool_calls. Arguments that are no JSON object become
- * {}, since services refuse a history that holds them. extra(arg, i) gives the opaque member of call
- * i or NULL; it may itself be NULL. */
+ * {}, since services refuse a history that holds them. extra(arg, i) gives the opaque member of
+ * call i or NULL; it may itself be NULL. */
 void openai_chat_put_calls(struct buf *out, const struct chat_call *calls, size_t n,
                            const char *(*extra)(const void *arg, size_t i), const void *arg);
 

@@ -14,7 +14,8 @@
 #include "agent/base/banned.h"
 
 static const char no_output[] = "(no output)";
-static const char no_result[] = "(no result: the run was interrupted before this call was answered)";
+static const char no_result[] =
+    "(no result: the run was interrupted before this call was answered)";
 
 static bool is_json_object(const char *text)
 {
@@ -33,7 +34,8 @@ void openai_chat_put_calls(struct buf *out, const struct chat_call *calls, size_
         buf_puts(out, i ? ",{\"id\":" : "{\"id\":");
         json_quote(out, str_of(calls[i].id));
         buf_puts(out, ",\"type\":\"function\",\"function\":{\"name\":");
-        /* An empty name is refused everywhere; the call keeps its place under a name that says so. */
+        /* An empty name is refused everywhere; the call keeps its place under a name that says so.
+         */
         json_quote(out, str_of(*calls[i].name ? calls[i].name : "unnamed"));
         buf_puts(out, ",\"arguments\":");
         json_quote(out, is_json_object(calls[i].args) ? str_of(calls[i].args) : STR("{}"));
@@ -120,7 +122,8 @@ static void put_messages(struct buf *out, const struct chat_request *rq)
             put_assistant(out, m, rq->quirks);
             put_results(out, rq, i);
         } else {
-            buf_putf(out, "{\"role\":\"%s\",\"content\":", m->role == CHAT_SYSTEM ? "system" : "user");
+            buf_putf(out,
+                     "{\"role\":\"%s\",\"content\":", m->role == CHAT_SYSTEM ? "system" : "user");
             json_quote(out, str_of(m->text));
             buf_putc(out, '}');
         }
@@ -152,7 +155,8 @@ static void put_tools(struct buf *out, const struct chat_request *rq)
 int openai_chat_encode(const struct chat_request *rq, struct buf *body, struct err *e)
 {
     if (rq->model == NULL || *rq->model == '\0')
-        return err_set(e, ERR_CONFIG, 0, "no model is named: give one with -m or the setting \"model\"");
+        return err_set(e, ERR_CONFIG, 0,
+                       "no model is named: give one with -m or the setting \"model\"");
     buf_puts(body, "{\"model\":");
     json_quote(body, str_of(rq->model));
     put_messages(body, rq);

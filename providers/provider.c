@@ -64,7 +64,9 @@ static int hex4(struct str s)
         return -1;
     for (int i = 0; i < 4; i++) {
         char c = s.p[i];
-        int d = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+        int d = c >= '0' && c <= '9'                 ? c - '0'
+                : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                     : -1;
         if (d < 0)
             return -1;
         v = v * 16 + d;
@@ -72,8 +74,8 @@ static int hex4(struct str s)
     return v;
 }
 
-/* The bytes of the escape at `s` (behind its backslash) that are kept: 5 for a character, 11 for a pair
- * of surrogates, 0 if it stands for nothing that a C string or UTF-8 can hold. */
+/* The bytes of the escape at `s` (behind its backslash) that are kept: 5 for a character, 11 for a
+ * pair of surrogates, 0 if it stands for nothing that a C string or UTF-8 can hold. */
 static size_t good_escape(struct str s)
 {
     int a = hex4(str_from(s, 1));
@@ -87,9 +89,9 @@ static size_t good_escape(struct str s)
     return a == 0 || (a >= 0xDC00 && a <= 0xDFFF) ? 0 : 5;
 }
 
-/* Makes the text one that cJSON reads without loss: an escaped NUL would end the C string and take all
- * text after it along, and half a surrogate pair (models do cut them) or a broken byte would spoil the
- * whole reply. Each becomes U+FFFD. */
+/* Makes the text one that cJSON reads without loss: an escaped NUL would end the C string and take
+ * all text after it along, and half a surrogate pair (models do cut them) or a broken byte would
+ * spoil the whole reply. Each becomes U+FFFD. */
 static void mend(struct buf *out, struct str s)
 {
     while (s.n) {
@@ -100,7 +102,8 @@ static void mend(struct buf *out, struct str s)
         } else if (s.p[0] != '\\' || s.n < 2) {
             buf_put(out, s.p, n);
         } else if (s.p[1] != 'u') {
-            n = 1 + (s.p[1] > 0 ? 1 : 0); /* \" and \\ as a whole, so that no u follows by mistake */
+            n = 1 +
+                (s.p[1] > 0 ? 1 : 0); /* \" and \\ as a whole, so that no u follows by mistake */
             buf_put(out, s.p, n);
         } else if ((keep = good_escape(str_from(s, 1))) > 0) {
             n = keep + 1;

@@ -60,10 +60,10 @@ static bool unwanted(const struct errbody *b)
 {
     static const char *const codes[] = { "unsupported_parameter", "unsupported_value",
                                          "unknown_parameter", "extra_forbidden" };
-    static const char *const words[] = { "not supported", "unsupported",    "unknown",
-                                         "unrecognized",  "not permitted",  "extra inputs",
+    static const char *const words[] = { "not supported", "unsupported",      "unknown",
+                                         "unrecognized",  "not permitted",    "extra inputs",
                                          "extra fields",  "does not support", "not allowed",
-                                         "unexpected",    "deprecated",     "only supports" };
+                                         "unexpected",    "deprecated",       "only supports" };
 
     for (size_t i = 0; i < ARRAY_LEN(codes); i++)
         if (!strcmp(b->code, codes[i]) || !strcmp(b->type, codes[i]))
@@ -102,7 +102,8 @@ static bool learn_tokens(struct quirks *q, const struct chat_request *sent, cons
     q->refused |= is_new ? 2u : 1u;
     if (q->refused == 3) {
         q->set |= CHAT_NO_MAX_TOKENS;
-        snprintf(notice, size, "the service takes no limit on the reply's tokens: left out from now on");
+        snprintf(notice, size,
+                 "the service takes no limit on the reply's tokens: left out from now on");
     } else {
         q->set ^= CHAT_COMPLETION_TOKENS;
         snprintf(notice, size, "the service does not take %s: sent as %s from now on", name,
@@ -120,8 +121,9 @@ bool quirk_learn(struct quirks *q, const struct chat_request *sent, long status,
         if (sent->quirks & CHAT_EFFORT_NONE || sent->n_tools == 0)
             return false;
         q->set |= CHAT_EFFORT_NONE;
-        snprintf(notice, size, "the model takes tools in chat completions only without reasoning: "
-                               "reasoning_effort is \"none\" from now on");
+        snprintf(notice, size,
+                 "the model takes tools in chat completions only without reasoning: "
+                 "reasoning_effort is \"none\" from now on");
         return true;
     }
     if (!unwanted(b))

@@ -1,5 +1,5 @@
-/* What a service turned out not to take. A refusal (400 or 422) that names a member of our request is
- * answered by leaving it out, or by its other name, once, and for the rest of the run. Pure. */
+/* What a service turned out not to take. A refusal (400 or 422) that names a member of our request
+ * is answered by leaving it out, or by its other name, once, and for the rest of the run. Pure. */
 #ifndef PROVIDERS_QUIRK_H
 #define PROVIDERS_QUIRK_H
 

@@ -47,13 +47,13 @@ long retry_inband_status(const struct errbody *b)
         const char *word;
         long status;
     } words[] = {
-        { "overloaded_error", 529 },    { "rate_limit_error", 429 },
-        { "rate_limit_exceeded", 429 }, { "insufficient_quota", 429 },
-        { "timeout_error", 504 },       { "api_error", 500 },
-        { "server_error", 500 },        { "internal_error", 500 },
-        { "authentication_error", 401 },{ "permission_error", 403 },
-        { "not_found_error", 404 },     { "request_too_large", 413 },
-        { "content_filter", 400 },      { "context_length_exceeded", 400 },
+        { "overloaded_error", 529 },      { "rate_limit_error", 429 },
+        { "rate_limit_exceeded", 429 },   { "insufficient_quota", 429 },
+        { "timeout_error", 504 },         { "api_error", 500 },
+        { "server_error", 500 },          { "internal_error", 500 },
+        { "authentication_error", 401 },  { "permission_error", 403 },
+        { "not_found_error", 404 },       { "request_too_large", 413 },
+        { "content_filter", 400 },        { "context_length_exceeded", 400 },
         { "invalid_request_error", 400 },
     };
 

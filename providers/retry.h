@@ -9,18 +9,18 @@
 #include "providers/errbody.h"
 
 struct retry_case {
-    enum err_code code;   /* what the attempt failed with */
-    long status;          /* HTTP status; 0 = no answer, or a fault inside a good one */
-    struct str headers;   /* "Name: value\n" lines of the answer */
+    enum err_code code;         /* what the attempt failed with */
+    long status;                /* HTTP status; 0 = no answer, or a fault inside a good one */
+    struct str headers;         /* "Name: value\n" lines of the answer */
     const struct errbody *body; /* of a refusal; NULL = none */
-    int attempt;          /* 1 = the first has failed */
-    uint32_t chance;      /* any number: the jitter */
-    int64_t now_s;        /* wall clock, for a Retry-After that is a date */
+    int attempt;                /* 1 = the first has failed */
+    uint32_t chance;            /* any number: the jitter */
+    int64_t now_s;              /* wall clock, for a Retry-After that is a date */
 };
 
 struct retry_verdict {
     bool again;
-    bool loading;       /* a local server is loading its model: does not count as an attempt */
+    bool loading; /* a local server is loading its model: does not count as an attempt */
     int64_t wait_ms;
     const char *reason; /* why not, in a few words; NULL if `again` or if it needs no word */
 };

@@ -10,8 +10,8 @@
 struct sse {
     struct buf line, data, event, bare;
     bool has_data;
-    bool after_cr;   /* the last line ended in CR: a LF that follows belongs to it */
-    size_t bom;      /* bytes of the byte order mark seen; BOM_OVER when that is decided */
+    bool after_cr; /* the last line ended in CR: a LF that follows belongs to it */
+    size_t bom;    /* bytes of the byte order mark seen; BOM_OVER when that is decided */
 };
 
 enum { BOM_OVER = 3 };
@@ -108,7 +108,8 @@ static int line_done(struct sse *s, struct str line, sse_fn *fn, void *arg, stru
     return line.n == 0 ? dispatch(s, fn, arg, e) : field(s, line, fn, arg, e);
 }
 
-/* Drops one byte order mark at the very front; bytes that only looked like one are a line's begin. */
+/* Drops one byte order mark at the very front; bytes that only looked like one are a line's begin.
+ */
 static void skip_bom(struct sse *s, struct str *b)
 {
     while (s->bom < BOM_OVER && b->n) {

@@ -52,8 +52,8 @@ static void front_byte(struct think *t, char c)
     t->state = str_is(tag, open_tag) ? INSIDE : PLAIN;
 }
 
-/* What was held turns out to be text: it goes out with the rest of the piece, so that no character is
- * cut in two. */
+/* What was held turns out to be text: it goes out with the rest of the piece, so that no character
+ * is cut in two. */
 static struct str front(struct think *t, struct str piece)
 {
     while (piece.n && t->state == FRONT) {

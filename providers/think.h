@@ -1,5 +1,6 @@
-/* Open models served raw put their reasoning at the front of the text, between <think> and </think>.
- * This takes it out as the text arrives. Pure; any fragmentation gives the same two texts. */
+/* Open models served raw put their reasoning at the front of the text, between <think> and
+ * </think>. This takes it out as the text arrives. Pure; any fragmentation gives the same two
+ * texts. */
 #ifndef PROVIDERS_THINK_H
 #define PROVIDERS_THINK_H
 

@@ -2,7 +2,8 @@
  *   - any fragmentation gives the same turn or the same error;
  *   - what was shown adds up to the turn's text;
  *   - all strings are UTF-8, ids are unique and not empty;
- *   - the turn can be sent back: the next request is one JSON document with a result for each call. */
+ *   - the turn can be sent back: the next request is one JSON document with a result for each call.
+ */
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdint.h>
@@ -77,8 +78,8 @@ static bool same(const char *a, const char *b)
 
 static void is_sound(const struct chat_turn *t)
 {
-    const char *strings[] = { t->text, t->reasoning, t->refusal, t->raw, t->model, t->response_id,
-                              t->stop_word };
+    const char *strings[] = { t->text,  t->reasoning,   t->refusal,  t->raw,
+                              t->model, t->response_id, t->stop_word };
 
     for (size_t i = 0; i < ARRAY_LEN(strings); i++)
         HOLDS(utf8_valid(str_of(strings[i])));
@@ -94,11 +95,16 @@ static void goes_back(const struct chat_turn *t, bool raw, unsigned quirks)
 {
     struct chat_message m[] = {
         { .role = CHAT_USER, .text = (char *)"q" },
-        { .role = CHAT_ASSISTANT, .text = t->text, .calls = t->calls, .n_calls = t->n_calls,
-          .raw = raw ? t->raw : NULL, .wire = t->wire },
+        { .role = CHAT_ASSISTANT,
+          .text = t->text,
+          .calls = t->calls,
+          .n_calls = t->n_calls,
+          .raw = raw ? t->raw : NULL,
+          .wire = t->wire },
     };
-    struct chat_request rq = { .model = "m", .messages = m, .n_messages = 2, .temperature = NAN,
-                               .quirks = quirks };
+    struct chat_request rq = {
+        .model = "m", .messages = m, .n_messages = 2, .temperature = NAN, .quirks = quirks
+    };
     cleanup_buf struct buf body = BUF_MAX(256u << 20);
     struct err e = ERR_INIT;
 

@@ -67,7 +67,8 @@ int main(int argc, char **argv)
     const char *name = io_basename(argv[0]);
     int failed = 0, tests = argc > 1 ? argc - 1 : 1;
 
-    cleanup_free char *own = xasprintf("tests/corpus/%s", strncmp(name, "fuzz_", 5) ? name : name + 5);
+    cleanup_free char *own =
+        xasprintf("tests/corpus/%s", strncmp(name, "fuzz_", 5) ? name : name + 5);
     for (int i = 0; i < tests; i++) {
         const char *path = argc > 1 ? argv[i + 1] : own;
         int n = run_path(path);

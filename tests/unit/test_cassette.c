@@ -7,10 +7,13 @@
 #include "tests/unit/tap.h"
 
 #define RESPONSE "\"response\":{\"status\":200,\"content_type\":\"t\",\"body\":\"b\"}"
-#define REQUEST \
-    "{\"model\":\"m\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],\"messages\":[" \
-    "{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":" \
-    "\"1\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"content\":\"7 \xC3\xA9 rows\"}]}"
+#define REQUEST                                                                                    \
+    "{\"model\":\"m\",\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\"}}],"          \
+    "\"messages\":["                                                                               \
+    "{\"role\":\"user\",\"content\":\"hi\"},{\"role\":\"assistant\",\"content\":null,\"tool_"      \
+    "calls\":[{\"id\":"                                                                            \
+    "\"1\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},{\"role\":\"tool\",\"content\":"  \
+    "\"7 \xC3\xA9 rows\"}]}"
 
 /* Texts that are no cassette, and what the message must say. */
 static const struct {
@@ -24,7 +27,8 @@ static const struct {
     { "another version", "{\"v\":2," RESPONSE "}", "another version" },
     { "no response", "{\"v\":1}", "no \"response\"" },
     { "no status", "{\"v\":1,\"response\":{\"body\":\"\"}}", "\"status\"" },
-    { "a status that is none", "{\"v\":1,\"response\":{\"status\":7,\"body\":\"\"}}", "\"status\"" },
+    { "a status that is none", "{\"v\":1,\"response\":{\"status\":7,\"body\":\"\"}}",
+      "\"status\"" },
     { "no body", "\n\n{\"v\":1,\"response\":{\"status\":200}}", "c:3: " },
     { "a body that is no text", "{\"v\":1,\"response\":{\"status\":200,\"body\":{}}}", "\"body\"" },
     { "a request that is no object", "{\"v\":1,\"request\":3," RESPONSE "}", "\"request\"" },
@@ -38,7 +42,8 @@ static const struct {
     { "tool", "\"name\":\"f\"}}],\"mess", "\"name\":\"g\"}}],\"mess", "the list of tools" },
     { "role", "\"role\":\"user\"", "\"role\":\"system\"", "messages[0] (system): its role" },
     { "text", "7 \xC3\xA9 rows", "7 \xC3\xA8 rows", "messages[2] (tool): its text" },
-    { "called tool", "\"name\":\"f\",\"arg", "\"name\":\"h\",\"arg", "messages[1] (assistant): its calls" },
+    { "called tool", "\"name\":\"f\",\"arg", "\"name\":\"h\",\"arg",
+      "messages[1] (assistant): its calls" },
     { "more messages", "rows\"}]", "rows\"},{\"role\":\"user\",\"content\":\"x\"}]",
       "it has 4 messages, the recorded one has 3" },
 };
@@ -49,7 +54,8 @@ static const struct {
 } equal[] = {
     { "itself", "", "" },
     { "another order and more members", "{\"model\":\"m\"", "{\"temperature\":1,\"model\":\"m\"" },
-    { "content as parts", "\"content\":\"hi\"", "\"content\":[{\"type\":\"text\",\"text\":\"h\"},{\"text\":\"i\"}]" },
+    { "content as parts", "\"content\":\"hi\"",
+      "\"content\":[{\"type\":\"text\",\"text\":\"h\"},{\"text\":\"i\"}]" },
     { "null as empty", "\"content\":null", "\"content\":\"\"" },
     { "escapes", "\"hi\"", "\"\\u0068i\"" },
 };
@@ -79,7 +85,8 @@ static void compare_cases(void)
     for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
         cleanup_free char *rq = replaced(REQUEST, changes[i].from, changes[i].to);
         struct err e = ERR_INIT;
-        bool ok = ask(line, rq, &e) < 0 && e.code == ERR_PROVIDER && strstr(e.msg, changes[i].has) &&
+        bool ok = ask(line, rq, &e) < 0 && e.code == ERR_PROVIDER &&
+                  strstr(e.msg, changes[i].has) &&
                   strstr(e.msg, "c:1: request 1 is not the recorded one");
         if (!CHECK(ok, "a difference is shown: %s", changes[i].name))
             printf("# %s\n", e.msg);
@@ -90,17 +97,18 @@ static void compare_cases(void)
         CHECK(ask(line, rq, &e) == 0, "the same: %s %s", equal[i].name, e.msg);
     }
     struct err e = ERR_INIT;
-    CHECK(ask("{\"v\":1," RESPONSE "}", "{\"any\":1}", &e) == 0, "a line without request plays as it is");
+    CHECK(ask("{\"v\":1," RESPONSE "}", "{\"any\":1}", &e) == 0,
+          "a line without request plays as it is");
 }
 
 static void play(void)
 {
     struct err e = ERR_INIT;
     struct cassette_reply r = { 0 };
-    struct cassette *c = cassette_parse(
-        STR("{\"v\":1,\"response\":{\"status\":429,\"body\":\"\"}}\r\n\n{\"v\":1,\"response\":{\"status\":200,"
-            "\"content_type\":\"a/b\",\"body\":\"x\\ny\"}}"),
-        "c", &e);
+    struct cassette *c = cassette_parse(STR("{\"v\":1,\"response\":{\"status\":429,\"body\":\"\"}}"
+                                            "\r\n\n{\"v\":1,\"response\":{\"status\":200,"
+                                            "\"content_type\":\"a/b\",\"body\":\"x\\ny\"}}"),
+                                        "c", &e);
 
     CHECK(cassette_next(c, STR("{}"), &r, &e) == 0 && r.status == 429 && !strcmp(r.body, "") &&
               !strcmp(r.content_type, ""),
@@ -110,8 +118,8 @@ static void play(void)
               !strcmp(r.content_type, "a/b"),
           "the second reply");
     cassette_reply_done(&r);
-    CHECK(cassette_next(c, STR("{}"), &r, &e) < 0 && strstr(e.msg, "only 2 replies"), "past the end: %s",
-          e.msg);
+    CHECK(cassette_next(c, STR("{}"), &r, &e) < 0 && strstr(e.msg, "only 2 replies"),
+          "past the end: %s", e.msg);
     cassette_free(c);
 }
 
@@ -125,24 +133,30 @@ static void record(void)
     close(fd);
     unlink(path);
     secret_add("sk-test-secret-0123");
-    CHECK(cassette_append(path, STR("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"my key "
-                                    "is sk-test-secret-0123\"}]}"),
-                          200, STR("text/event-stream"), STR("data: \"sk-test-secret-0123\" \xFF\0z\n\n"),
-                          &e) == 0 &&
-              cassette_append(path, STR("{\"model\":\"m\",\"messages\":[]}"), 500, STR(""), STR(""), &e) == 0,
+    CHECK(cassette_append(
+              path,
+              STR("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"my key "
+                  "is sk-test-secret-0123\"}]}"),
+              200, STR("text/event-stream"), STR("data: \"sk-test-secret-0123\" \xFF\0z\n\n"),
+              &e) == 0 &&
+              cassette_append(path, STR("{\"model\":\"m\",\"messages\":[]}"), 500, STR(""), STR(""),
+                              &e) == 0,
           "two exchanges are recorded");
     struct buf text = sample(path);
     CHECK(memmem(text.p, text.n, "sk-test", 7) == NULL && strstr(buf_cstr(&text), "[redacted]"),
           "no key is in the file");
     struct cassette *c = cassette_open(path, &e);
-    CHECK(c && cassette_next(c, STR("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"my key "
-                                    "is sk-test-secret-0123\"}]}"),
-                             &r, &e) == 0,
+    CHECK(c && cassette_next(
+                   c,
+                   STR("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"my key "
+                       "is sk-test-secret-0123\"}]}"),
+                   &r, &e) == 0,
           "the recorded request matches its redacted self: %s", e.msg);
     CHECK(r.body && !strcmp(r.body, "data: \"[redacted]\" \xEF\xBF\xBD\xEF\xBF\xBDz\n\n"),
           "bytes that JSON cannot hold become U+FFFD");
     cassette_reply_done(&r);
-    CHECK(cassette_next(c, STR("{\"model\":\"m\",\"messages\":[]}"), &r, &e) == 0 && r.status == 500,
+    CHECK(cassette_next(c, STR("{\"model\":\"m\",\"messages\":[]}"), &r, &e) == 0 &&
+              r.status == 500,
           "a refusal is recorded as well");
     cassette_reply_done(&r);
     cassette_free(c);

@@ -45,16 +45,27 @@ static const struct chat_tool tool = { "execute_python", "Runs Python.", "{\"typ
 
 static struct chat_request question(bool stream)
 {
-    return (struct chat_request){ .model = "m", .messages = hi, .n_messages = 1, .tools = &tool,
-                                  .n_tools = 1, .stream = stream, .temperature = 0.5, .max_tokens = 9 };
+    return (struct chat_request){ .model = "m",
+                                  .messages = hi,
+                                  .n_messages = 1,
+                                  .tools = &tool,
+                                  .n_tools = 1,
+                                  .stream = stream,
+                                  .temperature = 0.5,
+                                  .max_tokens = 9 };
 }
 
 static struct client *client_at(const char *path, int n_retries, struct err *e)
 {
     cleanup_free char *url = loopback_url(path);
-    struct client_conf c = { .codec = "openai-chat", .base_url = url, .key = KEY,
-                             .key_hint = "OPENAI_API_KEY", .connect_ms = 2000, .first_byte_ms = 3000,
-                             .stall_ms = 3000, .retries = n_retries };
+    struct client_conf c = { .codec = "openai-chat",
+                             .base_url = url,
+                             .key = KEY,
+                             .key_hint = "OPENAI_API_KEY",
+                             .connect_ms = 2000,
+                             .first_byte_ms = 3000,
+                             .stall_ms = 3000,
+                             .retries = n_retries };
 
     return client_new(&c, e);
 }
@@ -67,7 +78,8 @@ static void reset(void)
     waited = 0;
 }
 
-static int ask(struct client *c, bool stream, const struct stop *stop, struct chat_turn *t, struct err *e)
+static int ask(struct client *c, bool stream, const struct stop *stop, struct chat_turn *t,
+               struct err *e)
 {
     struct chat_request rq = question(stream);
     struct stop never = STOP_NEVER;
@@ -117,8 +129,8 @@ static void fine_servers(void)
                   str_is(buf_str(&shown), "Hello") && strstr(buf_cstr(&notices), fine[i].notice) &&
                   t.usage.input == 5;
         if (!CHECK(ok, "%s%s", fine[i].path, fine[i].stream ? ", streamed" : ""))
-            printf("# %d %s retries %d notices %s shown %s\n", r, e.msg, retries, buf_cstr(&notices),
-                   buf_cstr(&shown));
+            printf("# %d %s retries %d notices %s shown %s\n", r, e.msg, retries,
+                   buf_cstr(&notices), buf_cstr(&shown));
         chat_turn_done(&t);
         client_free(c);
     }
@@ -140,7 +152,8 @@ static const struct {
     { "quota", 0, ERR_PROVIDER, "the quota is spent", "plan and billing" },
     { "wait-long", 0, ERR_PROVIDER, "limits the rate", "longer than two minutes" },
     { "never", 0, ERR_PROVIDER, "HTTP 500", "another attempt is useless" },
-    { "redirect", 0, ERR_PROVIDER, "redirect (HTTP 307) to http://127.0.0.1:1/steal", "not followed" },
+    { "redirect", 0, ERR_PROVIDER, "redirect (HTTP 307) to http://127.0.0.1:1/steal",
+      "not followed" },
     { "html200", 0, ERR_PROVIDER, "is no JSON: content type text/html", "<title>Log in" },
     { "text200", 0, ERR_PROVIDER, "content type text/plain", "hello there" },
     { "other-json", 0, ERR_PROVIDER, "no \"choices\"", "hello" },
@@ -179,7 +192,6 @@ static void failing_servers(void)
         client_free(c);
     }
 }
-
 
 /* --- one connection, good manners --- */
 static int to_buf(void *arg, struct str s, struct err *e)
@@ -245,10 +257,12 @@ static void url_and_key(void)
 {
     struct err e = ERR_INIT;
     struct chat_turn t = { 0 };
-    cleanup_free char *url = xasprintf("http://user:hidden@127.0.0.1:%d/other-json/?api=7", loopback_port);
+    cleanup_free char *url =
+        xasprintf("http://user:hidden@127.0.0.1:%d/other-json/?api=7", loopback_port);
     struct client_conf conf = { .codec = "openai-chat", .base_url = url };
     struct client *c = client_new(&conf, &e);
-    CHECK(ask(c, false, NULL, &t, &e) < 0 && !strstr(e.msg, "hidden"), "a password in the URL is not shown");
+    CHECK(ask(c, false, NULL, &t, &e) < 0 && !strstr(e.msg, "hidden"),
+          "a password in the URL is not shown");
     client_free(c);
 
     static const struct {
@@ -261,11 +275,12 @@ static void url_and_key(void)
         { "http://x/", NULL, "morse", "morse" },
     };
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-        conf = (struct client_conf){ .codec = wrong[i].codec, .base_url = wrong[i].url,
+        conf = (struct client_conf){ .codec = wrong[i].codec,
+                                     .base_url = wrong[i].url,
                                      .key = wrong[i].key };
         e = (struct err)ERR_INIT;
-        CHECK(client_new(&conf, &e) == NULL && e.code == ERR_CONFIG && strstr(e.msg, wrong[i].has), "%s",
-              e.msg);
+        CHECK(client_new(&conf, &e) == NULL && e.code == ERR_CONFIG && strstr(e.msg, wrong[i].has),
+              "%s", e.msg);
     }
 }
 
@@ -293,7 +308,8 @@ static void stops(void)
     }
     s = (struct stop){ 0, p[0] };
     begun = now_ms();
-    CHECK(ask(c, true, &s, &t, &e) < 0 && e.code == ERR_CANCEL && now_ms() - begun < 1000 && retries == 1,
+    CHECK(ask(c, true, &s, &t, &e) < 0 && e.code == ERR_CANCEL && now_ms() - begun < 1000 &&
+              retries == 1,
           "a cancel while waiting for the next attempt");
     waitpid(pid, NULL, 0);
     client_free(c);
@@ -309,14 +325,17 @@ static void stops(void)
 
 static void unreachable(void)
 {
-    struct client_conf conf = { .codec = "openai-chat", .base_url = "http://127.0.0.1:1/v1", .retries = 1 };
+    struct client_conf conf = { .codec = "openai-chat",
+                                .base_url = "http://127.0.0.1:1/v1",
+                                .retries = 1 };
     struct err e = ERR_INIT;
     struct chat_turn t = { 0 };
     struct client *c = client_new(&conf, &e);
 
     CHECK(ask(c, true, NULL, &t, &e) < 0 && e.code == ERR_NET && retries == 1 &&
-              strstr(e.msg, "127.0.0.1:1 (Connection refused)") && strstr(e.msg, "Is the server running") &&
-              strstr(e.msg, "OPENAI_BASE_URL") && strstr(e.msg, "[tried 2 times]"),
+              strstr(e.msg, "127.0.0.1:1 (Connection refused)") &&
+              strstr(e.msg, "Is the server running") && strstr(e.msg, "OPENAI_BASE_URL") &&
+              strstr(e.msg, "[tried 2 times]"),
           "nobody listens: %s", e.msg);
     client_free(c);
 }
@@ -325,8 +344,11 @@ static void unreachable(void)
 static int play(const char *path, const char *record, int n_retries, bool stream, const char *text,
                 struct chat_turn *t, struct err *e)
 {
-    struct client_conf conf = { .codec = "openai-chat", .base_url = "http://unused.invalid/v1",
-                                .replay = path, .record = record, .retries = n_retries };
+    struct client_conf conf = { .codec = "openai-chat",
+                                .base_url = "http://unused.invalid/v1",
+                                .replay = path,
+                                .record = record,
+                                .retries = n_retries };
     struct client *c = client_new(&conf, e);
     struct chat_message m[] = { { .role = CHAT_USER, .text = (char *)text } };
     struct chat_request rq = question(stream);
@@ -343,8 +365,9 @@ static void cassettes(void)
 {
     char path[] = "/tmp/test_client_XXXXXX";
     cleanup_free char *url = loopback_url("fail-once");
-    struct client_conf conf = { .codec = "openai-chat", .base_url = url, .key = KEY, .record = path,
-                                .retries = 1 };
+    struct client_conf conf = {
+        .codec = "openai-chat", .base_url = url, .key = KEY, .record = path, .retries = 1
+    };
     struct err e = ERR_INIT;
     struct chat_turn t = { 0 };
     struct stat st;
@@ -372,10 +395,12 @@ static void cassettes(void)
               str_is(buf_str(&shown), "Hello") && t.usage.output == 2,
           "replayed without a network");
     chat_turn_done(&t);
-    CHECK(play(path, NULL, 0, false, "hi", &t, &e) == 0, "stream or not makes no difference to a replay");
+    CHECK(play(path, NULL, 0, false, "hi", &t, &e) == 0,
+          "stream or not makes no difference to a replay");
     chat_turn_done(&t);
     CHECK(play(path, NULL, 0, true, "ho", &t, &e) < 0 && e.code == ERR_PROVIDER &&
-              strstr(e.msg, "messages[0] (user): its text") && strstr(e.msg, "recorded \"hi\", now \"ho\""),
+              strstr(e.msg, "messages[0] (user): its text") &&
+              strstr(e.msg, "recorded \"hi\", now \"ho\""),
           "another question: %s", e.msg);
     unlink(path);
 }
@@ -390,14 +415,16 @@ static void handmade(void)
     } cases[] = {
         { "a refusal, then an answer",
           "{\"v\":1,\"response\":{\"status\":500,\"body\":\"\"}}\n"
-          "{\"v\":1,\"response\":{\"status\":200,\"content_type\":\"application/json\",\"body\":\"{\\\"choices\\\":[{"
+          "{\"v\":1,\"response\":{\"status\":200,\"content_type\":\"application/"
+          "json\",\"body\":\"{\\\"choices\\\":[{"
           "\\\"message\\\":{\\\"content\\\":\\\"yes\\\"}}]}\"}}\n",
           1, 0, "" },
         { "a stream that was cut",
-          "{\"v\":1,\"response\":{\"status\":200,\"content_type\":\"text/event-stream\",\"body\":\"data: {}\\n\\n\"}}",
+          "{\"v\":1,\"response\":{\"status\":200,\"content_type\":\"text/"
+          "event-stream\",\"body\":\"data: {}\\n\\n\"}}",
           0, -1, "was cut" },
-        { "the end",
-          "{\"v\":1,\"response\":{\"status\":500,\"body\":\"\"}}\n", 1, -1, "only 1 reply" },
+        { "the end", "{\"v\":1,\"response\":{\"status\":500,\"body\":\"\"}}\n", 1, -1,
+          "only 1 reply" },
         { "a file that is no cassette", "hello\n", 0, -1, ":1: not JSON" },
     };
 
@@ -410,7 +437,8 @@ static void handmade(void)
         close(fd);
         int64_t begun = now_ms();
         int r = play(path, NULL, cases[i].retries, true, "hi", &t, &e);
-        CHECK(r == cases[i].want && (r == 0 || strstr(e.msg, cases[i].has)) && now_ms() - begun < 300,
+        CHECK(r == cases[i].want && (r == 0 || strstr(e.msg, cases[i].has)) &&
+                  now_ms() - begun < 300,
               "replay: %s %s", cases[i].name, e.msg);
         chat_turn_done(&t);
         unlink(path);

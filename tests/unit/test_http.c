@@ -12,7 +12,7 @@ struct got {
     size_t calls;
     long status_at_first;
     struct http_resp resp;
-    int answer;       /* of the sink */
+    int answer; /* of the sink */
     bool finish_early;
 };
 
@@ -58,7 +58,8 @@ static void good(struct http *h)
     struct http_req rq = { .body = { "{\"a\":1}", 7 },
                            .headers = STR("X-One: 1\nAuthorization: Bearer k\nExpect:\n") };
 
-    CHECK(ask(h, "echo?x=1", rq, NULL, &g, &e) == 0 && g.resp.status == 200 && g.status_at_first == 200,
+    CHECK(ask(h, "echo?x=1", rq, NULL, &g, &e) == 0 && g.resp.status == 200 &&
+              g.status_at_first == 200,
           "POST: %s", e.msg);
     CHECK(strstr(buf_cstr(&g.body), "\"x-one\": \"1\"") &&
               strstr(buf_cstr(&g.body), "\"authorization\": \"Bearer k\"") &&
@@ -74,13 +75,16 @@ static void good(struct http *h)
           "GET, and no header of an earlier request");
     done(&g);
     g = fresh();
-    CHECK(ask(h, "gzip", post, NULL, &g, &e) == 0 && strstr(buf_cstr(&g.body), "[DONE]"), "gzip is unpacked");
+    CHECK(ask(h, "gzip", post, NULL, &g, &e) == 0 && strstr(buf_cstr(&g.body), "[DONE]"),
+          "gzip is unpacked");
     done(&g);
     g = fresh();
-    CHECK(ask(h, "status/500", post, NULL, &g, &e) == 0 && g.resp.status == 500, "a 500 is an answer");
+    CHECK(ask(h, "status/500", post, NULL, &g, &e) == 0 && g.resp.status == 500,
+          "a 500 is an answer");
     done(&g);
     g = fresh();
-    CHECK(ask(h, "redirect", post, NULL, &g, &e) == 0 && g.resp.status == 307, "a redirect is not followed");
+    CHECK(ask(h, "redirect", post, NULL, &g, &e) == 0 && g.resp.status == 307,
+          "a redirect is not followed");
     done(&g);
 }
 
@@ -155,7 +159,8 @@ static void patience(struct http *h)
     struct http_req rq = post;
 
     rq.stall_ms = 400;
-    CHECK(ask(h, "comments", rq, NULL, &g, &e) == 0, "keep-alive comments are signs of life: %s", e.msg);
+    CHECK(ask(h, "comments", rq, NULL, &g, &e) == 0, "keep-alive comments are signs of life: %s",
+          e.msg);
     done(&g);
     g = fresh();
     g.finish_early = true;
@@ -165,7 +170,8 @@ static void patience(struct http *h)
     done(&g);
     g = fresh();
     g.answer = 1;
-    CHECK(ask(h, "endless-body", post, NULL, &g, &e) == 0 && g.calls == 1, "the sink may have enough");
+    CHECK(ask(h, "endless-body", post, NULL, &g, &e) == 0 && g.calls == 1,
+          "the sink may have enough");
     done(&g);
     g = fresh();
     g.answer = -1;
@@ -182,7 +188,8 @@ static void stops(struct http *h)
     int p[2];
 
     s.deadline_ms = now_ms() + 150;
-    CHECK(ask(h, "no-answer", post, &s, &g, &e) < 0 && e.code == ERR_DEADLINE && now_ms() < s.deadline_ms + 1000,
+    CHECK(ask(h, "no-answer", post, &s, &g, &e) < 0 && e.code == ERR_DEADLINE &&
+              now_ms() < s.deadline_ms + 1000,
           "the deadline ends the wait");
     done(&g);
 
@@ -200,7 +207,8 @@ static void stops(struct http *h)
           "a cancel in the middle of a stream");
     done(&g);
     g = fresh();
-    CHECK(ask(h, "no-answer", post, &s, &g, &e) < 0 && e.code == ERR_CANCEL, "and every later wait");
+    CHECK(ask(h, "no-answer", post, &s, &g, &e) < 0 && e.code == ERR_CANCEL,
+          "and every later wait");
     done(&g);
     waitpid(pid, NULL, 0);
     close(p[0]);
@@ -229,7 +237,8 @@ static void unreachable(struct http *h)
         struct stop never = STOP_NEVER;
         struct http_req rq = { .url = cases[i].url, .body = STR("{}"), .connect_ms = 5000 };
         int r = http_stream(h, &rq, &never, sink, &g, &g.resp, &e);
-        if (!CHECK(r < 0 && e.code == cases[i].code && strstr(e.msg, cases[i].has), "%s", cases[i].url))
+        if (!CHECK(r < 0 && e.code == cases[i].code && strstr(e.msg, cases[i].has), "%s",
+                   cases[i].url))
             printf("# %s\n", e.msg);
         done(&g);
     }
@@ -238,8 +247,8 @@ static void unreachable(struct http *h)
     struct got g = fresh();
     struct stop never = STOP_NEVER;
     struct http_req rq = { .url = tls, .body = STR("{}"), .connect_ms = 2000 };
-    CHECK(http_stream(h, &rq, &never, sink, &g, &g.resp, &e) < 0 && e.code == ERR_NET, "TLS to a plain port: %s",
-          e.msg);
+    CHECK(http_stream(h, &rq, &never, sink, &g, &g.resp, &e) < 0 && e.code == ERR_NET,
+          "TLS to a plain port: %s", e.msg);
     done(&g);
 }
 

@@ -41,8 +41,8 @@ static int on_tail(void *arg, struct str name, struct str data, struct err *e)
     return j ? on_event(arg, name, data, e) : 0;
 }
 
-/* Decodes `in` in pieces of `step` bytes (0 = random). The pieces that were shown must add up to the
- * turn's text. */
+/* Decodes `in` in pieces of `step` bytes (0 = random). The pieces that were shown must add up to
+ * the turn's text. */
 static int decode(struct str in, bool stream, size_t step, unsigned seed, struct chat_turn *t,
                   struct err *e)
 {
@@ -106,7 +106,8 @@ static bool same_calls(const struct chat_turn *t, const cJSON *want)
     bool ok = (size_t)cJSON_GetArraySize(list) == t->n_calls;
     size_t i = 0;
 
-    cJSON_ArrayForEach(c, list) {
+    cJSON_ArrayForEach(c, list)
+    {
         const char *id = cJSON_GetStringValue(cJSON_GetArrayItem(c, 0));
         if (i == t->n_calls)
             break;
@@ -133,7 +134,8 @@ static bool same_turn(const struct chat_turn *t, const cJSON *want)
 
     ok = ok && same_count(t->usage.input, u, "input") && same_count(t->usage.output, u, "output") &&
          same_count(t->usage.cached, u, "cached") && same_count(t->usage.reasoning, u, "reasoning");
-    if (isnan(cost) != isnan(t->usage.cost) || (!isnan(cost) && fabs(cost - t->usage.cost) > 1e-9)) {
+    if (isnan(cost) != isnan(t->usage.cost) ||
+        (!isnan(cost) && fabs(cost - t->usage.cost) > 1e-9)) {
         printf("# cost %g\n", t->usage.cost);
         ok = false;
     }
@@ -174,7 +176,8 @@ static void samples(void)
     cleanup_json cJSON *list = json_parse(buf_str(&text), &e);
     const cJSON *want;
 
-    cJSON_ArrayForEach(want, list) {
+    cJSON_ArrayForEach(want, list)
+    {
         const char *file = json_str(want, "file");
         cleanup_free char *path = xasprintf("tests/cases/samples/%s", file);
         cleanup_buf struct buf in = sample(path);
@@ -199,8 +202,8 @@ static const struct {
     const char *error;
 } cases[] = {
     { "reasoning in the text's tags",
-      "{\"choices\":[{\"message\":{\"content\":\"<think>hm</think>\\n\\nyes\"}}]}", false, "yes", "hm",
-      NULL, "end", NULL },
+      "{\"choices\":[{\"message\":{\"content\":\"<think>hm</think>\\n\\nyes\"}}]}", false, "yes",
+      "hm", NULL, "end", NULL },
     { "tags in a stream, cut anywhere",
       "data: {\"choices\":[{\"delta\":{\"content\":\" <th\"}}]}\n\n"
       "data: {\"choices\":[{\"delta\":{\"content\":\"ink>a</thi\"}}]}\n\n"
@@ -209,31 +212,37 @@ static const struct {
     { "a tag that is text", "{\"choices\":[{\"message\":{\"content\":\"<thin> x\"}}]}", false,
       "<thin> x", "", NULL, "end", NULL },
     { "content as a list of parts",
-      "{\"choices\":[{\"message\":{\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":\"text\","
+      "{\"choices\":[{\"message\":{\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":"
+      "\"text\","
       "\"text\":\"r\"}]},{\"type\":\"text\",\"text\":\"t\"}]}}]}",
       false, "t", "r", NULL, "end", NULL },
     { "both names of reasoning count once",
-      "{\"choices\":[{\"message\":{\"content\":\"t\",\"reasoning_content\":\"r\",\"reasoning\":\"r\"}}]}",
+      "{\"choices\":[{\"message\":{\"content\":\"t\",\"reasoning_content\":\"r\",\"reasoning\":"
+      "\"r\"}}]}",
       false, "t", "r", NULL, "end", NULL },
     { "an escaped NUL does not end the text",
-      "{\"choices\":[{\"message\":{\"content\":\"a\\u0000b\"}}]}", false, "a\xEF\xBF\xBD" "b", "", NULL,
-      "end", NULL },
+      "{\"choices\":[{\"message\":{\"content\":\"a\\u0000b\"}}]}", false,
+      "a\xEF\xBF\xBD"
+      "b",
+      "", NULL, "end", NULL },
     { "an escaped backslash before u0000 stays",
-      "{\"choices\":[{\"message\":{\"content\":\"a\\\\u0000b\"}}]}", false, "a\\u0000b", "", NULL, "end",
-      NULL },
+      "{\"choices\":[{\"message\":{\"content\":\"a\\\\u0000b\"}}]}", false, "a\\u0000b", "", NULL,
+      "end", NULL },
     { "half an emoji, and a whole one",
       "{\"choices\":[{\"message\":{\"content\":\"\\ud83d x \\uDE00 \\ud83d\\ude00\"}}]}", false,
       "\xEF\xBF\xBD x \xEF\xBF\xBD \xF0\x9F\x98\x80", "", NULL, "end", NULL },
     { "broken bytes", "{\"choices\":[{\"message\":{\"content\":\"a\xFF\xC3\"}}]}", false,
       "a\xEF\xBF\xBD\xEF\xBF\xBD", "", NULL, "end", NULL },
     { "two whole calls glued together",
-      "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":"
+      "data: "
+      "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":"
       "\"f\",\"arguments\":\"{\\\"x\\\":1}\"}}]}}]}\n\n"
       "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
       "\"{\\\"x\\\":2}\"}}]}}]}\n\ndata: [DONE]\n\n",
       true, "", "", "{\"x\":1}", "end", NULL },
     { "arguments in pieces with a brace each are one call",
-      "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":"
+      "data: "
+      "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":"
       "\"f\",\"arguments\":\"{\\\"x\\\":\"}}]}}]}\n\n"
       "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":"
       "\"{}\"}}]}}]}\n\n"
@@ -245,33 +254,37 @@ static const struct {
       "\"content\":\"yes\"}}]}\n\ndata: [DONE]\n\n",
       true, "yes", "", NULL, "end", NULL },
     { "events after the end mark are ignored",
-      "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\ndata: junk\n\n", true, "a",
-      "", NULL, "end", NULL },
+      "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\ndata: junk\n\n",
+      true, "a", "", NULL, "end", NULL },
     { "an unclosed last event that is whole",
-      "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}", true, "a", "",
-      NULL, "end", NULL },
-    { "an unknown finish word", "{\"choices\":[{\"message\":{\"content\":\"a\"},\"finish_reason\":\"zz\"}]}",
-      false, "a", "", NULL, "other", NULL },
+      "data: {\"choices\":[{\"delta\":{\"content\":\"a\"},\"finish_reason\":\"stop\"}]}", true, "a",
+      "", NULL, "end", NULL },
+    { "an unknown finish word",
+      "{\"choices\":[{\"message\":{\"content\":\"a\"},\"finish_reason\":\"zz\"}]}", false, "a", "",
+      NULL, "other", NULL },
     { "no choices", "{\"id\":\"x\"}", false, NULL, NULL, NULL, NULL, "no \"choices\"" },
-    { "an error in a good answer", "{\"error\":{\"message\":\"boo\",\"code\":500}}", false, NULL, NULL, NULL,
+    { "an error in a good answer", "{\"error\":{\"message\":\"boo\",\"code\":500}}", false, NULL,
+      NULL, NULL, NULL, "boo" },
+    { "an error as an array", "[{\"error\":{\"message\":\"boo\",\"code\":500}}]", false, NULL, NULL,
+      NULL, NULL, "boo" },
+    { "an error event", "event: error\ndata: {\"message\":\"boo\"}\n\n", true, NULL, NULL, NULL,
       NULL, "boo" },
-    { "an error as an array", "[{\"error\":{\"message\":\"boo\",\"code\":500}}]", false, NULL, NULL, NULL, NULL,
-      "boo" },
-    { "an error event", "event: error\ndata: {\"message\":\"boo\"}\n\n", true, NULL, NULL, NULL, NULL,
-      "boo" },
     { "a bare error body", "{\n\"error\":\"boo\"\n}\n", true, NULL, NULL, NULL, NULL, "boo" },
     { "an event that is no JSON", "data: zzz\n\n", true, NULL, NULL, NULL, NULL, "event 1" },
     { "an end mark without a reply", "data: [DONE]\n\n", true, NULL, NULL, NULL, NULL, "no reply" },
     { "an empty stream", "", true, NULL, NULL, NULL, NULL, "was cut" },
     { "the service gave up",
-      "{\"choices\":[{\"message\":{\"content\":\"a\"},\"finish_reason\":\"insufficient_system_resource\"}]}",
+      "{\"choices\":[{\"message\":{\"content\":\"a\"},\"finish_reason\":\"insufficient_system_"
+      "resource\"}]}",
       false, NULL, NULL, NULL, NULL, "gave up" },
     { "members of the wrong type",
-      "{\"id\":1,\"model\":{},\"usage\":[],\"choices\":[{\"index\":\"x\",\"message\":{\"content\":7,"
+      "{\"id\":1,\"model\":{},\"usage\":[],\"choices\":[{\"index\":\"x\",\"message\":{\"content\":"
+      "7,"
       "\"tool_calls\":{\"a\":1},\"refusal\":3,\"reasoning_details\":\"z\"},\"finish_reason\":9}]}",
       false, "", "", NULL, "end", NULL },
     { "calls of the wrong type",
-      "{\"choices\":[{\"message\":{\"tool_calls\":[1,null,\"x\",{},{\"function\":7},{\"function\":{\"name\":5,"
+      "{\"choices\":[{\"message\":{\"tool_calls\":[1,null,\"x\",{},{\"function\":7},{\"function\":{"
+      "\"name\":5,"
       "\"arguments\":[1]}}]}}]}",
       false, "", "", "[1]", "end", NULL },
 };
@@ -282,10 +295,11 @@ static void more_cases(void)
         struct chat_turn t = { 0 };
         struct err e = ERR_INIT;
         int r = decode(str_of(cases[i].in), cases[i].stream, 1, 0, &t, &e);
-        bool ok = cases[i].error ? r < 0 && strstr(e.msg, cases[i].error)
-                                 : r == 0 && !strcmp(t.text ? t.text : "", cases[i].text) &&
-                                       !strcmp(t.reasoning ? t.reasoning : "", cases[i].reasoning) &&
-                                       !strcmp(chat_stop_word(t.stop), cases[i].stop);
+        bool ok = cases[i].error
+                      ? r < 0 && strstr(e.msg, cases[i].error)
+                      : r == 0 && !strcmp(t.text ? t.text : "", cases[i].text) &&
+                            !strcmp(t.reasoning ? t.reasoning : "", cases[i].reasoning) &&
+                            !strcmp(chat_stop_word(t.stop), cases[i].stop);
         if (ok && cases[i].args)
             ok = t.n_calls > 0 && strcmp(t.calls[0].args, cases[i].args) == 0;
         if (!CHECK(ok, "%s", cases[i].name))
@@ -333,15 +347,16 @@ static char *outline(const cJSON *rq)
     struct buf out = BUF_MAX(1 << 20);
     const cJSON *m, *c;
 
-    cJSON_ArrayForEach(m, json_arr(rq, "messages")) {
+    cJSON_ArrayForEach(m, json_arr(rq, "messages"))
+    {
         const char *text = json_str(m, "content"), *id = json_str(m, "tool_call_id");
         buf_putf(&out, "%s%s", out.n ? " " : "", json_str(m, "role"));
         if (id)
             buf_putf(&out, "(%s)", id);
         buf_putf(&out, ":%s", text ? text : "-");
-        cJSON_ArrayForEach(c, json_arr(m, "tool_calls"))
-            buf_putf(&out, "<%s %s %s>", json_str(c, "id"), json_str(json_obj(c, "function"), "name"),
-                     json_str(json_obj(c, "function"), "arguments"));
+        cJSON_ArrayForEach(c, json_arr(m, "tool_calls")) buf_putf(
+            &out, "<%s %s %s>", json_str(c, "id"), json_str(json_obj(c, "function"), "name"),
+            json_str(json_obj(c, "function"), "arguments"));
     }
     return buf_steal(&out);
 }
@@ -366,7 +381,9 @@ static void requests(void)
         { .role = CHAT_SYSTEM, .text = "be brief" },
         { .role = CHAT_USER, .text = "h\"i\n\xC3\xA9\xFF\x01" },
     };
-    struct chat_request rq = { .messages = hi, .n_messages = 2, .stream = true, .temperature = NAN };
+    struct chat_request rq = {
+        .messages = hi, .n_messages = 2, .stream = true, .temperature = NAN
+    };
     CHECK(outlines("question", &rq, "system:be brief user:h\"i\n\xC3\xA9\xEF\xBF\xBD\x01"),
           "a question: quotes, newlines and broken UTF-8 are encoded");
 
@@ -377,7 +394,9 @@ static void requests(void)
         { .role = CHAT_ASSISTANT, .text = "2" },
         { .role = CHAT_USER, .text = "again" },
     };
-    rq = (struct chat_request){ .messages = loop, .n_messages = 5, .temperature = 0.5, .max_tokens = 99 };
+    rq = (struct chat_request){
+        .messages = loop, .n_messages = 5, .temperature = 0.5, .max_tokens = 99
+    };
     CHECK(outlines("loop", &rq,
                    "user:hi assistant:-<c1 execute_python {\"code\":\"1+1\"}> tool(c1):(no output) "
                    "assistant:2 user:again"),
@@ -390,10 +409,13 @@ static void requests(void)
         { .role = CHAT_TOOL, .call_id = "c1", .text = "one" },
         { .role = CHAT_TOOL, .call_id = "c9", .text = "nobody's" },
     };
-    rq = (struct chat_request){ .messages = swapped, .n_messages = 5, .temperature = NAN, .tools_off = true };
-    CHECK(outlines("parallel", &rq,
-                   "user:hi assistant:let me<c1 execute_python {\"code\":\"1\"}><c2 execute_python {}> "
-                   "tool(c1):one tool(c2):two"),
+    rq = (struct chat_request){
+        .messages = swapped, .n_messages = 5, .temperature = NAN, .tools_off = true
+    };
+    CHECK(outlines(
+              "parallel", &rq,
+              "user:hi assistant:let me<c1 execute_python {\"code\":\"1\"}><c2 execute_python {}> "
+              "tool(c1):one tool(c2):two"),
           "results in the calls' order, broken arguments become {}, orphans are dropped");
 
     struct chat_message torn[] = {
@@ -413,8 +435,9 @@ static void requests(void)
 static void members(void)
 {
     struct chat_message hi[] = { { .role = CHAT_USER, .text = "hi" } };
-    struct chat_request rq = { .messages = hi, .n_messages = 1, .stream = true, .temperature = 0.25,
-                               .max_tokens = 7 };
+    struct chat_request rq = {
+        .messages = hi, .n_messages = 1, .stream = true, .temperature = 0.25, .max_tokens = 7
+    };
     cleanup_json cJSON *a = encoded("members", &rq);
     CHECK(json_bool(a, "stream", false) &&
               json_bool(json_obj(a, "stream_options"), "include_usage", false) &&
@@ -453,11 +476,17 @@ static void goes_back(const char *file, bool stream, const char *member, unsigne
     }
     struct chat_message m[] = {
         { .role = CHAT_USER, .text = "hi" },
-        { .role = CHAT_ASSISTANT, .text = t.text, .calls = t.calls, .n_calls = t.n_calls, .raw = t.raw,
+        { .role = CHAT_ASSISTANT,
+          .text = t.text,
+          .calls = t.calls,
+          .n_calls = t.n_calls,
+          .raw = t.raw,
           .wire = t.wire },
         { .role = CHAT_TOOL, .call_id = t.calls[0].id, .text = "sunny" },
     };
-    struct chat_request rq = { .messages = m, .n_messages = 3, .temperature = NAN, .quirks = quirks };
+    struct chat_request rq = {
+        .messages = m, .n_messages = 3, .temperature = NAN, .quirks = quirks
+    };
     /* Opaque members are other services' own: only the loose schema takes them. */
     cleanup_free char *name = xasprintf("%s-%s-%u", want ? "loose" : "back", file, quirks);
     for (char *p = name; *p; p++)
@@ -465,7 +494,8 @@ static void goes_back(const char *file, bool stream, const char *member, unsigne
     cleanup_json cJSON *j = encoded(name, &rq);
     const cJSON *back = cJSON_GetArrayItem(json_arr(j, "messages"), 1);
     const cJSON *got = json_get(back, member);
-    CHECK((got != NULL) == want && cJSON_GetArraySize(json_arr(back, "tool_calls")) == (int)t.n_calls,
+    CHECK((got != NULL) == want &&
+              cJSON_GetArraySize(json_arr(back, "tool_calls")) == (int)t.n_calls,
           "%s: %s %s", file, member, want ? "goes back" : "stays here");
     if (want && !stream && got) { /* equal to what came */
         cleanup_json cJSON *was = json_parse(buf_str(&in), &e);
@@ -478,8 +508,8 @@ static void goes_back(const char *file, bool stream, const char *member, unsigne
 static void opaque(void)
 {
     goes_back("deepseek-reasoning-tool-stream.sse", true, "reasoning_content", 0, true);
-    goes_back("deepseek-reasoning-tool-stream.sse", true, "reasoning_content", CHAT_NO_REASONING_BACK,
-              false);
+    goes_back("deepseek-reasoning-tool-stream.sse", true, "reasoning_content",
+              CHAT_NO_REASONING_BACK, false);
     goes_back("openrouter-reasoning-details.json", false, "reasoning_details", 0, true);
     goes_back("ollama-openai-tool.json", false, "reasoning", 0, false);
     goes_back("ollama-openai-tool.json", false, "reasoning_content", 0, false);
@@ -495,10 +525,13 @@ static void opaque(void)
     chat_turn_done(&t);
 
     static const char pieces[] =
-        "data: {\"choices\":[{\"delta\":{\"reasoning_details\":[{\"type\":\"reasoning.text\",\"index\":0,"
+        "data: "
+        "{\"choices\":[{\"delta\":{\"reasoning_details\":[{\"type\":\"reasoning.text\",\"index\":0,"
         "\"text\":\"ab\"}]}}]}\n\n"
-        "data: {\"choices\":[{\"delta\":{\"reasoning_details\":[{\"type\":\"reasoning.text\",\"index\":0,"
-        "\"text\":\"cd\",\"signature\":\"S\"},{\"type\":\"reasoning.encrypted\",\"index\":1,\"data\":"
+        "data: "
+        "{\"choices\":[{\"delta\":{\"reasoning_details\":[{\"type\":\"reasoning.text\",\"index\":0,"
+        "\"text\":\"cd\",\"signature\":\"S\"},{\"type\":\"reasoning.encrypted\",\"index\":1,"
+        "\"data\":"
         "\"E\"}]}}]}\n\ndata: [DONE]\n\n";
     CHECK(decode(str_of(pieces), true, 1, 0, &t, &e) == 0 && t.raw &&
               strstr(t.raw, "\"text\":\"abcd\"") && strstr(t.raw, "\"signature\":\"S\"") &&
@@ -512,24 +545,30 @@ static void caps(void)
 {
     struct chat_turn t = { 0 };
     struct err e = ERR_INIT;
-    cleanup_buf struct buf many = BUF_MAX(1 << 24), text = BUF_MAX(1 << 24), args = BUF_MAX(1 << 24);
+    cleanup_buf struct buf many = BUF_MAX(1 << 24), text = BUF_MAX(1 << 24),
+                           args = BUF_MAX(1 << 24);
 
     buf_puts(&many, "{\"choices\":[{\"message\":{\"tool_calls\":[");
     for (int i = 0; i < 65; i++)
         buf_putf(&many, "%s{\"id\":\"%d\",\"function\":{\"name\":\"f\"}}", i ? "," : "", i);
     buf_puts(&many, "]}}]}");
-    CHECK(decode(buf_str(&many), false, 0, 0, &t, &e) < 0 && strstr(e.msg, "more than 64"), "%s", e.msg);
+    CHECK(decode(buf_str(&many), false, 0, 0, &t, &e) < 0 && strstr(e.msg, "more than 64"), "%s",
+          e.msg);
 
     char *mega = xmalloc((1 << 20) + 1);
     memset(mega, 'x', 1 << 20);
     mega[1 << 20] = '\0';
     for (int i = 0; i < 5; i++) {
         buf_putf(&text, "data: {\"choices\":[{\"delta\":{\"content\":\"%s\"}}]}\n\n", mega);
-        buf_putf(&args, "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{"
-                        "\"arguments\":\"%s\"}}]}}]}\n\n", mega);
+        buf_putf(&args,
+                 "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{"
+                 "\"arguments\":\"%s\"}}]}}]}\n\n",
+                 mega);
     }
-    CHECK(decode(buf_str(&text), true, 1 << 16, 0, &t, &e) < 0 && strstr(e.msg, "4 MiB"), "%s", e.msg);
-    CHECK(decode(buf_str(&args), true, 1 << 16, 0, &t, &e) < 0 && strstr(e.msg, "2 MiB"), "%s", e.msg);
+    CHECK(decode(buf_str(&text), true, 1 << 16, 0, &t, &e) < 0 && strstr(e.msg, "4 MiB"), "%s",
+          e.msg);
+    CHECK(decode(buf_str(&args), true, 1 << 16, 0, &t, &e) < 0 && strstr(e.msg, "2 MiB"), "%s",
+          e.msg);
     free(mega);
 }
 

@@ -71,18 +71,22 @@ static const struct {
     { "the open event comes at the end only", "data: a\n\ndata: b\n", "[message|a]",
       "[message|a][message|b]" },
     { "the open line too", "data: a\n\ndata: b", "[message|a]", "[message|a][message|b]" },
-    { "an error field is an event", "data: a\n\nerror: {\"m\":1}\n\n", "[message|a][error|{\"m\":1}]",
-      "[message|a][error|{\"m\":1}]" },
+    { "an error field is an event", "data: a\n\nerror: {\"m\":1}\n\n",
+      "[message|a][error|{\"m\":1}]", "[message|a][error|{\"m\":1}]" },
     { "a bare body on one line", "{\"error\":1}\n\n", "[bare|{\"error\":1}\n]",
       "[bare|{\"error\":1}\n]" },
-    { "a bare body on several lines", "{\n  \"error\": 1\n}\n", "", "[bare|{\n  \"error\": 1\n}\n]" },
+    { "a bare body on several lines", "{\n  \"error\": 1\n}\n", "",
+      "[bare|{\n  \"error\": 1\n}\n]" },
     { "a bare body, then data", "{\"a\":1}\ndata: x\n\n", "[bare|{\"a\":1}\n][message|x]",
       "[bare|{\"a\":1}\n][message|x]" },
     { "CR, LF and CR LF in one stream", "data: a\rdata: b\r\ndata: c\n\r\n", "[message|a\nb\nc]",
       "[message|a\nb\nc]" },
     { "CR CR is an empty line", "data: a\r\rdata: b\r\r", "[message|a][message|b]",
       "[message|a][message|b]" },
-    { "half a byte order mark is text", "\xEF\xBB" "data: a\n\n", "", "" },
+    { "half a byte order mark is text",
+      "\xEF\xBB"
+      "data: a\n\n",
+      "", "" },
     { "nothing", "", "", "" },
     { "many empty lines", "\n\n\r\n\r\r\n\n", "", "" },
 };
@@ -94,12 +98,15 @@ static void vectors(void)
     cleanup_json cJSON *list = json_parse(buf_str(&text), &e);
     const cJSON *v, *ev;
 
-    cJSON_ArrayForEach(v, list) {
-        cleanup_free char *path = xasprintf("tests/cases/samples/sse-vectors/%s", json_str(v, "file"));
+    cJSON_ArrayForEach(v, list)
+    {
+        cleanup_free char *path =
+            xasprintf("tests/cases/samples/sse-vectors/%s", json_str(v, "file"));
         cleanup_buf struct buf in = sample(path), want = BUF_MAX(1 << 20);
         if (strstr(path, "unknown-field")) /* the one unknown name that we do not ignore */
             buf_puts(&want, "[error|{\"a\":1}]");
-        cJSON_ArrayForEach(ev, json_arr(v, "events")) {
+        cJSON_ArrayForEach(ev, json_arr(v, "events"))
+        {
             const char *data = json_str(ev, "data");
             bool nul = strstr(path, "nul-in-data") != NULL; /* a NUL that C's strings cannot hold */
             buf_putf(&want, "[%s|", json_str(ev, "event"));

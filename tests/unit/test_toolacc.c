@@ -15,26 +15,34 @@ static const struct {
     struct piece pieces[6];
     const char *want;
 } cases[] = {
-    { "one call in pieces", { { 0, "a", "f", "" }, { 0, "", "", "{\"x\"" }, { 0, "", "", ":1}" } },
+    { "one call in pieces",
+      { { 0, "a", "f", "" }, { 0, "", "", "{\"x\"" }, { 0, "", "", ":1}" } },
       "a f {\"x\":1}" },
     { "two calls, one after the other",
-      { { 0, "a", "f", "{" }, { 0, "", "", "}" }, { 1, "b", "g", "{}" } }, "a f {} / b g {}" },
+      { { 0, "a", "f", "{" }, { 0, "", "", "}" }, { 1, "b", "g", "{}" } },
+      "a f {} / b g {}" },
     { "two calls, interleaved",
       { { 0, "a", "f", "{" }, { 1, "b", "g", "{" }, { 0, "", "", "}" }, { 1, "", "", "}" } },
       "a f {} / b g {}" },
     { "the first index is 1", { { 1, "a", "f", "{}" } }, "a f {}" },
-    { "order is that of appearance", { { 5, "a", "f", "{}" }, { 2, "b", "g", "{}" } },
+    { "order is that of appearance",
+      { { 5, "a", "f", "{}" }, { 2, "b", "g", "{}" } },
       "a f {} / b g {}" },
-    { "no index: by id", { { -1, "a", "f", "{" }, { -1, "b", "g", "{}" }, { -1, "a", "", "}" } },
+    { "no index: by id",
+      { { -1, "a", "f", "{" }, { -1, "b", "g", "{}" }, { -1, "a", "", "}" } },
       "a f {} / b g {}" },
-    { "no index, no id: the last one", { { -1, "a", "f", "{\"x\":" }, { -1, "", "", "1}" } },
+    { "no index, no id: the last one",
+      { { -1, "a", "f", "{\"x\":" }, { -1, "", "", "1}" } },
       "a f {\"x\":1}" },
-    { "no index, no id, two whole calls", { { -1, "", "f", "{}" }, { -1, "", "g", "{}" } },
+    { "no index, no id, two whole calls",
+      { { -1, "", "f", "{}" }, { -1, "", "g", "{}" } },
       "? f {} / ? g {}" },
-    { "one index, two ids: two calls", { { 0, "a", "f", "{}" }, { 0, "b", "g", "{}" } },
+    { "one index, two ids: two calls",
+      { { 0, "a", "f", "{}" }, { 0, "b", "g", "{}" } },
       "a f {} / b g {}" },
     { "pieces after that belong to the later one",
-      { { 0, "a", "f", "{}" }, { 0, "b", "g", "{" }, { 0, "", "", "}" } }, "a f {} / b g {}" },
+      { { 0, "a", "f", "{}" }, { 0, "b", "g", "{" }, { 0, "", "", "}" } },
+      "a f {} / b g {}" },
     { "id and name repeated", { { 0, "a", "f", "" }, { 0, "a", "f", "{}" } }, "a f {}" },
     { "an empty name does not overwrite", { { 0, "a", "f", "" }, { 0, "", "", "{}" } }, "a f {}" },
     { "the name comes later", { { 0, "a", "", "" }, { 0, "", "f", "{}" } }, "a f {}" },
@@ -42,17 +50,22 @@ static const struct {
     { "white space is no arguments", { { 0, "a", "f", " \n" } }, "a f {}" },
     { "broken arguments stay", { { 0, "a", "f", "{\"x\":" } }, "a f {\"x\":" },
     { "no name but arguments: kept, the model is told", { { 0, "a", "", "{}" } }, "a  {}" },
-    { "neither name nor arguments: dropped", { { 0, "a", "", "" }, { 1, "b", "f", "{}" } },
+    { "neither name nor arguments: dropped",
+      { { 0, "a", "", "" }, { 1, "b", "f", "{}" } },
       "b f {}" },
     { "ids missing", { { 0, "", "f", "{}" }, { 1, "", "f", "{}" } }, "? f {} / ? f {}" },
     { "ids repeated", { { 0, "0", "f", "{}" }, { 1, "0", "g", "{}" } }, "0 f {} / ? g {}" },
-    { "two whole objects glued", { { 0, "a", "f", "{\"x\":1}" }, { 0, "", "", "{\"x\":2}" } },
+    { "two whole objects glued",
+      { { 0, "a", "f", "{\"x\":1}" }, { 0, "", "", "{\"x\":2}" } },
       "a f {\"x\":1} / ? f {\"x\":2}" },
-    { "an object inside is not glued", { { 0, "a", "f", "{\"x\":" }, { 0, "", "", "{}" }, { 0, "", "", "}" } },
+    { "an object inside is not glued",
+      { { 0, "a", "f", "{\"x\":" }, { 0, "", "", "{}" }, { 0, "", "", "}" } },
       "a f {\"x\":{}}" },
-    { "a brace in a string is no end", { { 0, "a", "f", "{\"x\":\"}" }, { 0, "", "", "{}" }, { 0, "", "", "\"}" } },
+    { "a brace in a string is no end",
+      { { 0, "a", "f", "{\"x\":\"}" }, { 0, "", "", "{}" }, { 0, "", "", "\"}" } },
       "a f {\"x\":\"}{}\"}" },
-    { "an escaped quote is no end", { { 0, "a", "f", "{\"x\":\"\\\"}" }, { 0, "", "", "{}\"}" } },
+    { "an escaped quote is no end",
+      { { 0, "a", "f", "{\"x\":\"\\\"}" }, { 0, "", "", "{}\"}" } },
       "a f {\"x\":\"\\\"}{}\"}" },
 };
 
@@ -70,8 +83,10 @@ static char *run(const struct piece *p, size_t n, const char *seed)
     struct buf out = BUF_MAX(1 << 16);
 
     for (size_t i = 0; i < n; i++) {
-        struct toolacc_piece q = { .index = p[i].index, .id = str_of(p[i].id),
-                                   .name = str_of(p[i].name), .args = str_of(p[i].args) };
+        struct toolacc_piece q = { .index = p[i].index,
+                                   .id = str_of(p[i].id),
+                                   .name = str_of(p[i].name),
+                                   .args = str_of(p[i].args) };
         if (p[i].id && toolacc_add(t, &q, &e) < 0)
             buf_puts(&out, e.msg);
     }
@@ -124,8 +139,10 @@ int main(void)
 
     /* Quadratic work would take minutes here. */
     t = toolacc_new();
-    r = toolacc_add(t, &(struct toolacc_piece){ .index = 0, .id = STR("a"), .name = STR("f"),
-                                                .args = STR("{\"x\":\"") }, &e);
+    r = toolacc_add(t,
+                    &(struct toolacc_piece){
+                        .index = 0, .id = STR("a"), .name = STR("f"), .args = STR("{\"x\":\"") },
+                    &e);
     for (int i = 0; i < 500000 && r == 0; i++)
         r = toolacc_add(t, &(struct toolacc_piece){ .index = 0, .args = STR("{}") }, &e);
     CHECK(r == 0, "half a million small pieces");
