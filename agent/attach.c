@@ -16,9 +16,9 @@
 const char *attach_encoding_word(enum attach_encoding enc)
 {
     static const char *const words[] = {
-        [ENC_ASCII] = "ascii",         [ENC_UTF8] = "utf-8",
-        [ENC_UTF8_BOM] = "utf-8-sig",  [ENC_UTF16LE] = "utf-16-le",
-        [ENC_UTF16BE] = "utf-16-be",   [ENC_8BIT] = "8-bit (latin-1, cp1252, ...)",
+        [ENC_ASCII] = "ascii",        [ENC_UTF8] = "utf-8",
+        [ENC_UTF8_BOM] = "utf-8-sig", [ENC_UTF16LE] = "utf-16-le",
+        [ENC_UTF16BE] = "utf-16-be",  [ENC_8BIT] = "8-bit (latin-1, cp1252, ...)",
         [ENC_BINARY] = "binary",
     };
 
@@ -33,7 +33,8 @@ static const char *shown(struct buf *b, const char *s)
     return buf_cstr(b);
 }
 
-/* PATH:NAME; NULL in *name when there is none. The path as it stands wins: names may hold colons. */
+/* PATH:NAME; NULL in *name when there is none. The path as it stands wins: names may hold colons.
+ */
 static int split(const char *arg, char **path, char **name, struct err *e)
 {
     cleanup_buf struct buf b = BUF_MAX(8192);
@@ -118,27 +119,31 @@ static int open_checked(const char *path, struct stat *st, struct err *e)
         if (sys == ENOENT || sys == ENOTDIR)
             return err_set(e, ERR_USAGE, 0,
                            "attachment %s: no such file; check the spelling, paths start at the "
-                           "current folder", p);
+                           "current folder",
+                           p);
         return err_set(e, ERR_USAGE, sys, "attachment %s", p);
     }
     if (S_ISDIR(st->st_mode))
-        return err_set(e, ERR_USAGE, 0,
-                       "attachment %s: is a directory; attach the files in it, each with its own -f", p);
+        return err_set(
+            e, ERR_USAGE, 0,
+            "attachment %s: is a directory; attach the files in it, each with its own -f", p);
     if (!S_ISREG(st->st_mode))
         return err_set(e, ERR_USAGE, 0,
                        "attachment %s: is %s; save its content to a file and attach that, or pipe "
-                       "it into agent", p, kind_word(st->st_mode));
+                       "it into agent",
+                       p, kind_word(st->st_mode));
     cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 && (errno == EACCES || errno == EPERM))
-        return err_set(e, ERR_USAGE, errno, "attachment %s: you may not read it (ls -l shows who may)",
-                       p);
+        return err_set(e, ERR_USAGE, errno,
+                       "attachment %s: you may not read it (ls -l shows who may)", p);
     if (fd < 0 || fstat(fd, st) < 0)
         return err_set(e, ERR_USAGE, errno, "attachment %s", p);
     if (!S_ISREG(st->st_mode))
         return err_set(e, ERR_USAGE, 0, "attachment %s: was replaced while it was opened", p);
     if (st->st_size == 0)
         return err_set(e, ERR_USAGE, 0,
-                       "attachment %s: is empty (0 bytes); leave it out, or check what wrote it", p);
+                       "attachment %s: is empty (0 bytes); leave it out, or check what wrote it",
+                       p);
     return steal_fd(&fd);
 }
 
@@ -159,7 +164,8 @@ static int read_sample(int fd, const char *path, struct buf *out, struct err *e)
     return 0;
 }
 
-static int check_unique(const struct attach_list *l, const char *path, const char *name, struct err *e)
+static int check_unique(const struct attach_list *l, const char *path, const char *name,
+                        struct err *e)
 {
     cleanup_buf struct buf a = BUF_MAX(8192), b = BUF_MAX(8192), c = BUF_MAX(8192);
 
@@ -172,7 +178,8 @@ static int check_unique(const struct attach_list *l, const char *path, const cha
         const char *first = shown(&a, l->v[i].path), *second = shown(&b, path);
         return err_set(e, ERR_USAGE, 0,
                        "attachments %s and %s: both would be called %s; give one another name: "
-                       "-f %s:NAME", first, second, shown(&c, name), second);
+                       "-f %s:NAME",
+                       first, second, shown(&c, name), second);
     }
     return 0;
 }
@@ -203,7 +210,8 @@ int attach_add(struct attach_list *l, const char *arg, struct buf *notices, stru
     if (check_unique(l, path, name, e) < 0 || read_sample(fd, path, &sample, e) < 0)
         return -1;
     if (strcmp(name, plain) != 0)
-        buf_putf(notices, "attachment %s is called %s in the sandbox: its own name is not safe there\n",
+        buf_putf(notices,
+                 "attachment %s is called %s in the sandbox: its own name is not safe there\n",
                  shown(&b1, path), shown(&b2, name));
 
     bool is_all = (int64_t)sample.n >= (int64_t)st.st_size;
@@ -246,10 +254,11 @@ int attach_hash(struct attach *a, const struct stop *stop, struct err *e)
         total += r;
     }
     if (total != a->size)
-        return err_set(e, ERR_USAGE, 0,
-                       "attachment %s: has changed since the run began (%lld bytes then, %lld now); "
-                       "attach a copy that stays as it is", shown(&b, a->path), (long long)a->size,
-                       (long long)total);
+        return err_set(
+            e, ERR_USAGE, 0,
+            "attachment %s: has changed since the run began (%lld bytes then, %lld now); "
+            "attach a copy that stays as it is",
+            shown(&b, a->path), (long long)a->size, (long long)total);
     sha256_hex(&sha, a->sha256);
     return 0;
 }

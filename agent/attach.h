@@ -11,7 +11,7 @@
 #include "agent/base/str.h"
 #include "agent/textguess.h"
 
-#define ATTACH_MAX_FILES 100  /* more is a glob gone wrong */
+#define ATTACH_MAX_FILES 100 /* more is a glob gone wrong */
 #define ATTACH_HEAD_BYTES 1024
 #define ATTACH_HEAD_LINES 5
 
@@ -20,13 +20,13 @@
 const char *attach_encoding_word(enum attach_encoding enc);
 
 struct attach {
-    char *path;      /* as given; relative to the working directory */
-    char *name;      /* in the sandbox: unique in the list, safe as a file name */
-    int64_t size;    /* bytes, > 0 */
+    char *path;   /* as given; relative to the working directory */
+    char *name;   /* in the sandbox: unique in the list, safe as a file name */
+    int64_t size; /* bytes, > 0 */
     enum attach_encoding encoding;
-    char *head;      /* first lines as clean UTF-8; "" if binary; long lines are clipped with a count */
-    bool head_is_all;/* the head shows the whole file */
-    char sha256[65]; /* hex; "" until attach_hash */
+    char *head; /* first lines as clean UTF-8; "" if binary; long lines are clipped with a count */
+    bool head_is_all; /* the head shows the whole file */
+    char sha256[65];  /* hex; "" until attach_hash */
 };
 struct attach_list {
     struct attach *v;
@@ -44,23 +44,24 @@ void attach_list_done(struct attach_list *l);
 /* Standard input. What is read, and when:
  * - the question is "-" (is_prompt): always, also from a terminal;
  * - a regular file: always;
- * - a pipe or socket: when data or end-of-file is waiting, or comes within a grace of 100 ms (a parent
- *   that starts us and then writes). Without either, a pipe is waited for only if its writer stands
- *   beside us in a pipeline (psql ... | agent), and then for 5 s at most; a parent, cron or CI
- *   runner that merely keeps a pipe open costs 100 ms and cannot hang a run. `wait` waits as long as
- *   the stop allows;
+ * - a pipe or socket: when data or end-of-file is waiting, or comes within a grace of 100 ms (a
+ * parent that starts us and then writes). Without either, a pipe is waited for only if its writer
+ * stands beside us in a pipeline (psql ... | agent), and then for 5 s at most; a parent, cron or CI
+ *   runner that merely keeps a pipe open costs 100 ms and cannot hang a run. `wait` waits as long
+ * as the stop allows;
  * - anything else (a terminal, /dev/null): never.
  * Once a first byte was there it is read to its end, within the stop and MAX_STDIN_BYTES.
  *
  * Short text is returned for the prompt. What looks like CSV, TSV, JSON or JSONL, is longer than
- * STDIN_PROMPT_BYTES or is not text is saved in `dir` (a private folder of the caller's, who removes
- * it) as stdin.csv, .tsv, .json, .jsonl, .txt or .bin, mode 0600, and added to the list. */
+ * STDIN_PROMPT_BYTES or is not text is saved in `dir` (a private folder of the caller's, who
+ * removes it) as stdin.csv, .tsv, .json, .jsonl, .txt or .bin, mode 0600, and added to the list. */
 struct attach_stdin {
     int fd;
     bool is_prompt;
     bool wait;
     const char *dir;
-    void (*notice)(void *arg, const char *line); /* may be NULL; e.g. "waiting for standard input" */
+    void (*notice)(void *arg,
+                   const char *line); /* may be NULL; e.g. "waiting for standard input" */
     void *arg;
 };
 /* *ret_text: the text, valid UTF-8 without controls, caller frees; NULL if there is none. With

@@ -1,7 +1,7 @@
 /* Standard input: whether to read it, reading it, and what to do with it.
  *
- * The hard part is not to hang. A parent that keeps a pipe open and never writes looks, to us, like a
- * pipeline whose first program is still thinking. The difference is who holds the other end: in a
+ * The hard part is not to hang. A parent that keeps a pipe open and never writes looks, to us, like
+ * a pipeline whose first program is still thinking. The difference is who holds the other end: in a
  * pipeline it is a process beside us, under cron or a CI runner one of our ancestors (or nobody we
  * can see). Only for the former is a pipe without data worth a wait, and even that is bounded. */
 #include "agent/attach.h"
@@ -21,9 +21,9 @@
 #include "agent/base/utf8.h"
 #include "agent/base/banned.h"
 
-#define GRACE_MS 100      /* a parent that starts us and then writes */
-#define PIPELINE_MS 5000  /* a program before us in a pipeline that is still computing */
-#define NOTICE_MS 2000    /* silence after which the user is told what is waited for */
+#define GRACE_MS 100     /* a parent that starts us and then writes */
+#define PIPELINE_MS 5000 /* a program before us in a pipeline that is still computing */
+#define NOTICE_MS 2000   /* silence after which the user is told what is waited for */
 #define MAX_ANCESTORS 64
 
 static void notice(const struct attach_stdin *in, const char *line)
@@ -181,7 +181,7 @@ static int should_read(const struct attach_stdin *in, const struct stop *stop, s
 struct input {
     struct buf head; /* the first bytes, or all of them */
     int64_t total;
-    int fd;          /* the file that the rest goes to; -1 while all is in `head` */
+    int fd; /* the file that the rest goes to; -1 while all is in `head` */
 };
 
 /* More than a sample: on to the disk with it. */
@@ -198,9 +198,10 @@ static int spill(struct input *i, const char *path, struct err *e)
 static int check_size(int64_t total, bool is_prompt, struct err *e)
 {
     if (is_prompt && total > (int64_t)MAX_PROMPT_BYTES)
-        return err_set(e, ERR_USAGE, 0,
-                       "the question on standard input is longer than %u MB; attach long data with -f",
-                       MAX_PROMPT_BYTES / MIB);
+        return err_set(
+            e, ERR_USAGE, 0,
+            "the question on standard input is longer than %u MB; attach long data with -f",
+            MAX_PROMPT_BYTES / MIB);
     if (total > (int64_t)MAX_STDIN_BYTES)
         return err_set(e, ERR_USAGE, 0,
                        "standard input is larger than %u MB; attach it as a file with -f",
@@ -208,7 +209,8 @@ static int check_size(int64_t total, bool is_prompt, struct err *e)
     return 0;
 }
 
-static int take(struct input *i, const char *p, size_t n, const char *path, bool is_prompt, struct err *e)
+static int take(struct input *i, const char *p, size_t n, const char *path, bool is_prompt,
+                struct err *e)
 {
     i->total += (int64_t)n;
     if (check_size(i->total, is_prompt, e) < 0)
@@ -242,7 +244,8 @@ static int read_input(struct input *i, const struct attach_stdin *in, const char
         int r = wait_readable(in->fd, told ? -1 : NOTICE_MS, stop, e);
         if (r < 0) {
             if (i->total > 0)
-                err_wrap(e, "while standard input was read (%lld bytes so far)", (long long)i->total);
+                err_wrap(e, "while standard input was read (%lld bytes so far)",
+                         (long long)i->total);
             return -1;
         }
         if (r == 0) {
@@ -285,9 +288,10 @@ static int prompt_text(const struct input *i, char **ret, struct err *e)
     enum attach_encoding enc = guess_encoding(buf_str(&i->head), true);
 
     if (enc == ENC_BINARY)
-        return err_set(e, ERR_USAGE, 0,
-                       "the question on standard input is not text; attach data with -f and give the "
-                       "question as an argument");
+        return err_set(
+            e, ERR_USAGE, 0,
+            "the question on standard input is not text; attach data with -f and give the "
+            "question as an argument");
     *ret = as_text(buf_str(&i->head), enc);
     if (*ret == NULL)
         return err_set(e, ERR_USAGE, 0, "the question on standard input is empty");

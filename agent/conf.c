@@ -118,7 +118,7 @@ static void read_env(struct conf_loader *l, char **env)
         const char *near = known ? NULL : nearest_env(name, names);
         if (near)
             conf_note(l->c, "the environment variable %.*s is not a setting; did you mean %s?",
-                     (int)name.n, name.p, near);
+                      (int)name.n, name.p, near);
     }
     for (size_t i = 0; i < conf_table_n; i++)
         free(names[i]);
@@ -163,7 +163,8 @@ static int apply(struct conf_loader *l, const struct conf_assign *a, struct err 
 
 /* The highest assignment of a setting that decides how the rest is read; NULL if there is none. It
  * cannot stand in a profile, and a project cannot vouch for itself. */
-static const struct conf_assign *deciding(const struct conf_loader *l, const char *name, bool project)
+static const struct conf_assign *deciding(const struct conf_loader *l, const char *name,
+                                          bool project)
 {
     int setting = conf_find(str_of(name));
     const struct conf_assign *best = NULL;
@@ -194,11 +195,11 @@ static int decide(struct conf_loader *l, struct err *e)
     for (size_t i = 0; i < l->profiles.n; i++)
         if (strcmp(l->profiles.v[i], wanted) == 0)
             return 0;
-    const char *near = conf_nearest(str_of(wanted), (const char *const *)l->profiles.v, l->profiles.n);
-    return err_set(e, ERR_CONFIG, 0,
-                   "%s: no agent.conf has a section [profile %s]%s%s%s", profile->where,
-                   conf_shown(&b, str_of(wanted)), near ? "; did you mean " : "", near ? near : "",
-                   near ? "?" : "");
+    const char *near =
+        conf_nearest(str_of(wanted), (const char *const *)l->profiles.v, l->profiles.n);
+    return err_set(e, ERR_CONFIG, 0, "%s: no agent.conf has a section [profile %s]%s%s%s",
+                   profile->where, conf_shown(&b, str_of(wanted)), near ? "; did you mean " : "",
+                   near ? near : "", near ? "?" : "");
 }
 
 /* A project's agent.conf came with the directory, from whoever wrote it. */
@@ -283,7 +284,8 @@ static int check_together(struct conf_loader *l, struct err *e)
     if (c->replay)
         c->provider = PROVIDER_REPLAY;
     else if (c->provider == PROVIDER_REPLAY)
-        return err_set(e, ERR_CONFIG, 0, "%s: the provider replay needs a recording: add --replay FILE",
+        return err_set(e, ERR_CONFIG, 0,
+                       "%s: the provider replay needs a recording: add --replay FILE",
                        conf_origin(c, "provider"));
     return 0;
 }
@@ -316,7 +318,8 @@ int conf_load(struct conf *c, int argc, char **argv, struct err *e)
     *c = (struct conf){ .action = CONF_RUN };
     c->origin = xcalloc(conf_table_n, sizeof *c->origin);
     for (size_t i = 0; i < conf_table_n; i++)
-        if (conf_value_set(&conf_table[i], field(c, (int)i), str_of(conf_table[i].def), NULL, e) < 0) {
+        if (conf_value_set(&conf_table[i], field(c, (int)i), str_of(conf_table[i].def), NULL, e) <
+            0) {
             e->code = ERR_INTERNAL;
             return err_wrap(e, "the default of %s", conf_table[i].name);
         }

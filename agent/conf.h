@@ -34,36 +34,36 @@ struct conf {
 
     /* model */
     char *model;
-    int provider;           /* enum conf_provider; PROVIDER_REPLAY whenever `replay` is set */
-    char *base_url;         /* without a trailing slash; never NULL */
+    int provider;   /* enum conf_provider; PROVIDER_REPLAY whenever `replay` is set */
+    char *base_url; /* without a trailing slash; never NULL */
     char *api_key_env, *api_key_file, *api_key_cmd;
     bool stream;
-    long max_tokens;        /* 0 = the service's default */
-    double temperature;     /* NAN = not sent */
-    char *system_prompt;    /* replaces the built-in one */
+    long max_tokens;     /* 0 = the service's default */
+    double temperature;  /* NAN = not sent */
+    char *system_prompt; /* replaces the built-in one */
     char *append_system;
     char *prompts_dir;
 
     /* the run */
-    struct conf_list file;  /* PATH[:NAME], as given */
-    int standard_input;     /* enum conf_stdin */
+    struct conf_list file; /* PATH[:NAME], as given */
+    int standard_input;    /* enum conf_stdin */
     long max_turns;
-    int64_t deadline_ms;    /* 0 = none; the whole run */
-    int64_t timeout_ms;     /* one cell */
-    long output_cap;        /* characters of one stream that the model is shown */
+    int64_t deadline_ms; /* 0 = none; the whole run */
+    int64_t timeout_ms;  /* one cell */
+    long output_cap;     /* characters of one stream that the model is shown */
 
     /* output and record */
-    char *output;           /* the answer's file */
-    char *out_dir;          /* further copies of the artifacts; NULL = none */
-    char *session_dir;      /* NULL = the default place (conf_session_root) */
+    char *output;      /* the answer's file */
+    char *out_dir;     /* further copies of the artifacts; NULL = none */
+    char *session_dir; /* NULL = the default place (conf_session_root) */
     bool ephemeral, quiet, verbose, show_code;
-    int color;              /* enum conf_color */
+    int color; /* enum conf_color */
     char *debug;
 
     /* sandbox */
     int64_t memory_bytes, workspace_bytes, file_bytes;
     long max_processes;
-    int64_t cpu_ms;         /* 0 = no limit */
+    int64_t cpu_ms; /* 0 = no limit */
     char *python, *preload, *sandbox_helper;
 
     /* network; times in ms, 0 = none */
@@ -98,7 +98,7 @@ const char *conf_origin(const struct conf *c, const char *name);
  * ~/.local/share/agent/sessions. NULL with ERR_CONFIG if there is no home. Caller frees. */
 char *conf_session_root(const struct conf *c, struct err *e);
 
-void conf_help(struct buf *out);               /* --help: at most 80 columns */
+void conf_help(struct buf *out);                        /* --help: at most 80 columns */
 void conf_print(const struct conf *c, struct buf *out); /* --print-config: a valid agent.conf */
 
 /* True for http(s) URLs whose host is 127.0.0.0/8, ::1 or localhost. */

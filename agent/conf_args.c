@@ -85,7 +85,8 @@ static int unknown_flag(struct str word, const char *letter, struct err *e)
     if (letter && !near)
         word = str_of(letter);
     err_set(e, ERR_USAGE, 0, "unknown flag %s%s%s%s agent --help lists all, and -- ends the flags",
-            conf_shown(&b, word), near ? "; did you mean --" : ";", near ? near : "", near ? "?" : "");
+            conf_shown(&b, word), near ? "; did you mean --" : ";", near ? near : "",
+            near ? "?" : "");
     for (size_t i = 0; i < n; i++)
         free(names[i]);
     free(names);
@@ -114,8 +115,8 @@ struct words {
 };
 
 /* The value of a flag that stands alone: the next word. */
-static int next_value(struct words *w, const char *flag, const struct conf_setting *s, struct str *ret,
-                      struct err *e)
+static int next_value(struct words *w, const char *flag, const struct conf_setting *s,
+                      struct str *ret, struct err *e)
 {
     if (w->i + 1 >= w->n)
         return err_set(e, ERR_USAGE, 0, "%s needs a value: %s %s", flag, flag, s->arg);
@@ -142,7 +143,8 @@ static int parse_long(struct conf_loader *l, struct words *w, struct err *e)
             mem_wipe((char *)value.p, value.n);
         else if (w->i + 1 < w->n)
             mem_wipe(w->v[w->i + 1], strlen(w->v[w->i + 1]));
-        return err_set(e, ERR_USAGE, 0, "--%.*s is not a flag: %s", (int)name.n, name.p, conf_key_advice);
+        return err_set(e, ERR_USAGE, 0, "--%.*s is not a flag: %s", (int)name.n, name.p,
+                       conf_key_advice);
     }
     const struct conf_flag *flag = find_action(name, 0);
     if (flag) {

@@ -25,7 +25,7 @@ struct reading {
     struct str rest;  /* of the file */
     struct str value; /* of the current line */
     int line;
-    size_t first;     /* assignments from here on are this file's */
+    size_t first; /* assignments from here on are this file's */
     struct err *e;
     bool failed;
 };

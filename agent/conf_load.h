@@ -10,8 +10,17 @@
 #include "agent/conf_table.h"
 
 /* Lowest first. L_ENV_OTHER: names that are not ours, such as OPENAI_BASE_URL. */
-enum conf_level { L_DEFAULT, L_USER, L_USER_PROFILE, L_PROJECT, L_PROJECT_PROFILE, L_ENV_OTHER,
-                  L_ENV, L_FLAG, L_COUNT };
+enum conf_level {
+    L_DEFAULT,
+    L_USER,
+    L_USER_PROFILE,
+    L_PROJECT,
+    L_PROJECT_PROFILE,
+    L_ENV_OTHER,
+    L_ENV,
+    L_FLAG,
+    L_COUNT
+};
 
 struct conf_assign {
     int setting;

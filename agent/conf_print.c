@@ -15,8 +15,8 @@ static void spaces(struct buf *out, size_t n)
         buf_putc(out, ' ');
 }
 
-/* Words of `text` broken at COLUMNS; `at` is the column that is already reached, and `prefix` starts
- * every further line. */
+/* Words of `text` broken at COLUMNS; `at` is the column that is already reached, and `prefix`
+ * starts every further line. */
 static void wrap(struct buf *out, struct str text, size_t at, const char *prefix)
 {
     struct str word;
@@ -153,9 +153,10 @@ static void put_value(struct buf *out, struct str v)
 static void print_setting(const struct conf *c, const struct conf_setting *s, struct buf *out)
 {
     const void *field = (const char *)c + s->offset;
-    /* The profile's settings are printed as what they are; its name would ask for a section that the
-     * printed file does not have. */
-    bool is_default = strcmp(conf_origin(c, s->name), "default") == 0 || !strcmp(s->name, "profile");
+    /* The profile's settings are printed as what they are; its name would ask for a section that
+     * the printed file does not have. */
+    bool is_default =
+        strcmp(conf_origin(c, s->name), "default") == 0 || !strcmp(s->name, "profile");
     cleanup_buf struct buf help = BUF_MAX(4096);
     size_t n = is_default ? 1 : conf_value_count(s, field);
 
@@ -183,13 +184,14 @@ static void print_setting(const struct conf *c, const struct conf_setting *s, st
 
 void conf_print(const struct conf *c, struct buf *out)
 {
-    buf_puts(out,
-             "# Settings of agent. Your own go to ~/.config/agent/agent.conf, those of a project to\n"
-             "# agent.conf in its folder. A flag (--max-turns) wins over the environment\n"
-             "# (AGENT_MAX_TURNS), that over the project's file, that over yours. A line such as\n"
-             "# \"#max_turns = 8\" shows a default. Settings below a line [profile NAME] count when\n"
-             "# that profile is chosen (-P NAME). Sizes end in k, m or g; times in ms, s, m, h or d.\n"
-             "# A value in double quotes may hold \\n, \\t, \\\" and \\\\.\n");
+    buf_puts(
+        out,
+        "# Settings of agent. Your own go to ~/.config/agent/agent.conf, those of a project to\n"
+        "# agent.conf in its folder. A flag (--max-turns) wins over the environment\n"
+        "# (AGENT_MAX_TURNS), that over the project's file, that over yours. A line such as\n"
+        "# \"#max_turns = 8\" shows a default. Settings below a line [profile NAME] count when\n"
+        "# that profile is chosen (-P NAME). Sizes end in k, m or g; times in ms, s, m, h or d.\n"
+        "# A value in double quotes may hold \\n, \\t, \\\" and \\\\.\n");
     for (int g = 0; g < G_COUNT; g++) {
         buf_putf(out, "\n# --- %s ---\n", conf_group_title[g]);
         for (size_t i = 0; i < conf_table_n; i++)

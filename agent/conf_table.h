@@ -24,8 +24,8 @@ enum conf_kind {
 enum conf_group { G_MODEL, G_RUN, G_OUTPUT, G_SANDBOX, G_NETWORK, G_FILES, G_COUNT };
 
 struct conf_setting {
-    const char *name;    /* agent.conf key; --name with dashes; AGENT_NAME */
-    char letter;         /* short flag, 0 = none */
+    const char *name; /* agent.conf key; --name with dashes; AGENT_NAME */
+    char letter;      /* short flag, 0 = none */
     enum conf_kind kind;
     enum conf_group group;
     size_t offset;       /* of the field in struct conf */

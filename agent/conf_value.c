@@ -16,10 +16,11 @@ struct unit {
     double factor;
 };
 static const struct unit size_units[] = {
-    { "g", 1024.0 * MIB }, { "gib", 1024.0 * MIB }, { "gb", 1024.0 * MIB },
-    { "m", MIB },          { "mib", MIB },          { "mb", MIB },
-    { "k", KIB },          { "kib", KIB },          { "kb", KIB },
-    { "b", 1 },
+    { "g", 1024.0 * MIB },  { "gib", 1024.0 * MIB },
+    { "gb", 1024.0 * MIB }, { "m", MIB },
+    { "mib", MIB },         { "mb", MIB },
+    { "k", KIB },           { "kib", KIB },
+    { "kb", KIB },          { "b", 1 },
 };
 static const struct unit time_units[] = {
     { "d", 86400e3 }, { "h", 3600e3 }, { "m", 60e3 }, { "min", 60e3 },
@@ -234,9 +235,8 @@ static int bad(const struct conf_setting *s, struct str text, const char *what, 
 
     utf8_clean_line(&clean, utf8_head(text, 60));
     conf_value_range(s, &range);
-    return err_set(e, ERR_USAGE, 0, "\"%s\"%s %s%s%s", buf_cstr(&clean),
-                   text.n > 60 ? "..." : "", what, range.n ? "; allowed: " : "",
-                   buf_cstr(&range));
+    return err_set(e, ERR_USAGE, 0, "\"%s\"%s %s%s%s", buf_cstr(&clean), text.n > 60 ? "..." : "",
+                   what, range.n ? "; allowed: " : "", buf_cstr(&range));
 }
 
 static int set_number(const struct conf_setting *s, void *field, struct str text, struct err *e)
@@ -308,7 +308,8 @@ static int check_url(const struct conf_setting *s, struct str *text, struct err 
 static int check_env_name(struct str text, struct err *e)
 {
     for (size_t i = 0; i < text.n; i++)
-        if (text.p[i] != '_' && !(isalnum((unsigned char)text.p[i]) && (i || !isdigit((unsigned char)text.p[0]))))
+        if (text.p[i] != '_' &&
+            !(isalnum((unsigned char)text.p[i]) && (i || !isdigit((unsigned char)text.p[0]))))
             return err_set(e, ERR_USAGE, 0,
                            "the value is not the name of an environment variable; it wants the "
                            "name, such as OPENAI_API_KEY, not the key itself");

@@ -16,8 +16,8 @@
 #include "agent/base/utf8.h"
 #include "agent/base/banned.h"
 
-#define MAX_KEY_BYTES 8192       /* real keys stay under 300; a signed token may reach 4 KB */
-#define MAX_KEY_OUTPUT 65536     /* what a key file or command may hold in all */
+#define MAX_KEY_BYTES 8192   /* real keys stay under 300; a signed token may reach 4 KB */
+#define MAX_KEY_OUTPUT 65536 /* what a key file or command may hold in all */
 #define KEY_CMD_MS 30000
 
 /* Key material in one fixed block: a growing buffer would leave copies behind. */
@@ -43,7 +43,8 @@ static int drain(int fd, struct secret *s, struct err *e)
 {
     for (;;) {
         if (s->n == MAX_KEY_OUTPUT)
-            return err_set(e, ERR_CONFIG, 0, "more than %d bytes where one line with a key was expected",
+            return err_set(e, ERR_CONFIG, 0,
+                           "more than %d bytes where one line with a key was expected",
                            MAX_KEY_OUTPUT);
         ssize_t r = read(fd, s->p + s->n, MAX_KEY_OUTPUT - s->n);
         if (r < 0 && errno == EINTR)
@@ -72,9 +73,11 @@ static int take_key(struct str text, struct key *ret, struct err *e)
                        MAX_KEY_BYTES);
     for (size_t i = 0; i < line.n; i++)
         if ((unsigned char)line.p[i] <= ' ' || (unsigned char)line.p[i] >= 0x7f)
-            return err_set(e, ERR_CONFIG, 0,
-                           "has a character that no key has (byte 0x%02x at position %zu); the first "
-                           "line must be the key alone", (unsigned char)line.p[i], i + 1);
+            return err_set(
+                e, ERR_CONFIG, 0,
+                "has a character that no key has (byte 0x%02x at position %zu); the first "
+                "line must be the key alone",
+                (unsigned char)line.p[i], i + 1);
     ret->value = str_dup(line);
     secret_add(ret->value);
     return 0;
@@ -110,13 +113,16 @@ static int from_file(const char *path, struct key *ret, struct err *e)
     if (!S_ISREG(st.st_mode))
         return err_set(e, ERR_CONFIG, 0, "api_key_file %s: is not a regular file", p);
     if (st.st_uid != geteuid() && st.st_uid != 0)
-        return err_set(e, ERR_CONFIG, 0,
-                       "api_key_file %s: belongs to another user (uid %ld), who can read and change "
-                       "the key; make a copy of your own with mode 0600", p, (long)st.st_uid);
+        return err_set(
+            e, ERR_CONFIG, 0,
+            "api_key_file %s: belongs to another user (uid %ld), who can read and change "
+            "the key; make a copy of your own with mode 0600",
+            p, (long)st.st_uid);
     if (st.st_mode & 077)
         return err_set(e, ERR_CONFIG, 0,
                        "api_key_file %s: has mode %04o, so that others can get at the key; type: "
-                       "chmod 600 %s", p, (unsigned)(st.st_mode & 07777), p);
+                       "chmod 600 %s",
+                       p, (unsigned)(st.st_mode & 07777), p);
     if (drain(fd, &s, e) < 0 || take_key((struct str){ s.p, s.n }, ret, e) < 0)
         return err_wrap(e, "api_key_file %s", p);
     ret->hint = xasprintf("api_key_file %s", p);
@@ -190,7 +196,8 @@ static int collect(int fd, int pidfd, const struct stop *stop, int64_t limit_ms,
         if (stop_check(&limit, &ignored) < 0)
             return err_set(e, ERR_CONFIG, 0,
                            "gave no key within %.3g s and was ended; it must not ask for anything "
-                           "on standard input", (double)limit_ms / 1000);
+                           "on standard input",
+                           (double)limit_ms / 1000);
     }
 }
 
@@ -233,15 +240,16 @@ int keys_from_cmd(const char *cmd, const struct stop *stop, int64_t limit_ms, st
 
 static int no_key(const struct conf *c, const char *name, struct err *e)
 {
-    return err_set(e, ERR_CONFIG, 0,
-                   "no API key for %s: the environment variable %s is not set, and neither "
-                   "api_key_file nor api_key_cmd is. One of these gives it:\n"
-                   "  export %s=...\n"
-                   "  --api-key-file FILE      a file of yours, mode 0600, the key in its first line\n"
-                   "  --api-key-cmd COMMAND    a command that prints it, such as \"pass show openai\"\n"
-                   "Without any key: --replay FILE plays a recorded conversation (make demo does), and\n"
-                   "a server on this machine needs none (--base-url http://127.0.0.1:11434/v1)",
-                   c->base_url, name, name);
+    return err_set(
+        e, ERR_CONFIG, 0,
+        "no API key for %s: the environment variable %s is not set, and neither "
+        "api_key_file nor api_key_cmd is. One of these gives it:\n"
+        "  export %s=...\n"
+        "  --api-key-file FILE      a file of yours, mode 0600, the key in its first line\n"
+        "  --api-key-cmd COMMAND    a command that prints it, such as \"pass show openai\"\n"
+        "Without any key: --replay FILE plays a recorded conversation (make demo does), and\n"
+        "a server on this machine needs none (--base-url http://127.0.0.1:11434/v1)",
+        c->base_url, name, name);
 }
 
 int keys_resolve(const struct conf *c, const struct stop *stop, struct key *ret, struct err *e)
@@ -256,15 +264,18 @@ int keys_resolve(const struct conf *c, const struct stop *stop, struct key *ret,
         key_done(&k);
     else if (!k.value && c->api_key_file && from_file(c->api_key_file, &k, e) < 0)
         return -1;
-    else if (!k.value && c->api_key_cmd && keys_from_cmd(c->api_key_cmd, stop, KEY_CMD_MS, &k, e) < 0)
+    else if (!k.value && c->api_key_cmd &&
+             keys_from_cmd(c->api_key_cmd, stop, KEY_CMD_MS, &k, e) < 0)
         return -1;
     if (!k.value && c->provider != PROVIDER_REPLAY && !conf_url_is_loopback(c->base_url))
         return no_key(c, name, e);
     if (k.hint == NULL)
         k.hint = xstrdup(name);
     if (k.value && str_starts(str_of(c->base_url), "http://") && !conf_url_is_loopback(c->base_url))
-        k.warning = xasprintf("%s is not encrypted: the API key and your data can be read on the way; "
-                              "use https:// if the server has it", c->base_url);
+        k.warning =
+            xasprintf("%s is not encrypted: the API key and your data can be read on the way; "
+                      "use https:// if the server has it",
+                      c->base_url);
     *ret = k;
     k = (struct key){ NULL, NULL, NULL };
     return 0;

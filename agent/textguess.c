@@ -8,9 +8,20 @@
 /* Formats that may begin with much text but are none. */
 static bool has_binary_magic(struct str b)
 {
-    static const char *const magic[] = { "%PDF-", "PK\003\004", "\x89PNG", "\x1f\x8b", "PAR1",
-                                         "SQLite format 3", "\xff\xd8\xff", "GIF8", "\x7f" "ELF",
-                                         "BZh", "\xfd" "7zXZ", "\x28\xb5\x2f\xfd" };
+    static const char *const magic[] = { "%PDF-",
+                                         "PK\003\004",
+                                         "\x89PNG",
+                                         "\x1f\x8b",
+                                         "PAR1",
+                                         "SQLite format 3",
+                                         "\xff\xd8\xff",
+                                         "GIF8",
+                                         "\x7f"
+                                         "ELF",
+                                         "BZh",
+                                         "\xfd"
+                                         "7zXZ",
+                                         "\x28\xb5\x2f\xfd" };
 
     for (size_t i = 0; i < ARRAY_LEN(magic); i++)
         if (str_starts(b, magic[i]))
@@ -84,7 +95,8 @@ static void decode_utf16(struct str b, bool big, struct buf *out)
         if (i == 0 && u == 0xFEFF)
             continue;
         if (u >= 0xD800 && u < 0xDC00 && i + 3 < b.n) {
-            unsigned v = big ? (unsigned)p[i + 2] << 8 | p[i + 3] : (unsigned)p[i + 3] << 8 | p[i + 2];
+            unsigned v =
+                big ? (unsigned)p[i + 2] << 8 | p[i + 3] : (unsigned)p[i + 3] << 8 | p[i + 2];
             if (v >= 0xDC00 && v < 0xE000) {
                 put_cp(out, 0x10000 + ((u - 0xD800) << 10) + (v - 0xDC00));
                 i += 2;

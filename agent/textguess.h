@@ -5,8 +5,15 @@
 
 #include "agent/base/str.h"
 
-enum attach_encoding { ENC_ASCII, ENC_UTF8, ENC_UTF8_BOM, ENC_UTF16LE, ENC_UTF16BE, ENC_8BIT,
-                       ENC_BINARY };
+enum attach_encoding {
+    ENC_ASCII,
+    ENC_UTF8,
+    ENC_UTF8_BOM,
+    ENC_UTF16LE,
+    ENC_UTF16BE,
+    ENC_8BIT,
+    ENC_BINARY
+};
 #define GUESS_BYTES 65536u /* how much of a file the guesses look at */
 
 /* `is_all`: the bytes are the whole content, so that a cut sequence at the end is an error. */
@@ -15,8 +22,8 @@ enum attach_encoding guess_encoding(struct str bytes, bool is_all);
  * decode becomes U+FFFD. Controls are left for utf8_clean(). Nothing for binary. */
 void guess_decode(struct str bytes, enum attach_encoding enc, struct buf *out);
 
-/* Appends at most `lines` first lines, each clipped with a count, at most `max` bytes in all, cleaned
- * for a prompt or a terminal. False if something is not shown. */
+/* Appends at most `lines` first lines, each clipped with a count, at most `max` bytes in all,
+ * cleaned for a prompt or a terminal. False if something is not shown. */
 bool guess_head(struct str bytes, bool is_all, enum attach_encoding enc, size_t lines, size_t max,
                 struct buf *out);
 

@@ -1,6 +1,5 @@
-#include "agent/ui.h"
+#include "agent/ui_line.h"
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,30 +11,11 @@
 #include "agent/base/utf8.h"
 #include "agent/base/banned.h"
 
-#define UI_MAX_LINE (64 * 1024) /* one message; longer ones are our own mistake */
 #define TICK_MS 100
 
-enum style { PLAIN, DIM, BOLD, RED, YELLOW, GREEN, CYAN };
 static const char *const style_on[] = {
-    [PLAIN] = "",          [DIM] = "\033[2m",     [BOLD] = "\033[1m",  [RED] = "\033[31m",
+    [PLAIN] = "",          [DIM] = "\033[2m",    [RED] = "\033[31m",
     [YELLOW] = "\033[33m", [GREEN] = "\033[32m", [CYAN] = "\033[36m",
-};
-
-struct ui {
-    bool quiet, verbose, show_code;
-    bool colour; /* escape sequences for colour may be written */
-    bool moving; /* the moving line may be drawn: a terminal that can */
-    bool gone;   /* standard error is closed: say nothing more */
-
-    char *waiting; /* what the moving line says; NULL = none */
-    bool drawn;    /* it is on the screen now */
-    int64_t wait_since, last_draw;
-    unsigned frame;
-
-    /* Streamed text may be cut inside a UTF-8 sequence: the cut piece waits here for its rest. */
-    struct buf partial;
-    int stream;        /* 0 none, 1 model text, 2 stdout, 3 stderr */
-    bool at_line_start;
 };
 
 static bool env_set(const char *name)
@@ -74,7 +54,7 @@ struct ui *ui_new(const struct conf *c)
     return u;
 }
 
-static size_t width(void)
+size_t ui_width(void)
 {
     struct winsize w;
 
@@ -85,7 +65,7 @@ static size_t width(void)
 }
 
 /* A reader of our progress who goes away must not end the run: the answer is still wanted. */
-static void out(struct ui *u, struct str s)
+void ui_out(struct ui *u, struct str s)
 {
     struct err e = ERR_INIT;
 
@@ -96,11 +76,11 @@ static void out(struct ui *u, struct str s)
 static void erase(struct ui *u)
 {
     if (u->drawn)
-        out(u, STR("\r\033[K"));
+        ui_out(u, STR("\r\033[K"));
     u->drawn = false;
 }
 
-static void styled(const struct ui *u, struct buf *b, enum style style, struct str s)
+void ui_styled(const struct ui *u, struct buf *b, enum ui_style style, struct str s)
 {
     if (u->colour && style != PLAIN)
         buf_puts(b, style_on[style]);
@@ -113,19 +93,19 @@ static void styled(const struct ui *u, struct buf *b, enum style style, struct s
 static void end_stream(struct ui *u)
 {
     if (u->partial.n) {
-        out(u, STR("\xEF\xBF\xBD"));
+        ui_out(u, STR("\xEF\xBF\xBD"));
         buf_clear(&u->partial);
         u->at_line_start = false;
     }
     if (u->stream && !u->at_line_start)
-        out(u, STR("\n"));
+        ui_out(u, STR("\n"));
     u->stream = 0;
     u->at_line_start = true;
 }
 
 /* One line: optional coloured label, then foreign text made harmless. Written in one go, so that
  * lines of parallel runs into one log do not mix. */
-static void line(struct ui *u, enum style style, const char *label, struct str text)
+void ui_line(struct ui *u, enum ui_style style, const char *label, struct str text)
 {
     cleanup_buf struct buf redacted = BUF_MAX(UI_MAX_LINE), clean = BUF_MAX(8 * UI_MAX_LINE),
                            b = BUF_MAX(9 * UI_MAX_LINE);
@@ -134,15 +114,16 @@ static void line(struct ui *u, enum style style, const char *label, struct str t
     end_stream(u);
     secret_redact(&redacted, text);
     utf8_clean(&clean, buf_str(&redacted));
-    styled(u, &b, style, str_of(label));
+    ui_styled(u, &b, style, str_of(label));
     buf_putstr(&b, buf_str(&clean));
     buf_putc(&b, '\n');
-    out(u, buf_str(&b));
+    ui_out(u, buf_str(&b));
 }
 
-/* Foreign text with newlines could pretend to be lines of ours: a note is one line, always. A warning
- * or an error may have several; those after the first are indented. */
-static void vline(struct ui *u, enum style style, const char *label, bool one, const char *fmt, va_list ap)
+/* Foreign text with newlines could pretend to be lines of ours: a note is one line, always. A
+ * warning or an error may have several; those after the first are indented. */
+static void vline(struct ui *u, enum ui_style style, const char *label, bool one, const char *fmt,
+                  va_list ap)
 {
     cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE), out_text = BUF_MAX(8 * UI_MAX_LINE);
     struct str rest, l;
@@ -158,7 +139,7 @@ static void vline(struct ui *u, enum style style, const char *label, bool one, c
         buf_puts(&out_text, first ? "" : "\n  ");
         buf_putstr(&out_text, l);
     }
-    line(u, style, label, buf_str(&out_text));
+    ui_line(u, style, label, buf_str(&out_text));
 }
 
 void ui_note(struct ui *u, const char *fmt, ...)
@@ -209,7 +190,7 @@ void ui_error(struct ui *u, const struct err *e)
 
 /* --- the moving line --- */
 
-static void put_elapsed(struct buf *b, int64_t ms)
+void ui_put_elapsed(struct buf *b, int64_t ms)
 {
     long long s = ms / 1000;
 
@@ -222,7 +203,7 @@ static void put_elapsed(struct buf *b, int64_t ms)
 }
 
 /* The longest prefix of clean text that fits into `columns`. */
-static struct str fit(struct str s, size_t columns)
+struct str ui_fit(struct str s, size_t columns)
 {
     size_t n = 0, used = 0;
 
@@ -241,21 +222,21 @@ static void draw(struct ui *u)
 {
     static const char *const frames[] = { "⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏" };
     cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE), tail = BUF_MAX(64);
-    size_t columns = width();
+    size_t columns = ui_width();
 
     /* Not before there is something to tell: the line may stand still for a while. */
     if (now_ms() - u->wait_since >= 1000) {
         buf_putc(&tail, ' ');
-        put_elapsed(&tail, now_ms() - u->wait_since);
+        ui_put_elapsed(&tail, now_ms() - u->wait_since);
     }
     buf_puts(&b, "\r\033[K");
-    styled(u, &b, CYAN, str_of(frames[u->frame++ % ARRAY_LEN(frames)]));
+    ui_styled(u, &b, CYAN, str_of(frames[u->frame++ % ARRAY_LEN(frames)]));
     buf_putc(&b, ' ');
     /* One column stays free: some terminals wrap when the last one is written. */
     size_t room = columns > tail.n + 3 ? columns - tail.n - 3 : 0;
-    buf_putstr(&b, fit(str_of(u->waiting), room));
-    styled(u, &b, DIM, buf_str(&tail));
-    out(u, buf_str(&b));
+    buf_putstr(&b, ui_fit(str_of(u->waiting), room));
+    ui_styled(u, &b, DIM, buf_str(&tail));
+    ui_out(u, buf_str(&b));
     u->drawn = true;
     u->last_draw = now_ms();
 }
@@ -303,7 +284,7 @@ static size_t unfinished(struct str s)
     return 0;
 }
 
-static void stream(struct ui *u, int which, enum style style, struct str piece)
+static void stream(struct ui *u, int which, enum ui_style style, struct str piece)
 {
     cleanup_buf struct buf all = BUF_MAX(SIZE_MAX / 2), clean = BUF_MAX(SIZE_MAX / 2),
                            b = BUF_MAX(SIZE_MAX / 2);
@@ -326,8 +307,8 @@ static void stream(struct ui *u, int which, enum style style, struct str piece)
     utf8_clean(&clean, now);
     if (clean.n == 0)
         return;
-    styled(u, &b, style, buf_str(&clean));
-    out(u, buf_str(&b));
+    ui_styled(u, &b, style, buf_str(&clean));
+    ui_out(u, buf_str(&b));
     u->at_line_start = clean.p[clean.n - 1] == '\n';
 }
 
@@ -360,159 +341,6 @@ void ui_retry(struct ui *u, const struct err *why, int64_t wait_ms, int attempt)
     else
         buf_putf(&wait, "%.1f s", (double)wait_ms / 1000);
     ui_warn(u, "%s; attempt %d in %s", why->msg, attempt, buf_cstr(&wait));
-}
-
-/* --- cells --- */
-
-/* The first line of the code that says something: not blank, no comment sign, no import. */
-static struct str first_line(struct str code)
-{
-    struct str rest = code, l, first = { "", 0 };
-
-    for (bool more = true; more;) {
-        more = str_cut(&rest, '\n', &l);
-        l = str_trim(l);
-        if (l.n == 0)
-            continue;
-        if (first.n == 0)
-            first = l;
-        if (!str_starts(l, "import ") && !str_starts(l, "from ") && !str_starts(l, "#"))
-            return l;
-    }
-    return first;
-}
-
-static void show_code(struct ui *u, struct str code)
-{
-    cleanup_buf struct buf clean = BUF_MAX(SIZE_MAX / 2), b = BUF_MAX(SIZE_MAX / 2);
-    struct str rest, l;
-
-    utf8_clean(&clean, str_trim(code));
-    rest = buf_str(&clean);
-    for (bool more = true; more;) {
-        more = str_cut(&rest, '\n', &l);
-        styled(u, &b, DIM, STR("    | "));
-        buf_putstr(&b, l);
-        buf_putc(&b, '\n');
-    }
-    out(u, buf_str(&b));
-}
-
-void ui_cell_begin(struct ui *u, int number, const char *description, struct str code)
-{
-    cleanup_buf struct buf what = BUF_MAX(UI_MAX_LINE), clean = BUF_MAX(UI_MAX_LINE),
-                           label = BUF_MAX(64);
-    struct str text = str_trim(str_of(description));
-
-    if (u->quiet)
-        return;
-    if (text.n == 0)
-        text = first_line(code);
-    utf8_clean_line(&clean, utf8_head(text, 1000));
-    buf_putf(&label, "[%d] ", number);
-    /* On a terminal the line says it all in its width; a log may be read with other means. */
-    struct str shown = buf_str(&clean);
-    if (u->moving)
-        shown = fit(shown, width() - label.n - 1);
-    line(u, CYAN, buf_cstr(&label), shown);
-    if (u->verbose || u->show_code)
-        show_code(u, code);
-    ui_wait(u, "running");
-}
-
-static void put_bytes(struct buf *b, int64_t n)
-{
-    if (n < 1024)
-        buf_putf(b, "%lld B", (long long)n);
-    else if (n < 1024 * 1024)
-        buf_putf(b, "%.1f KB", (double)n / 1024);
-    else if (n < 1024ll * 1024 * 1024)
-        buf_putf(b, "%.1f MB", (double)n / (1024 * 1024));
-    else
-        buf_putf(b, "%.1f GB", (double)n / (1024.0 * 1024 * 1024));
-}
-
-static void put_time(struct buf *b, int64_t us)
-{
-    if (us < 0)
-        us = 0;
-    if (us < 1000000)
-        buf_putf(b, "%lld ms", (long long)((us + 500) / 1000));
-    else if (us < 60000000)
-        buf_putf(b, "%.1f s", (double)us / 1e6);
-    else
-        put_elapsed(b, us / 1000);
-}
-
-void ui_cell_end(struct ui *u, int number, const struct ui_cell_end *end)
-{
-    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE), names = BUF_MAX(UI_MAX_LINE),
-                           label = BUF_MAX(256);
-
-    ui_wait_end(u);
-    if (u->quiet)
-        return;
-    buf_putf(&label, "[%d] %s", number, end->status);
-    buf_putc(&b, ' ');
-    put_time(&b, end->duration_us);
-    if (end->stdout_bytes > 0) {
-        buf_putf(&b, ", printed %zu line%s (", end->stdout_lines, end->stdout_lines == 1 ? "" : "s");
-        put_bytes(&b, end->stdout_bytes);
-        buf_putc(&b, ')');
-    }
-    if (end->stderr_bytes > 0) {
-        buf_puts(&b, ", ");
-        put_bytes(&b, end->stderr_bytes);
-        buf_puts(&b, " on stderr");
-    }
-    for (size_t i = 0; i < end->n_artifacts && i < 8; i++) {
-        buf_puts(&names, i ? ", " : "; made ");
-        utf8_clean_line(&names, str_of(end->artifacts[i]));
-    }
-    if (end->n_artifacts > 8)
-        buf_putf(&names, " and %zu more", end->n_artifacts - 8);
-    buf_putstr(&b, buf_str(&names));
-    if (end->error_line && *end->error_line) {
-        buf_puts(&b, ": ");
-        utf8_clean_line(&b, utf8_head(str_of(end->error_line), 500));
-    }
-    line(u, end->ok ? GREEN : RED, buf_cstr(&label), buf_str(&b));
-}
-
-/* --- the end --- */
-
-void ui_usage(struct ui *u, const struct ui_usage *us)
-{
-    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE);
-
-    ui_wait_end(u);
-    if (u->quiet)
-        return;
-    buf_putf(&b, "%d turn%s, %d cell%s", us->turns, us->turns == 1 ? "" : "s", us->cells,
-             us->cells == 1 ? "" : "s");
-    if (us->input_tokens >= 0 && us->output_tokens >= 0)
-        buf_putf(&b, ", %lld tokens in and %lld out", (long long)us->input_tokens,
-                 (long long)us->output_tokens);
-    if (!isnan(us->cost))
-        buf_putf(&b, ", USD %.4f", us->cost);
-    if (us->duration_ms >= 0) {
-        buf_puts(&b, ", ");
-        put_time(&b, us->duration_ms * 1000);
-    }
-    line(u, DIM, "done: ", buf_str(&b));
-}
-
-void ui_artifact(struct ui *u, const char *path, int64_t bytes)
-{
-    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE);
-
-    if (u->quiet)
-        return;
-    utf8_clean_line(&b, str_of(path));
-    buf_puts(&b, " (");
-    put_bytes(&b, bytes);
-    buf_putc(&b, ')');
-    line(u, GREEN, "file: ", buf_str(&b));
 }
 
 int ui_answer(struct ui *u, struct str text, struct err *e)

@@ -1,6 +1,6 @@
-/* Properties of agent.conf, any bytes: it is read or refused with a message that names the file, and
- * what --print-config makes of it is read again and prints the same. The same bytes as words of a
- * command line (cut at newlines) are taken or refused with a message, too. */
+/* Properties of agent.conf, any bytes: it is read or refused with a message that names the file,
+ * and what --print-config makes of it is read again and prints the same. The same bytes as words of
+ * a command line (cut at newlines) are taken or refused with a message, too. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>

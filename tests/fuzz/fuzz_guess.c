@@ -1,5 +1,6 @@
 /* Properties of the guesses about a file's first bytes: what is decoded is valid UTF-8, a head is
- * short, clean and within its caps, and a sample of a file never looks more certain than the whole. */
+ * short, clean and within its caps, and a sample of a file never looks more certain than the whole.
+ */
 #include <stdint.h>
 #include <string.h>
 #include "agent/base/utf8.h"

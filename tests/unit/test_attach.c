@@ -95,7 +95,8 @@ static void test_refused(void)
     refused(&l, "dir/a.csv", "-f dir/a.csv:NAME");
     refused(&l, "dir/a.csv:a.csv", "both would be called");
     CHECK(add(&l, "dir/a.csv:b.csv", &n, &e) == 0 && !strcmp(l.v[1].name, "b.csv") &&
-              !strcmp(l.v[1].path, "dir/a.csv"), "under another name: %s", e.msg);
+              !strcmp(l.v[1].path, "dir/a.csv"),
+          "under another name: %s", e.msg);
     CHECK(n.n == 0, "no notices for plain names");
     attach_list_done(&l);
 
@@ -137,8 +138,10 @@ static void test_names(void)
         put(cases[i].path, "x\n1\n");
         int r = add(&l, cases[i].arg ? cases[i].arg : cases[i].path, &n, &e);
         CHECK(r == 0 && !strcmp(l.v[0].name, cases[i].name), "name %s %s", cases[i].name, e.msg);
-        CHECK((n.n > 0) == cases[i].notice && str_is(str_of(strchr(buf_cstr(&n), '\n')), n.n ? "\n" : "") &&
-                  utf8_valid(buf_str(&n)), "%s", cases[i].notice ? "a notice of one line" : "no notice");
+        CHECK((n.n > 0) == cases[i].notice &&
+                  str_is(str_of(strchr(buf_cstr(&n), '\n')), n.n ? "\n" : "") &&
+                  utf8_valid(buf_str(&n)),
+              "%s", cases[i].notice ? "a notice of one line" : "no notice");
         attach_list_done(&l);
         unlink(cases[i].path);
     }
@@ -149,19 +152,24 @@ static void test_names(void)
     cleanup_buf struct buf n = BUF_MAX(8192);
     struct err e;
     CHECK(add(&l, long_name, &n, &e) == 0 && strlen(l.v[0].name) == 200 &&
-              !strcmp(l.v[0].name + 192, ".parquet"), "a long name keeps its extension %s", e.msg);
+              !strcmp(l.v[0].name + 192, ".parquet"),
+          "a long name keeps its extension %s", e.msg);
     attach_list_done(&l);
     memset(long_ext, 'b', sizeof long_ext);
     long_ext[1] = '.';
     long_ext[254] = '\0';
     put(long_ext, "x\n1\n");
-    CHECK(add(&l, long_ext, &n, &e) == 0 && strlen(l.v[0].name) == 200, "a long extension is cut %s", e.msg);
+    CHECK(add(&l, long_ext, &n, &e) == 0 && strlen(l.v[0].name) == 200,
+          "a long extension is cut %s", e.msg);
     attach_list_done(&l);
 }
 
 static void test_content(void)
 {
-#define B(s) { "" s, sizeof(s) - 1 }
+#define B(s)                                                                                       \
+    {                                                                                              \
+        "" s, sizeof(s) - 1                                                                        \
+    }
     static const struct {
         const char *name;
         struct str in;
@@ -177,18 +185,37 @@ static void test_content(void)
         { "six lines", B("1\n2\n3\n4\n5\n6\n"), ENC_ASCII, "1\n2\n3\n4\n5\n", false },
         { "blank lines count", B("\n\n\n\n\n\n"), ENC_ASCII, "\n\n\n\n\n", false },
         { "utf-8", B("stra\303\237e\n"), ENC_UTF8, "stra\303\237e\n", true },
-        { "utf-8 with mark", B("\xEF\xBB\xBFstra\303\237e\n"), ENC_UTF8_BOM, "stra\303\237e\n", true },
-        { "ascii with mark", B("\xEF\xBB\xBF" "abc\n"), ENC_UTF8_BOM, "abc\n", true },
+        { "utf-8 with mark", B("\xEF\xBB\xBFstra\303\237e\n"), ENC_UTF8_BOM, "stra\303\237e\n",
+          true },
+        { "ascii with mark",
+          B("\xEF\xBB\xBF"
+            "abc\n"),
+          ENC_UTF8_BOM, "abc\n", true },
         { "latin-1", B("stra\337e\n"), ENC_8BIT, "stra\303\237e\n", true },
         { "cp1252", B("5 \200\n"), ENC_8BIT, "5 \342\202\254\n", true },
         { "cut utf-8 at the end of a file", B("abc\303"), ENC_8BIT, "abc\303\203\n", true },
-        { "utf-16-le", B("\xFF\xFE" "a\0,\0b\0\n\0"), ENC_UTF16LE, "a,b\n", true },
+        { "utf-16-le",
+          B("\xFF\xFE"
+            "a\0,\0b\0\n\0"),
+          ENC_UTF16LE, "a,b\n", true },
         { "utf-16-be", B("\xFE\xFF\0a\0,\0b\0\n"), ENC_UTF16BE, "a,b\n", true },
-        { "utf-16-le, no mark", B("a\0,\0b\0\n\0" "1\0"), ENC_UTF16LE, "a,b\n1\n", true },
+        { "utf-16-le, no mark",
+          B("a\0,\0b\0\n\0"
+            "1\0"),
+          ENC_UTF16LE, "a,b\n1\n", true },
         { "utf-16-be, no mark", B("\0a\0,\0b\0\n"), ENC_UTF16BE, "a,b\n", true },
         { "utf-16 pair", B("\xFF\xFE\x3d\xd8\x00\xde"), ENC_UTF16LE, "\360\237\230\200\n", true },
-        { "utf-16 lone half", B("\xFF\xFE\x3d\xd8" "a\0"), ENC_UTF16LE, "\357\277\275" "a\n", true },
-        { "utf-16 odd length", B("\xFF\xFE" "a\0b"), ENC_UTF16LE, "a\357\277\275\n", true },
+        { "utf-16 lone half",
+          B("\xFF\xFE\x3d\xd8"
+            "a\0"),
+          ENC_UTF16LE,
+          "\357\277\275"
+          "a\n",
+          true },
+        { "utf-16 odd length",
+          B("\xFF\xFE"
+            "a\0b"),
+          ENC_UTF16LE, "a\357\277\275\n", true },
         { "controls", B("a\033[31mb\177\n"), ENC_ASCII, "a\\x1b[31mb\\x7f\n", true },
         { "right to left", B("a\342\200\256b\n"), ENC_UTF8, "a\\u202eb\n", true },
         { "a NUL", B("a,b\n\0,c\n"), ENC_BINARY, "", false },
@@ -222,25 +249,24 @@ static void test_content(void)
     put("long", buf_cstr(&text));
     CHECK(add(&l, "long", &n, &e) == 0, "a long line %s", e.msg);
     CHECK(strstr(l.v[0].head, "\303\244... (860 more bytes)\nnext\n") &&
-              utf8_valid(str_of(l.v[0].head)) && !l.v[0].head_is_all, "a clipped line says how much: %s",
-          l.v[0].head + 330);
+              utf8_valid(str_of(l.v[0].head)) && !l.v[0].head_is_all,
+          "a clipped line says how much: %s", l.v[0].head + 330);
     attach_list_done(&l);
     buf_clear(&text);
     for (int i = 0; i < 100000; i++)
         buf_puts(&text, "\303\244");
     put("endless", buf_cstr(&text));
     CHECK(add(&l, "endless", &n, &e) == 0, "an endless line %s", e.msg);
-    CHECK(l.v[0].encoding == ENC_UTF8 &&
-              strstr(l.v[0].head, "(at least 65196 more bytes)"), "a line beyond the sample: %s",
-          l.v[0].head + 340);
+    CHECK(l.v[0].encoding == ENC_UTF8 && strstr(l.v[0].head, "(at least 65196 more bytes)"),
+          "a line beyond the sample: %s", l.v[0].head + 340);
     attach_list_done(&l);
     buf_clear(&text);
     for (int i = 0; i < 5; i++)
         buf_putf(&text, "%0300d\n", i);
     put("wide", buf_cstr(&text));
     CHECK(add(&l, "wide", &n, &e) == 0, "wide lines %s", e.msg);
-    CHECK(strlen(l.v[0].head) == 903 && !l.v[0].head_is_all,
-          "at most 1 KiB, whole lines (%zu)", strlen(l.v[0].head));
+    CHECK(strlen(l.v[0].head) == 903 && !l.v[0].head_is_all, "at most 1 KiB, whole lines (%zu)",
+          strlen(l.v[0].head));
     attach_list_done(&l);
 }
 
@@ -254,12 +280,14 @@ static void test_hash(void)
     add(&l, "h", &n, &e);
     CHECK(l.v[0].sha256[0] == '\0', "no hash before it is asked for");
     CHECK(attach_hash(&l.v[0], &never, &e) == 0 &&
-              !strcmp(l.v[0].sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+              !strcmp(l.v[0].sha256,
+                      "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
           "the hash %s", e.msg);
     struct stop past = { 1, -1 };
     CHECK(attach_hash(&l.v[0], &past, &e) < 0 && e.code == ERR_DEADLINE, "under the stop");
     put("h", "abcd");
-    CHECK(attach_hash(&l.v[0], &never, &e) < 0 && strstr(e.msg, "has changed") && strstr(e.msg, "3 bytes then, 4 now"),
+    CHECK(attach_hash(&l.v[0], &never, &e) < 0 && strstr(e.msg, "has changed") &&
+              strstr(e.msg, "3 bytes then, 4 now"),
           "%s", e.msg);
     unlink("h");
     CHECK(attach_hash(&l.v[0], &never, &e) < 0 && strstr(e.msg, "no such file"), "%s", e.msg);
@@ -297,11 +325,13 @@ static void test_format(void)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         const char *got = guess_format(str_of(cases[i].text), true);
-        CHECK(!strcmp(got ? got : "none", cases[i].want ? cases[i].want : "none"), "format %zu: %s", i,
-              got ? got : "none");
+        CHECK(!strcmp(got ? got : "none", cases[i].want ? cases[i].want : "none"), "format %zu: %s",
+              i, got ? got : "none");
     }
-    CHECK(!strcmp(guess_format(STR("a,b\n1,2\n3,4\n5"), false), "csv"), "a line that the sample cut does not count");
-    CHECK(!strcmp(guess_format(STR("{\"a\": [1, 2"), false), "json"), "nor does JSON have to be whole");
+    CHECK(!strcmp(guess_format(STR("a,b\n1,2\n3,4\n5"), false), "csv"),
+          "a line that the sample cut does not count");
+    CHECK(!strcmp(guess_format(STR("{\"a\": [1, 2"), false), "json"),
+          "nor does JSON have to be whole");
     CHECK(!strcmp(guess_format(STR("{\"a\": 1}\n{\"a\": 2"), false), "jsonl"), "or JSON lines");
 }
 

@@ -36,7 +36,11 @@ static int load(struct conf *c, struct err *e, const char *const *words)
         free(argv[i]);
     return r;
 }
-#define WORDS(...) (const char *const[]){ __VA_ARGS__, NULL }
+#define WORDS(...)                                                                                 \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
 
 /* --- kinds --- */
 
@@ -170,7 +174,9 @@ static void test_values(void)
     struct err e = ERR_INIT;
     char *p = NULL;
     CHECK(conf_value_set(&conf_table[conf_find(STR("model"))], &p, (struct str){ "a\0b", 3 }, NULL,
-                         &e) < 0 && p == NULL, "a NUL in a value is refused");
+                         &e) < 0 &&
+              p == NULL,
+          "a NUL in a value is refused");
 }
 
 /* --- the table itself --- */
@@ -186,7 +192,8 @@ static void test_table(void)
     for (size_t i = 0; i < conf_table_n; i++) {
         const struct conf_setting *s = &conf_table[i];
         for (size_t j = 0; j < i; j++) {
-            unique = unique && strcmp(s->name, conf_table[j].name) && s->offset != conf_table[j].offset;
+            unique =
+                unique && strcmp(s->name, conf_table[j].name) && s->offset != conf_table[j].offset;
             letters = letters && (!s->letter || s->letter != conf_table[j].letter);
         }
         for (size_t j = 0; j < conf_flags_n; j++)
@@ -199,10 +206,11 @@ static void test_table(void)
     CHECK(letters, "no letter is there twice");
     CHECK(sorted, "groups stand together");
     /* What must not be left to whoever wrote a directory. A row whose guard is lost shows here. */
-    static const char *const guarded[] = { "api_key_cmd", "api_key_file", "api_key_env", "base_url",
-                                           "provider", "sandbox_helper", "python", "output",
-                                           "out_dir", "session_dir", "debug", "record", "file",
-                                           "prompts_dir", "replay", "trust_project" };
+    static const char *const guarded[] = {
+        "api_key_cmd", "api_key_file", "api_key_env", "base_url",     "provider", "sandbox_helper",
+        "python",      "output",       "out_dir",     "session_dir",  "debug",    "record",
+        "file",        "prompts_dir",  "replay",      "trust_project"
+    };
     for (size_t i = 0; i < ARRAY_LEN(guarded); i++) {
         int k = conf_find(str_of(guarded[i]));
         CHECK(k >= 0 && conf_table[k].guard, "%s is kept from projects", guarded[i]);
@@ -224,7 +232,11 @@ static void test_args(void)
         { "letter, no space", { "-mm1" }, "model", "-m", "model = m1" },
         { "cluster", { "-vn5" }, "max_turns", "-n", "max_turns = 5" },
         { "cluster with value in next word", { "-vn", "5" }, "max_turns", "-n", "max_turns = 5" },
-        { "last wins", { "-n", "5", "--max-turns", "6" }, "max_turns", "--max-turns", "max_turns = 6" },
+        { "last wins",
+          { "-n", "5", "--max-turns", "6" },
+          "max_turns",
+          "--max-turns",
+          "max_turns = 6" },
         { "switch", { "--ephemeral" }, "ephemeral", "--ephemeral", "ephemeral = true" },
         { "switch with value", { "--stream=no" }, "stream", "--stream", "stream = false" },
         { "negative switch", { "--no-stream" }, "stream", "--no-stream", "stream = false" },
@@ -233,9 +245,15 @@ static void test_args(void)
         { "alias", { "--system-prompt", "x" }, "system", "--system-prompt", "system = x" },
         { "flags after words", { "a", "-q", "b" }, "quiet", "-q", "quiet = true" },
         { "repeated", { "-f", "a", "--file=b" }, "file", "--file", "file = a\nfile = b" },
-        { "negative number as value", { "--append-system", "-5" }, "append_system",
-          "--append-system", "append_system = -5" },
-        { "newline in a value", { "-s", "a\n\"b\"\\ " }, "system", "-s",
+        { "negative number as value",
+          { "--append-system", "-5" },
+          "append_system",
+          "--append-system",
+          "append_system = -5" },
+        { "newline in a value",
+          { "-s", "a\n\"b\"\\ " },
+          "system",
+          "-s",
           "system = \"a\\n\\\"b\\\"\\\\ \"" },
     };
     static const struct {
@@ -274,15 +292,17 @@ static void test_args(void)
         int r = load(&c, &e, good[i].words);
         conf_print(&c, &out);
         cleanup_free char *line = xasprintf("\n%s\n", good[i].line);
-        CHECK(r == 0 && strstr(buf_cstr(&out), line), "%s: %s %s", good[i].name, good[i].line, e.msg);
-        CHECK(!strcmp(conf_origin(&c, good[i].origin_of), good[i].origin), "%s: from %s", good[i].name,
-              conf_origin(&c, good[i].origin_of));
+        CHECK(r == 0 && strstr(buf_cstr(&out), line), "%s: %s %s", good[i].name, good[i].line,
+              e.msg);
+        CHECK(!strcmp(conf_origin(&c, good[i].origin_of), good[i].origin), "%s: from %s",
+              good[i].name, conf_origin(&c, good[i].origin_of));
         conf_done(&c);
     }
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         int r = load(&c, &e, bad[i].words);
         CHECK(r < 0 && err_exit_status(&e) == 2 && strstr(e.msg, bad[i].says) &&
-                  !strstr(e.msg, "secretword"), "%s: %s", bad[i].name, e.msg);
+                  !strstr(e.msg, "secretword"),
+              "%s: %s", bad[i].name, e.msg);
         conf_done(&c);
     }
 
@@ -320,17 +340,20 @@ static void test_files(void)
     static const struct {
         const char *name, *text, *says;
     } bad[] = {
-        { "unknown", "model = x\nmax_turn = 3\n", "user.conf:2: unknown setting \"max_turn\"; did you "
-                                                  "mean max_turns?" },
+        { "unknown", "model = x\nmax_turn = 3\n",
+          "user.conf:2: unknown setting \"max_turn\"; did you "
+          "mean max_turns?" },
         { "far from all", "wibblewobble = 3\n", "--print-config lists all" },
         { "bad value", "\n\nmax_turns = many\n", "user.conf:3: max_turns: \"many\"" },
         { "no equals", "model = x\nwhat is this\n", "user.conf:2: \"what is this\"" },
         { "a flag's name", "max-turns = 3\n", "did you mean max_turns?" },
-        { "twice", "model = a\nstream = no\nmodel = b\n", "user.conf:3: model is set twice: in line 1" },
+        { "twice", "model = a\nstream = no\nmodel = b\n",
+          "user.conf:3: model is set twice: in line 1" },
         { "unknown section", "[server]\nmodel = x\n", "unknown section [server]" },
         { "section without name", "[profile ]\nmodel = x\n", "unknown section" },
         { "section not closed", "[profile a\nmodel = x\n", "user.conf:1:" },
-        { "bad value in a profile not chosen", "[profile a]\nmax_turns = 0\n", "user.conf:2: max_turns" },
+        { "bad value in a profile not chosen", "[profile a]\nmax_turns = 0\n",
+          "user.conf:2: max_turns" },
         { "quote not closed", "system = \"abc\n", "must end with one" },
         { "text after the quote", "system = \"a\" b\n", "must end with one" },
         { "bad escape", "system = \"\\x\"\n", "stands before" },
@@ -349,8 +372,8 @@ static void test_files(void)
         /* The file's real name is longer than the table wants to say. */
         const char *says = bad[i].says + (strncmp(bad[i].says, "user.conf", 9) ? 0 : 9);
         CHECK(r < 0 && err_exit_status(&e) == 3 && strstr(e.msg, says) &&
-                  strstr(e.msg, "agent.conf") && !strstr(e.msg, "secretword"), "%s: %s", bad[i].name,
-              e.msg);
+                  strstr(e.msg, "agent.conf") && !strstr(e.msg, "secretword"),
+              "%s: %s", bad[i].name, e.msg);
         conf_done(&c);
     }
 
@@ -358,8 +381,10 @@ static void test_files(void)
     cleanup_buf struct buf text = BUF_MAX(65536), value = BUF_MAX(65536);
     for (int i = 0; i < 40; i++)
         buf_puts(&value, "echo a ; b # c =");
-    buf_putf(&text, "\xEF\xBB\xBF# comment\r\n; comment\r\n\r\n  api_key_cmd = %s\r\nmax_turns: 9\r\n"
-                    "   timeout=5m\r\nsystem = \"two\\nlines \\\"q\\\" \\\\ \"", buf_cstr(&value));
+    buf_putf(&text,
+             "\xEF\xBB\xBF# comment\r\n; comment\r\n\r\n  api_key_cmd = %s\r\nmax_turns: 9\r\n"
+             "   timeout=5m\r\nsystem = \"two\\nlines \\\"q\\\" \\\\ \"",
+             buf_cstr(&value));
     put("xdg/agent/agent.conf", buf_cstr(&text));
     CHECK(load(&c, &e, NULL) == 0, "CR LF, byte order mark, comments, indents: %s", e.msg);
     CHECK(c.api_key_cmd && !strcmp(c.api_key_cmd, buf_cstr(&value)), "a long value arrives whole");
@@ -374,7 +399,8 @@ static void test_files(void)
         buf_puts(&long_name, "ab");
     buf_puts(&long_name, " = 1\n");
     put("xdg/agent/agent.conf", buf_cstr(&long_name));
-    CHECK(load(&c, &e, NULL) < 0 && strstr(e.msg, ":1: the name or section is too long"), "%s", e.msg);
+    CHECK(load(&c, &e, NULL) < 0 && strstr(e.msg, ":1: the name or section is too long"), "%s",
+          e.msg);
     conf_done(&c);
     struct err we = ERR_INIT;
     io_write_atomic(AT_FDCWD, "xdg/agent/agent.conf", STR("model = a\nsystem = a\0b\n"), 0600, &we);
@@ -382,10 +408,13 @@ static void test_files(void)
     conf_done(&c);
 
     /* Paths in a file. */
-    put("xdg/agent/agent.conf", "python = ~/py\nout_dir = sub\ndebug = /abs\nfile = ~/a.csv\nfile = b:c\n");
+    put("xdg/agent/agent.conf",
+        "python = ~/py\nout_dir = sub\ndebug = /abs\nfile = ~/a.csv\nfile = b:c\n");
     CHECK(load(&c, &e, NULL) == 0, "paths: %s", e.msg);
-    cleanup_free char *py = xasprintf("%s/home/py", root), *sub = xasprintf("%s/xdg/agent/sub", root),
-                      *a = xasprintf("%s/home/a.csv", root), *b = xasprintf("%s/xdg/agent/b:c", root);
+    cleanup_free char *py = xasprintf("%s/home/py", root),
+                      *sub = xasprintf("%s/xdg/agent/sub", root),
+                      *a = xasprintf("%s/home/a.csv", root),
+                      *b = xasprintf("%s/xdg/agent/b:c", root);
     CHECK(c.python && !strcmp(c.python, py), "~ is the home: %s", c.python);
     CHECK(c.out_dir && !strcmp(c.out_dir, sub), "relative to the file: %s", c.out_dir);
     CHECK(c.debug && !strcmp(c.debug, "/abs"), "absolute stays");
@@ -401,7 +430,8 @@ static void test_files(void)
     conf_done(&c);
     rmdir("xdg/agent/agent.conf");
     mkfifo("xdg/agent/agent.conf", 0600);
-    CHECK(load(&c, &e, NULL) < 0 && strstr(e.msg, "not a regular file"), "a FIFO does not hang: %s", e.msg);
+    CHECK(load(&c, &e, NULL) < 0 && strstr(e.msg, "not a regular file"), "a FIFO does not hang: %s",
+          e.msg);
     conf_done(&c);
     unlink("xdg/agent/agent.conf");
     put("xdg/agent/agent.conf", "broken\n");
@@ -419,12 +449,13 @@ static void test_files(void)
 
 static void test_precedence(void)
 {
-    static const char *const levels[] = { "default", "user", "profile", "project", "other env", "env",
-                                          "flag" };
+    static const char *const levels[] = { "default",   "user", "profile", "project",
+                                          "other env", "env",  "flag" };
     struct conf c;
     struct err e;
 
-    put("xdg/agent/agent.conf", "model = user\nmax_turns = 2\n[profile p]\nmodel = profile\nmax_turns = 3\n");
+    put("xdg/agent/agent.conf",
+        "model = user\nmax_turns = 2\n[profile p]\nmodel = profile\nmax_turns = 3\n");
     for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
         if (i == 0)
             continue;
@@ -444,7 +475,8 @@ static void test_precedence(void)
     unsetenv("AGENT_MODEL");
     unlink("agent.conf");
     CHECK(load(&c, &e, WORDS("--profile", "q")) < 0 && strstr(e.msg, "[profile q]") &&
-              err_exit_status(&e) == 3, "a profile that is nowhere: %s", e.msg);
+              err_exit_status(&e) == 3,
+          "a profile that is nowhere: %s", e.msg);
     conf_done(&c);
 
     setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1", 1);
@@ -462,7 +494,8 @@ static void test_precedence(void)
     unsetenv("AGENT_BASE_URL");
     unsetenv("OPENAI_BASE_URL");
     setenv("AGENT_TIMEOUT", "never", 1);
-    CHECK(load(&c, &e, NULL) < 0 && err_exit_status(&e) == 3 && strstr(e.msg, "AGENT_TIMEOUT: \"never\""),
+    CHECK(load(&c, &e, NULL) < 0 && err_exit_status(&e) == 3 &&
+              strstr(e.msg, "AGENT_TIMEOUT: \"never\""),
           "%s", e.msg);
     conf_done(&c);
     unsetenv("AGENT_TIMEOUT");
@@ -470,7 +503,8 @@ static void test_precedence(void)
     setenv("AGENT_OF_SOMEONE_ELSE", "x", 1);
     setenv("AGENT_HOME", "x", 1);
     CHECK(load(&c, &e, NULL) == 0 && c.notes.n == 1 && strstr(c.notes.v[0], "AGENT_MODEL?") &&
-              !strstr(c.notes.v[0], "secretword"), "a misspelt variable is told, once");
+              !strstr(c.notes.v[0], "secretword"),
+          "a misspelt variable is told, once");
     conf_done(&c);
     unsetenv("AGENT_MODLE");
     unsetenv("AGENT_OF_SOMEONE_ELSE");
@@ -488,7 +522,8 @@ static void test_precedence(void)
     unsetenv("XDG_CONFIG_HOME");
     io_mkdirs("home/.config/agent", 0700, &e);
     put("home/.config/agent/agent.conf", "model = from-home\n");
-    CHECK(load(&c, &e, NULL) == 0 && !strcmp(c.model, "from-home"), "~/.config when XDG_CONFIG_HOME is not set");
+    CHECK(load(&c, &e, NULL) == 0 && !strcmp(c.model, "from-home"),
+          "~/.config when XDG_CONFIG_HOME is not set");
     conf_done(&c);
     setenv("XDG_CONFIG_HOME", "relative", 1);
     CHECK(load(&c, &e, NULL) == 0 && !strcmp(c.model, "from-home"), "or not absolute");
@@ -534,7 +569,8 @@ static void test_project(void)
     CHECK(load(&c, &e, NULL) < 0 && strstr(e.msg, "agent.conf:2: no agent.conf has"), "%s", e.msg);
     conf_done(&c);
     put("xdg/agent/agent.conf", "[profile p]\nmax_turns = 77\n");
-    CHECK(load(&c, &e, NULL) == 0 && c.max_turns == 77, "a project may choose a profile: %s", e.msg);
+    CHECK(load(&c, &e, NULL) == 0 && c.max_turns == 77, "a project may choose a profile: %s",
+          e.msg);
     conf_done(&c);
     unlink("xdg/agent/agent.conf");
     unlink("agent.conf");
@@ -542,7 +578,8 @@ static void test_project(void)
     /* In the folder of the user's own file it is not read as a stranger's. */
     put("xdg/agent/agent.conf", "api_key_cmd = mine\n");
     if (chdir("xdg/agent") == 0) {
-        CHECK(load(&c, &e, NULL) == 0 && !strcmp(c.api_key_cmd, "mine"), "the user's own folder: %s", e.msg);
+        CHECK(load(&c, &e, NULL) == 0 && !strcmp(c.api_key_cmd, "mine"),
+              "the user's own folder: %s", e.msg);
         conf_done(&c);
     }
     if (chdir(root) < 0)
@@ -581,13 +618,21 @@ static void test_print(void)
     CHECK(load(&c, &e, NULL) == 0, "all defaults, written out, are valid: %s", e.msg);
     conf_done(&c);
 
-    const char *const words[] = { "-vn5", "-f", "a b.csv", "-f=", "--system= x ", "--memory=100m",
-                                  "--temperature=0.25", "--no-stream", NULL };
+    const char *const words[] = { "-vn5",
+                                  "-f",
+                                  "a b.csv",
+                                  "-f=",
+                                  "--system= x ",
+                                  "--memory=100m",
+                                  "--temperature=0.25",
+                                  "--no-stream",
+                                  NULL };
     load(&c, &e, words);
     buf_clear(&one);
     buf_clear(&two);
     conf_print(&c, &one);
-    CHECK(strstr(buf_cstr(&one), "# from -n\nmax_turns = 5\n"), "with -v it says where a value is from");
+    CHECK(strstr(buf_cstr(&one), "# from -n\nmax_turns = 5\n"),
+          "with -v it says where a value is from");
     conf_done(&c);
     put("home/round.conf", buf_cstr(&one));
     unlink("xdg/agent/agent.conf");
@@ -595,7 +640,8 @@ static void test_print(void)
     unlink("agent.conf");
     io_write_atomic(AT_FDCWD, "xdg/agent/agent.conf", buf_str(&one), 0600, &e);
     CHECK(load(&c, &e, NULL) == 0 && c.max_turns == 5 && c.memory_bytes == 100 << 20 && !c.stream &&
-              c.temperature == 0.25 && c.system_prompt && !strcmp(c.system_prompt, " x ") && c.verbose,
+              c.temperature == 0.25 && c.system_prompt && !strcmp(c.system_prompt, " x ") &&
+              c.verbose,
           "changed settings come back: %s", e.msg);
     conf_done(&c);
     unlink("xdg/agent/agent.conf");
@@ -623,22 +669,32 @@ static void test_small(void)
         const char *url;
         bool want;
     } urls[] = {
-        { "http://127.0.0.1:8080/v1", true },   { "http://127.9.9.9", true },
-        { "https://localhost/v1", true },       { "http://LOCALHOST:1", true },
-        { "http://[::1]:8080/v1", true },       { "http://[::1]", true },
-        { "http://127.0.0.1.example.org", false }, { "http://localhost.example.org/", false },
-        { "http://example.org/127.0.0.1", false }, { "http://128.0.0.1", false },
-        { "http://[::2]/", false },             { "http://127.1/", false },
-        { "http://127.0.0.1@example.org/", false }, { "http://127.0.0.1\\@example.org/", false },
-        { "ftp://127.0.0.1", false },           { "", false },
-        { "http://0x7f000001/", false },        { "http://[::1", false },
+        { "http://127.0.0.1:8080/v1", true },
+        { "http://127.9.9.9", true },
+        { "https://localhost/v1", true },
+        { "http://LOCALHOST:1", true },
+        { "http://[::1]:8080/v1", true },
+        { "http://[::1]", true },
+        { "http://127.0.0.1.example.org", false },
+        { "http://localhost.example.org/", false },
+        { "http://example.org/127.0.0.1", false },
+        { "http://128.0.0.1", false },
+        { "http://[::2]/", false },
+        { "http://127.1/", false },
+        { "http://127.0.0.1@example.org/", false },
+        { "http://127.0.0.1\\@example.org/", false },
+        { "ftp://127.0.0.1", false },
+        { "", false },
+        { "http://0x7f000001/", false },
+        { "http://[::1", false },
     };
     static const char *const names[] = { "max_turns", "model", "memory", "stdin" };
     struct conf c;
     struct err e;
 
     for (size_t i = 0; i < ARRAY_LEN(urls); i++)
-        CHECK(conf_url_is_loopback(urls[i].url) == urls[i].want, "loopback %d: %s", urls[i].want, urls[i].url);
+        CHECK(conf_url_is_loopback(urls[i].url) == urls[i].want, "loopback %d: %s", urls[i].want,
+              urls[i].url);
     CHECK(conf_nearest(STR("max_turn"), names, 4) == names[0], "one letter missing");
     CHECK(conf_nearest(STR("modle"), names, 4) == names[1], "two letters swapped");
     CHECK(conf_nearest(STR("mem"), names, 4) == names[2], "cut short");
@@ -650,12 +706,14 @@ static void test_small(void)
     setenv("XDG_DATA_HOME", "/data/home", 1);
     cleanup_free char *a = conf_session_root(&c, &e);
     unsetenv("XDG_DATA_HOME");
-    cleanup_free char *b = conf_session_root(&c, &e), *want = xasprintf("%s/home/.local/share/agent/sessions", root);
+    cleanup_free char *b = conf_session_root(&c, &e),
+                      *want = xasprintf("%s/home/.local/share/agent/sessions", root);
     CHECK(!strcmp(a, "/data/home/agent/sessions"), "sessions: %s", a);
     CHECK(!strcmp(b, want), "sessions: %s", b);
     cleanup_free char *home = xstrdup(getenv("HOME"));
     unsetenv("HOME");
-    CHECK(conf_session_root(&c, &e) == NULL && e.code == ERR_CONFIG && strstr(e.msg, "--ephemeral"), "%s", e.msg);
+    CHECK(conf_session_root(&c, &e) == NULL && e.code == ERR_CONFIG && strstr(e.msg, "--ephemeral"),
+          "%s", e.msg);
     setenv("HOME", home, 1);
     conf_done(&c);
     load(&c, &e, WORDS("--session-dir", "/x"));

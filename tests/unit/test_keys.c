@@ -70,7 +70,8 @@ static void test_env(void)
 
     setenv("AGENT_TEST_KEY", "two words", 1);
     CHECK(try_key(&c, &k, &e) < 0 && e.code == ERR_CONFIG && strstr(e.msg, "AGENT_TEST_KEY") &&
-              !strstr(e.msg, "two words"), "%s", e.msg);
+              !strstr(e.msg, "two words"),
+          "%s", e.msg);
     CHECK(!getenv("AGENT_TEST_KEY"), "even a bad one is taken away");
     setenv("AGENT_TEST_KEY", KEY "\r\nX-Injected: yes", 1);
     CHECK(try_key(&c, &k, &e) == 0 && !strcmp(k.value, KEY), "nothing after the first line");
@@ -80,7 +81,8 @@ static void test_env(void)
 
     CHECK(try_key(&c, &k, &e) < 0 && err_exit_status(&e) == 3, "no key: status 3");
     CHECK(strstr(e.msg, "AGENT_TEST_KEY") && strstr(e.msg, "api_key_file") &&
-              strstr(e.msg, "api_key_cmd") && strstr(e.msg, "--replay") && strstr(e.msg, "api.example.org"),
+              strstr(e.msg, "api_key_cmd") && strstr(e.msg, "--replay") &&
+              strstr(e.msg, "api.example.org"),
           "no key: every way is named");
     c.base_url = (char[]){ "http://127.0.0.1:8080/v1" };
     CHECK(try_key(&c, &k, &e) == 0 && !k.value && k.hint, "a server on loopback needs none");
@@ -90,7 +92,8 @@ static void test_env(void)
     key_done(&k);
     c.base_url = (char[]){ "http://192.0.2.7/v1" };
     setenv("AGENT_TEST_KEY", KEY, 1);
-    CHECK(try_key(&c, &k, &e) == 0 && k.warning && strstr(k.warning, "not encrypted"), "%s", k.warning);
+    CHECK(try_key(&c, &k, &e) == 0 && k.warning && strstr(k.warning, "not encrypted"), "%s",
+          k.warning);
     key_done(&k);
     c.provider = PROVIDER_REPLAY;
     setenv("AGENT_TEST_KEY", KEY, 1);
@@ -156,7 +159,8 @@ static void test_file(void)
         int r = try_key(&c, &k, &e);
         if (cases[i].says)
             CHECK(r < 0 && e.code == ERR_CONFIG && strstr(e.msg, cases[i].says) &&
-                      strstr(e.msg, "api_key_file key") && !strstr(e.msg, KEY), "%s: %s", cases[i].name, e.msg);
+                      strstr(e.msg, "api_key_file key") && !strstr(e.msg, KEY),
+                  "%s: %s", cases[i].name, e.msg);
         else
             CHECK(r == 0 && !strcmp(k.value, KEY) && !strcmp(k.hint, "api_key_file key"), "%s %s",
                   cases[i].name, e.msg);
@@ -164,12 +168,14 @@ static void test_file(void)
     }
     put(KEY, 0600);
     setenv("AGENT_TEST_KEY", "sk-other-key", 1);
-    CHECK(try_key(&c, &k, &e) == 0 && !strcmp(k.value, "sk-other-key"), "the variable stands above the file");
+    CHECK(try_key(&c, &k, &e) == 0 && !strcmp(k.value, "sk-other-key"),
+          "the variable stands above the file");
     key_done(&k);
     unlink("key");
     CHECK(try_key(&c, &k, &e) < 0 && strstr(e.msg, "No such file"), "%s", e.msg);
     mkfifo("key", 0600);
-    CHECK(try_key(&c, &k, &e) < 0 && strstr(e.msg, "not a regular file"), "a FIFO does not hang: %s", e.msg);
+    CHECK(try_key(&c, &k, &e) < 0 && strstr(e.msg, "not a regular file"),
+          "a FIFO does not hang: %s", e.msg);
     unlink("key");
     mkdir("key", 0700);
     CHECK(try_key(&c, &k, &e) < 0 && strstr(e.msg, "not a regular file"), "%s", e.msg);
@@ -185,7 +191,8 @@ static void test_file(void)
     if (geteuid() == 0) {
         put(KEY, 0600);
         if (chown("key", 12345, (gid_t)-1) == 0)
-            CHECK(try_key(&c, &k, &e) < 0 && strstr(e.msg, "another user (uid 12345)"), "%s", e.msg);
+            CHECK(try_key(&c, &k, &e) < 0 && strstr(e.msg, "another user (uid 12345)"), "%s",
+                  e.msg);
     } else {
         tap_skip("only root can give a file to another user");
     }
@@ -220,19 +227,21 @@ static void test_cmd(void)
     int64_t start = now_ms();
     c.api_key_cmd = (char[]){ "sleep 20 & echo " KEY };
     CHECK(try_key(&c, &k, &e) == 0 && now_ms() - start < 10000,
-          "something left in the background is not waited for (%lld ms)", (long long)(now_ms() - start));
+          "something left in the background is not waited for (%lld ms)",
+          (long long)(now_ms() - start));
     key_done(&k);
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         cleanup_free char *cmd = xstrdup(bad[i].cmd);
         c.api_key_cmd = cmd;
-        CHECK(try_key(&c, &k, &e) < 0 && e.code == ERR_CONFIG && strstr(e.msg, bad[i].says), "%s: %s",
-              bad[i].cmd, e.msg);
+        CHECK(try_key(&c, &k, &e) < 0 && e.code == ERR_CONFIG && strstr(e.msg, bad[i].says),
+              "%s: %s", bad[i].cmd, e.msg);
     }
 
     e = (struct err)ERR_INIT;
     start = now_ms();
     CHECK(keys_from_cmd("sleep 61", &never, 200, &k, &e) < 0 && e.code == ERR_CONFIG &&
-              strstr(e.msg, "no key within 0.2 s") && now_ms() - start < 10000, "its own limit: %s", e.msg);
+              strstr(e.msg, "no key within 0.2 s") && now_ms() - start < 10000,
+          "its own limit: %s", e.msg);
 
     /* It may not outlive the run's deadline, and neither may what it started. */
     cleanup_free char *slow = xasprintf("sleep 61 & echo $! > '%s/pid'; sleep 61", root);

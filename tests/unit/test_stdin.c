@@ -33,8 +33,9 @@ static void on_notice(void *arg, const char *line)
 /* Runs attach_stdin on `fd` and closes it. */
 static int take(int fd, bool is_prompt, bool wait, const struct stop *stop)
 {
-    struct attach_stdin in = { .fd = fd, .is_prompt = is_prompt, .wait = wait, .dir = root,
-                               .notice = on_notice };
+    struct attach_stdin in = {
+        .fd = fd, .is_prompt = is_prompt, .wait = wait, .dir = root, .notice = on_notice
+    };
     int64_t start = now_ms();
 
     free(text);
@@ -111,11 +112,13 @@ static void test_not_read(void)
     int fds[2];
     pid_t pid;
 
-    CHECK(take(open("/dev/null", O_RDONLY | O_CLOEXEC), false, false, &never) == 0 && !text && !list.n,
+    CHECK(take(open("/dev/null", O_RDONLY | O_CLOEXEC), false, false, &never) == 0 && !text &&
+              !list.n,
           "/dev/null");
     CHECK(notices.n == 0, "without a word");
     CHECK(take(-1, false, false, &never) == 0 && !text && !list.n, "a closed descriptor");
-    CHECK(take(pipe_with(STR("")), false, false, &never) == 0 && !text && !list.n, "a pipe at its end");
+    CHECK(take(pipe_with(STR("")), false, false, &never) == 0 && !text && !list.n,
+          "a pipe at its end");
     CHECK(took < 5000 && notices.n == 0, "at once");
 
     /* We ourselves keep it open, as with 3<>fifo. */
@@ -128,7 +131,8 @@ static void test_not_read(void)
     close(fds[1]);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
         return;
-    CHECK(take(fds[0], false, false, &never) == 0 && !text && took < 2000, "a socket that stays open");
+    CHECK(take(fds[0], false, false, &never) == 0 && !text && took < 2000,
+          "a socket that stays open");
     close(fds[1]);
 
     /* A parent keeps it open: cron, a CI runner, subprocess.Popen(stdin=PIPE). */
@@ -158,7 +162,8 @@ static void test_waits(void)
     fd = pipe_late(NULL, 0, &pid);
     CHECK(take(fd, false, false, &never) == 0 && !text && took >= 4900 && took < 9000,
           "but not for ever (%lld ms)", (long long)took);
-    CHECK(strstr(buf_cstr(&notices), "waiting") && strstr(buf_cstr(&notices), "going on without it"),
+    CHECK(strstr(buf_cstr(&notices), "waiting") &&
+              strstr(buf_cstr(&notices), "going on without it"),
           "and that is told");
     reap(pid);
     fd = pipe_late(NULL, 0, &pid);
@@ -178,14 +183,15 @@ static void test_waits(void)
         return;
     soon = stop_within(&never, 2500);
     CHECK(take(fds[0], false, false, &soon) < 0 && err.code == ERR_DEADLINE &&
-              strstr(err.msg, "5 bytes so far"), "data without an end: until the deadline: %s", err.msg);
+              strstr(err.msg, "5 bytes so far"),
+          "data without an end: until the deadline: %s", err.msg);
     CHECK(strstr(buf_cstr(&notices), "waiting for the rest"), "told after 2 s");
     CHECK(folder_is_clean(), "nothing is left");
     close(fds[1]);
 
     int cancel[2];
-    if (pipe2(cancel, O_CLOEXEC) < 0 || write(cancel[1], "x", 1) != 1 || pipe2(fds, O_CLOEXEC) < 0 ||
-        write(fds[1], "begun", 5) != 5)
+    if (pipe2(cancel, O_CLOEXEC) < 0 || write(cancel[1], "x", 1) != 1 ||
+        pipe2(fds, O_CLOEXEC) < 0 || write(fds[1], "begun", 5) != 5)
         return;
     struct stop cancelled = { 0, cancel[0] };
     CHECK(take(fds[0], false, false, &cancelled) < 0 && err.code == ERR_CANCEL && took < 2000,
@@ -197,7 +203,10 @@ static void test_waits(void)
 
 static void test_text(void)
 {
-#define B(s) { "" s, sizeof(s) - 1 }
+#define B(s)                                                                                       \
+    {                                                                                              \
+        "" s, sizeof(s) - 1                                                                        \
+    }
     static const struct {
         const char *name;
         struct str in;
@@ -214,40 +223,52 @@ static void test_text(void)
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         int r = take(pipe_with(cases[i].in), false, false, &never);
-        CHECK(r == 0 && list.n == 0 && !strcmp(text ? text : "none", cases[i].want ? cases[i].want : "none"),
+        CHECK(r == 0 && list.n == 0 &&
+                  !strcmp(text ? text : "none", cases[i].want ? cases[i].want : "none"),
               "pipe: %s", cases[i].name);
         r = take(file_with(cases[i].in), false, false, &never);
-        CHECK(r == 0 && list.n == 0 && !strcmp(text ? text : "none", cases[i].want ? cases[i].want : "none"),
+        CHECK(r == 0 && list.n == 0 &&
+                  !strcmp(text ? text : "none", cases[i].want ? cases[i].want : "none"),
               "file: %s", cases[i].name);
     }
     int fd = file_with(STR("skipped text"));
     lseek(fd, 8, SEEK_SET);
-    CHECK(take(fd, false, false, &never) == 0 && text && !strcmp(text, "text"), "from where the file stands");
+    CHECK(take(fd, false, false, &never) == 0 && text && !strcmp(text, "text"),
+          "from where the file stands");
 
-    CHECK(take(pipe_with(STR("what is 2+2?\n")), true, false, &never) == 0 && !strcmp(text, "what is 2+2?"),
+    CHECK(take(pipe_with(STR("what is 2+2?\n")), true, false, &never) == 0 &&
+              !strcmp(text, "what is 2+2?"),
           "the question");
     CHECK(take(pipe_with(STR("a,b\n1,2\n")), true, false, &never) == 0 && text && list.n == 0,
           "the question stays one whatever it looks like");
-    CHECK(take(pipe_with(STR("bad \xff\xfe bytes?")), true, false, &never) == 0 && text, "bytes that are no UTF-8");
+    CHECK(take(pipe_with(STR("bad \xff\xfe bytes?")), true, false, &never) == 0 && text,
+          "bytes that are no UTF-8");
     CHECK(take(pipe_with(STR(" \n")), true, false, &never) < 0 && err.code == ERR_USAGE &&
-              strstr(err.msg, "is empty"), "an empty question: %s", err.msg);
-    CHECK(take(open("/dev/null", O_RDONLY | O_CLOEXEC), true, false, &never) < 0 && strstr(err.msg, "is empty"),
+              strstr(err.msg, "is empty"),
+          "an empty question: %s", err.msg);
+    CHECK(take(open("/dev/null", O_RDONLY | O_CLOEXEC), true, false, &never) < 0 &&
+              strstr(err.msg, "is empty"),
           "no question: %s", err.msg);
-    CHECK(take(-1, true, false, &never) < 0 && err.code == ERR_USAGE, "a closed descriptor: %s", err.msg);
-    CHECK(take(pipe_with(STR("\x89PNG\r\n\x1a\n\0\0")), true, false, &never) < 0 && strstr(err.msg, "not text"),
+    CHECK(take(-1, true, false, &never) < 0 && err.code == ERR_USAGE, "a closed descriptor: %s",
+          err.msg);
+    CHECK(take(pipe_with(STR("\x89PNG\r\n\x1a\n\0\0")), true, false, &never) < 0 &&
+              strstr(err.msg, "not text"),
           "%s", err.msg);
     cleanup_buf struct buf big = BUF_MAX(64 << 20);
     for (size_t i = 0; i < MAX_PROMPT_BYTES / 16; i++)
         buf_puts(&big, "a question with ");
-    CHECK(take(file_with(buf_str(&big)), true, false, &never) == 0 && strlen(text) == MAX_PROMPT_BYTES - 1,
+    CHECK(take(file_with(buf_str(&big)), true, false, &never) == 0 &&
+              strlen(text) == MAX_PROMPT_BYTES - 1,
           "a question of 4 MB");
     buf_puts(&big, "?");
-    CHECK(take(file_with(buf_str(&big)), true, false, &never) < 0 && strstr(err.msg, "longer than 4 MB"), "%s",
-          err.msg);
+    CHECK(take(file_with(buf_str(&big)), true, false, &never) < 0 &&
+              strstr(err.msg, "longer than 4 MB"),
+          "%s", err.msg);
 
     cleanup_free char *both = attach_prompt("q", "t"), *one = attach_prompt("q", NULL),
                       *other = attach_prompt(NULL, "t");
-    CHECK(!strcmp(both, "q\n\n<stdin>\nt\n</stdin>") && !strcmp(one, "q") && !strcmp(other, "t"), "the block");
+    CHECK(!strcmp(both, "q\n\n<stdin>\nt\n</stdin>") && !strcmp(one, "q") && !strcmp(other, "t"),
+          "the block");
 }
 
 static void test_files(void)
@@ -261,7 +282,10 @@ static void test_files(void)
         { "stdin.json", B("{\"a\": [1, 2]}") },
         { "stdin.jsonl", B("{\"a\": 1}\n{\"a\": 2}\n") },
         { "stdin.bin", B("\x89PNG\r\n\x1a\n\0\0") },
-        { "stdin.csv", B("\xFF\xFE" "a\0,\0b\0\n\0" "1\0,\0" "2\0\n\0") },
+        { "stdin.csv", B("\xFF\xFE"
+                         "a\0,\0b\0\n\0"
+                         "1\0,\0"
+                         "2\0\n\0") },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -269,13 +293,14 @@ static void test_files(void)
         struct stat st = { 0 };
         struct err e = ERR_INIT;
         int r = take(pipe_with(cases[i].in), false, false, &never);
-        CHECK(r == 0 && !text && list.n == 1 && !strcmp(list.v[0].name, cases[i].name), "%s %s", cases[i].name,
-              err.msg);
+        CHECK(r == 0 && !text && list.n == 1 && !strcmp(list.v[0].name, cases[i].name), "%s %s",
+              cases[i].name, err.msg);
         if (r < 0 || list.n != 1)
             continue;
         io_read_file(list.v[0].path, &back, &e);
         CHECK(str_eq(buf_str(&back), cases[i].in) && stat(list.v[0].path, &st) == 0 &&
-                  (st.st_mode & 0777) == 0600, "%s: as it came, private", cases[i].name);
+                  (st.st_mode & 0777) == 0600,
+              "%s: as it came, private", cases[i].name);
         unlink(list.v[0].path);
     }
 
@@ -284,16 +309,18 @@ static void test_files(void)
     while (big.n <= STDIN_PROMPT_BYTES)
         buf_puts(&big, "words, and more of them. ");
     CHECK(take(pipe_with(buf_str(&big)), false, false, &never) == 0 && list.n == 1 &&
-              !strcmp(list.v[0].name, "stdin.txt"), "more than a few KB of words is a file");
+              !strcmp(list.v[0].name, "stdin.txt"),
+          "more than a few KB of words is a file");
     big.n = STDIN_PROMPT_BYTES;
     unlink(list.n ? list.v[0].path : "");
-    CHECK(take(file_with(buf_str(&big)), false, false, &never) == 0 && list.n == 0 && text, "up to there it is text");
+    CHECK(take(file_with(buf_str(&big)), false, false, &never) == 0 && list.n == 0 && text,
+          "up to there it is text");
     buf_clear(&big);
     for (int i = 0; i < 300000; i++)
         buf_putf(&big, "%d,%d\n", i, i * 7 % 1000);
     CHECK(take(file_with(buf_str(&big)), false, false, &never) == 0 && list.n == 1 &&
-              !strcmp(list.v[0].name, "stdin.csv") && list.v[0].size == (int64_t)big.n, "a large table (%zu bytes)",
-          big.n);
+              !strcmp(list.v[0].name, "stdin.csv") && list.v[0].size == (int64_t)big.n,
+          "a large table (%zu bytes)", big.n);
     if (list.n)
         io_read_file(list.v[0].path, &back, &e);
     CHECK(str_eq(buf_str(&back), buf_str(&big)), "whole");
@@ -310,19 +337,22 @@ static void test_files(void)
     in.fd = pipe_with(STR("a,b\n1,2\n"));
     free(text);
     text = NULL;
-    CHECK(attach_stdin(&list, &in, &never, &text, &e) == 0 && list.n == 2 && !strcmp(list.v[1].name, "stdin-2.csv"),
+    CHECK(attach_stdin(&list, &in, &never, &text, &e) == 0 && list.n == 2 &&
+              !strcmp(list.v[1].name, "stdin-2.csv"),
           "another name when its own is taken");
     close(in.fd);
 
     int fd = file_with(STR("x"));
     if (ftruncate(fd, (off_t)MAX_STDIN_BYTES + 1) == 0)
-        CHECK(take(fd, false, false, &never) < 0 && err.code == ERR_USAGE && strstr(err.msg, "attach it as a file") &&
-                  took < 5000, "%s", err.msg);
+        CHECK(take(fd, false, false, &never) < 0 && err.code == ERR_USAGE &&
+                  strstr(err.msg, "attach it as a file") && took < 5000,
+              "%s", err.msg);
     struct attach_stdin nowhere = { .dir = "/nonexistent/dir" };
     nowhere.fd = pipe_with(STR("a,b\n1,2\n"));
     attach_list_done(&list);
-    CHECK(attach_stdin(&list, &nowhere, &never, &text, &e) < 0 && strstr(e.msg, "/nonexistent/dir/stdin.part") &&
-              list.n == 0, "%s", e.msg);
+    CHECK(attach_stdin(&list, &nowhere, &never, &text, &e) < 0 &&
+              strstr(e.msg, "/nonexistent/dir/stdin.part") && list.n == 0,
+          "%s", e.msg);
     close(nowhere.fd);
 }
 

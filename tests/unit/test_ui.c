@@ -40,10 +40,16 @@ static void whole_run(struct ui *u)
     ui_cell_begin(u, 1, "Read the file\033[H", STR("import pandas as pd\nprint(1)\n"));
     ui_cell_output(u, false, STR("out\033[1mput\r\n"));
     ui_cell_output(u, true, STR("complaint"));
-    struct ui_cell_end end = { .ok = true, .status = "ok", .duration_us = 34500, .stdout_bytes = 2048,
-                               .stdout_lines = 12, .n_artifacts = 2, .artifacts = made };
+    struct ui_cell_end end = { .ok = true,
+                               .status = "ok",
+                               .duration_us = 34500,
+                               .stdout_bytes = 2048,
+                               .stdout_lines = 12,
+                               .n_artifacts = 2,
+                               .artifacts = made };
     ui_cell_end(u, 1, &end);
-    struct ui_cell_end bad = { .status = "error", .error_line = "KeyError: 'x\033[2J'",
+    struct ui_cell_end bad = { .status = "error",
+                               .error_line = "KeyError: 'x\033[2J'",
                                .duration_us = 1250000 };
     ui_cell_begin(u, 2, "", STR("# a comment\nimport os\n\nx = d['x']\n"));
     ui_cell_end(u, 2, &bad);
@@ -102,7 +108,8 @@ static void test_modes(void)
     CHECK(has("agent: warning: a warning\n"), "a warning");
     CHECK(has("the service is busy (503); attempt 2 in 1.5 s\n"), "a retry");
     CHECK(has("[1] Read the file\\x1b[H\n"), "a cell by its description");
-    CHECK(has("[1] ok 35 ms, printed 12 lines (2.0 KB); made chart.png, evil\\x1b[2J\\n.csv\n"), "its outcome");
+    CHECK(has("[1] ok 35 ms, printed 12 lines (2.0 KB); made chart.png, evil\\x1b[2J\\n.csv\n"),
+          "its outcome");
     CHECK(has("[2] x = d['x']\n"), "a cell by its first line that says something");
     CHECK(has("[2] error 1.2 s: KeyError: 'x\\x1b[2J'\n"), "its error");
     CHECK(has("file: /tmp/out/chart\\x1b.png (12.1 KB)\n"), "an artifact");
@@ -111,16 +118,19 @@ static void test_modes(void)
     conf.verbose = true;
     capture(make, whole_run);
     CHECK(is_tame(), "verbose: no control byte");
-    CHECK(has("a detail\n") && has("Let me look.\\x1b]0;title\\x07\n"), "verbose: details and model text");
+    CHECK(has("a detail\n") && has("Let me look.\\x1b]0;title\\x07\n"),
+          "verbose: details and model text");
     CHECK(has("    | import pandas as pd\n    | print(1)\n"), "verbose: code");
-    CHECK(has("out\\x1b[1mput\ncomplaint\n[1] ok"), "verbose: output, each stream, then a line of its own");
+    CHECK(has("out\\x1b[1mput\ncomplaint\n[1] ok"),
+          "verbose: output, each stream, then a line of its own");
     conf = (struct conf){ .show_code = true };
     capture(make, whole_run);
     CHECK(has("    | print(1)\n") && !has("complaint"), "show_code: code alone");
 
     conf = (struct conf){ .quiet = true };
     capture(make, whole_run);
-    CHECK(!strcmp(buf_cstr(&got), "agent: warning: a warning\n"), "quiet: warnings alone: %s", buf_cstr(&got));
+    CHECK(!strcmp(buf_cstr(&got), "agent: warning: a warning\n"), "quiet: warnings alone: %s",
+          buf_cstr(&got));
     conf = (struct conf){ .color = COLOR_ALWAYS };
     capture(make, whole_run);
     CHECK(has("\033[36m[1] \033[0mRead the file\\x1b[H\n") && !has("\033[H") && !has("\033[2J"),
@@ -141,8 +151,8 @@ static void test_errors(void)
     secret_add("sk-test-canary-key");
     conf = (struct conf){ .quiet = true };
     capture(make, show_error);
-    CHECK(!strcmp(buf_cstr(&got), "agent: no key\\x1b[5m.\n  Do this:\n    export X=[redacted]\n"), "%s",
-          buf_cstr(&got));
+    CHECK(!strcmp(buf_cstr(&got), "agent: no key\\x1b[5m.\n  Do this:\n    export X=[redacted]\n"),
+          "%s", buf_cstr(&got));
 }
 
 static void colours(struct ui *u)
@@ -158,13 +168,10 @@ static void test_colour(void)
         bool want;
     } cases[] = {
         { NULL, NULL, "xterm", COLOR_AUTO, false }, /* a file is no terminal */
-        { NULL, "1", "xterm", COLOR_AUTO, true },
-        { NULL, "0", "xterm", COLOR_AUTO, false },
-        { NULL, "", "xterm", COLOR_AUTO, false },
-        { "1", "1", "xterm", COLOR_AUTO, false },
+        { NULL, "1", "xterm", COLOR_AUTO, true },   { NULL, "0", "xterm", COLOR_AUTO, false },
+        { NULL, "", "xterm", COLOR_AUTO, false },   { "1", "1", "xterm", COLOR_AUTO, false },
         { "", "1", "dumb", COLOR_AUTO, true }, /* an empty NO_COLOR is none */
-        { "1", NULL, "dumb", COLOR_ALWAYS, true },
-        { NULL, "1", "xterm", COLOR_NEVER, false },
+        { "1", NULL, "dumb", COLOR_ALWAYS, true },  { NULL, "1", "xterm", COLOR_NEVER, false },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -191,7 +198,8 @@ static void in_pieces(struct ui *u)
     static const char text[] = "stra\303\237e \342\202\254 \360\237\230\200 bad\377\303 cut\303";
 
     for (size_t i = 0; i < sizeof text - 1; i += step)
-        ui_text(u, (struct str){ text + i, sizeof text - 1 - i < step ? sizeof text - 1 - i : step });
+        ui_text(u,
+                (struct str){ text + i, sizeof text - 1 - i < step ? sizeof text - 1 - i : step });
     ui_text(u, STR(""));
     ui_text_end(u);
     ui_note(u, "next");
@@ -202,9 +210,10 @@ static void test_pieces(void)
     conf = (struct conf){ .verbose = true };
     for (step = 1; step <= 40; step++) {
         capture(make, in_pieces);
-        CHECK(!strcmp(buf_cstr(&got), "stra\303\237e \342\202\254 \360\237\230\200 bad\357\277\275\357\277\275 cut"
-                                      "\357\277\275\nnext\n"), "text in pieces of %zu bytes: %s", step,
-              buf_cstr(&got));
+        CHECK(!strcmp(buf_cstr(&got),
+                      "stra\303\237e \342\202\254 \360\237\230\200 bad\357\277\275\357\277\275 cut"
+                      "\357\277\275\nnext\n"),
+              "text in pieces of %zu bytes: %s", step, buf_cstr(&got));
     }
 }
 
@@ -236,13 +245,15 @@ static void test_answer(void)
         buf_clear(&got);
         io_read_fd(fds[0], &got, &e);
         close(fds[0]);
-        CHECK(r == 0 && !strcmp(buf_cstr(&got), cases[i].want), "answer %zu: %s", i, buf_cstr(&got));
+        CHECK(r == 0 && !strcmp(buf_cstr(&got), cases[i].want), "answer %zu: %s", i,
+              buf_cstr(&got));
     }
     int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
     dup2(full, STDOUT_FILENO);
     int r = ui_answer(u, STR("x"), &e);
     dup2(saved_out, STDOUT_FILENO);
-    CHECK(r < 0 && e.code == ERR_SYS && e.sys == ENOSPC && strstr(e.msg, "No space left"), "a full disk: %s", e.msg);
+    CHECK(r < 0 && e.code == ERR_SYS && e.sys == ENOSPC && strstr(e.msg, "No space left"),
+          "a full disk: %s", e.msg);
     close(full);
     if (pipe2(fds, O_CLOEXEC) == 0) {
         close(fds[0]);
@@ -335,11 +346,14 @@ static void test_terminal(void)
     ui_tick(u);
     read_pty(master);
     CHECK(got.n == 0, "nothing more once the wait is over");
-    ui_cell_begin(u, 1, "\346\274\242\345\255\227\346\274\242\345\255\227\346\274\242\345\255\227\346\274\242\345"
-                        "\255\227\346\274\242\345\255\227\346\274\242\345\255\227\346\274\242\345\255\227\346\274"
-                        "\242\345\255\227\346\274\242\345\255\227\346\274\242\345\255\227\346\274\242\345\255\227"
-                        "\346\274\242\345\255\227\346\274\242\345\255\227\346\274\242\345\255\227\346\274\242\345"
-                        "\255\227\346\274\242\345\255\227", STR("x"));
+    ui_cell_begin(
+        u, 1,
+        "\346\274\242\345\255\227\346\274\242\345\255\227\346\274\242\345\255\227\346\274\242\345"
+        "\255\227\346\274\242\345\255\227\346\274\242\345\255\227\346\274\242\345\255\227\346\274"
+        "\242\345\255\227\346\274\242\345\255\227\346\274\242\345\255\227\346\274\242\345\255\227"
+        "\346\274\242\345\255\227\346\274\242\345\255\227\346\274\242\345\255\227\346\274\242\345"
+        "\255\227\346\274\242\345\255\227",
+        STR("x"));
     read_pty(master);
     const char *nl = strchr(buf_cstr(&got), '\r');
     CHECK(nl && utf8_width((struct str){ got.p, (size_t)(nl - got.p) }) <= 60 + 9,
