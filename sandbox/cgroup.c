@@ -97,7 +97,7 @@ static void kill_group(const char *dir)
 }
 
 /* Ends the process. Everything else of this sandbox holds `pipe_fd`'s other end. */
-__attribute__((noreturn)) static void keeper_run(const struct groups *g, int pipe_fd)
+__attribute__((noreturn)) static void keeper_run(const struct groups *g, int pipe_fd, int other_end)
 {
     struct pollfd p = { pipe_fd, 0, 0 };
     sigset_t all;
@@ -107,9 +107,12 @@ __attribute__((noreturn)) static void keeper_run(const struct groups *g, int pip
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, NULL);
     setsid();
-    if (pipe_fd > 0)
-        syscall(SYS_close_range, 0, (unsigned)pipe_fd - 1, 0);
-    syscall(SYS_close_range, (unsigned)pipe_fd + 1, ~0u, 0);
+    close(other_end);
+    if (syscall(SYS_close_range, 0, (unsigned)pipe_fd - 1, 0) < 0 ||
+        syscall(SYS_close_range, (unsigned)pipe_fd + 1, ~0u, 0) < 0)
+        for (int fd = 0; fd < 1024; fd++)
+            if (fd != pipe_fd)
+                close(fd);
     prctl(PR_SET_NAME, "sandbox-keeper");
     while (poll(&p, 1, -1) < 0)
         ;
@@ -130,7 +133,7 @@ static int keeper_start(struct groups *g, struct err *e)
     /* A fork whose end sends no SIGCHLD: the helper has no child to reap but init. */
     long pid = syscall(SYS_clone, 0ul, NULL, NULL, NULL, NULL);
     if (pid == 0)
-        keeper_run(g, fds[0]);
+        keeper_run(g, fds[0], fds[1]);
     close(fds[0]);
     if (pid < 0) {
         close(fds[1]);
@@ -162,17 +165,13 @@ static void sweep(const char *parent)
 static char *make_group(struct groups *g, const char *parent)
 {
     sweep(parent);
-    char *dir = xasprintf("%s/" PREFIX "%d", parent, (int)getpid());
-    if (mkdir(dir, 0755) < 0 && errno == EEXIST) {
-        rmdir(dir); /* of an earlier process with our pid */
-        if (mkdir(dir, 0755) < 0)
-            cleanup_freep(&dir);
-    } else if (access(dir, F_OK) < 0) {
-        cleanup_freep(&dir);
-    }
-    if (dir)
-        g->dirs[g->n++] = dir;
-    return dir;
+    cleanup_free char *dir = xasprintf("%s/" PREFIX "%d", parent, (int)getpid());
+    int r = mkdir(dir, 0755);
+    if (r < 0 && errno == EEXIST && rmdir(dir) == 0) /* of an earlier process with our pid */
+        r = mkdir(dir, 0755);
+    if (r < 0)
+        return NULL;
+    return g->dirs[g->n++] = steal_ptr(&dir);
 }
 
 static int add_attach(struct cgroup *cg, const char *dir, const char *file)
@@ -276,10 +275,9 @@ static char *delegated_parent(void)
     if (!slash || slash == own)
         return NULL;
     *slash = '\0';
-    char *parent = xasprintf(ROOT_DIR "%s", own);
+    cleanup_free char *parent = xasprintf(ROOT_DIR "%s", own);
     if (access(parent, W_OK) == 0 && has_word(parent, "cgroup.subtree_control", "memory"))
-        return parent;
-    cleanup_freep(&parent);
+        return steal_ptr(&parent);
     return NULL;
 }
 

@@ -47,9 +47,12 @@ void init_run(struct box *b, pid_t command)
     /* SIGCHLD arrives only inside ppoll, so none is missed between the check and the wait. */
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &child, &waiting);
+    int r = sigprocmask(SIG_BLOCK, &child, &waiting);
     sigdelset(&waiting, SIGCHLD);
-    sigaction(SIGCHLD, &action, NULL);
+    if (r < 0 || sigaction(SIGCHLD, &action, NULL) < 0) {
+        err_set(&e, ERR_SANDBOX, errno, "cannot be told when a process ends");
+        box_fail(b, "pid 1", &e);
+    }
     if (prctl(PR_SET_DUMPABLE, 0) < 0 || seccomp_init_filter(b, &e) < 0) {
         if (e.code == ERR_NONE)
             err_set(&e, ERR_SANDBOX, errno, "prctl(PR_SET_DUMPABLE)");

@@ -94,6 +94,8 @@ static int open_target(int root, const char *path, bool is_dir, struct err *e)
 
     if (fd >= 0)
         return fd;
+    if (errno != ENOENT)
+        return err_set(e, ERR_SANDBOX, errno, "open %s in the sandbox", path);
     cleanup_fd int parent = open_parent(root, path, &name, e);
     if (parent < 0)
         return -1;
