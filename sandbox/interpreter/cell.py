@@ -1,0 +1,521 @@
+"""What a cell does: runs code as a notebook would, and reports results, errors and figures.
+
+Loaded by driver.py before contexts are forked from it; main() runs in a context, already locked
+in. The code that runs here shares the process, so nothing in this file is a defence: the agent
+takes what it sends as claims. What this file owes is an honest report of honest code, and to keep
+going when the code is careless: objects whose repr fails, a closed stdout, a full disk.
+
+Kept cheap to load: modules beyond the built-in ones are imported where they are needed.
+"""
+import sys
+import posix
+import builtins
+import _thread
+import _signal
+from time import monotonic
+
+# Set by the loader: load(name) gives another file of this folder as a module.
+load = globals()["load"]
+show = load("show")
+note, cut, one_line, name_of = show.note, show.cut, show.one_line, show.name_of
+bundle, bound, plain_text = show.bundle, show.bound, show.plain_text
+
+OWN = __file__.rpartition("/")[0] + "/"     # frames of files below it are not shown
+WORKSPACE = "/workspace"
+CONTROL, OUT, ERR = 200, 201, 202
+
+MAX_VALUE = 64 << 10        # characters of an error's message
+MAX_TRACEBACK = 200 << 10
+MAX_NAMES = 4096            # bytes of the list of names
+MAX_PENDING = 100           # displays by threads while no cell runs
+MAX_FIGURES = 100           # of one cell
+FLUSH_AFTER = 0.01          # seconds that a line without its end may wait for the next write
+
+PARSE_ONLY, TOP_LEVEL_AWAIT, COROUTINE = 0x400, 0x2000, 0x80
+FUTURES = 0x1FF0000 | 0x20000  # the __future__ bits of co_flags
+
+# ---- the context ----
+
+def make_stream(fd, name):
+    import io
+
+    class Output(io.TextIOWrapper):
+        """Written out at each line's end, and a part of a line as soon as 10 ms have passed."""
+        last = 0.0
+
+        def write(self, text):
+            n = super().write(text)
+            now = monotonic()
+            if now - self.last > FLUSH_AFTER:
+                self.flush()
+            self.last = now
+            return n
+
+    raw = io.FileIO(fd, "w", closefd=False)
+    f = Output(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace",
+               newline="\n", line_buffering=True)
+    f.mode = "w"
+    raw.name = name
+    return f
+
+
+class Context:
+    def __init__(self, link, prepare_more):
+        self.link = link
+        self.prepare_more = prepare_more
+        self.finder = Finder(self)
+        self.pid = posix.getpid()
+        self.lock = _thread.allocate_lock()
+        self.key = b""              # of the running cell; empty between cells
+        self.seq = 0
+        self.pending = []
+        self.figure = 0
+        self.flags = 0              # __future__ imports so far
+        self.sources = {}
+        self.loop = None
+        self.ids = [self.identity(fd) for fd in (OUT, ERR)]
+        module = type(sys)("__main__")
+        self.module = module
+        self.ns = module.__dict__
+        self.ns["__builtins__"] = builtins
+        self.initial = set(self.ns)
+
+    # -- messages --
+
+    def send(self, *fields):
+        """A frame goes out whole: an interrupt in the middle would leave half of one."""
+        old = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGINT,))
+        try:
+            self.link.send(*fields)
+        except OSError as e:
+            try:
+                posix.write(ERR, ("[the interpreter lost its channel to the agent (%s) and ends]\n"
+                                  % e.strerror).encode())
+            finally:
+                posix._exit(70)
+        finally:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, old)
+
+    def in_child(self):
+        try:
+            posix.close(CONTROL)
+        except OSError:
+            pass
+
+    def flush(self):
+        for f in (sys.stdout, sys.stderr):
+            try:
+                f.flush()
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
+                pass
+
+    def publish(self, reprs, main=False, file=None):
+        """Sends a result and waits until the agent has put it after what was written before."""
+        if posix.getpid() != self.pid:
+            posix.write(1, reprs[0][1] + b"\n")     # a child process has no channel
+            return
+        with self.lock:
+            if not self.key:
+                if len(self.pending) < MAX_PENDING:
+                    self.pending.append((reprs, main, file))
+                return
+            self.flush()
+            self.seq += 1
+            fields = [("op", "result"), ("key", self.key), ("seq", self.seq),
+                      ("main", 1 if main else 0)]
+            if file:
+                fields.append(("file", file))
+            fields += [("m:" + mime, data) for mime, data in reprs]
+            self.send(*fields)
+            self.await_ack()
+
+    def await_ack(self):
+        want = str(self.seq).encode()
+        while True:
+            frame = self.link.receive()
+            if frame is None:
+                posix._exit(0)
+            if frame.get("op") == b"ack" and frame.get("seq") == want:
+                return
+
+    def display(self, *objs, **kw):
+        """display(*objects, raw=False): shows values; with raw=True, MIME bundles given as dicts."""
+        for obj in objs:
+            if kw.get("raw") and isinstance(obj, dict):
+                self.publish(bound(dict({"text/plain": ""}, **obj), "the bundle"))
+            elif show.is_figure(obj):
+                self.show_figure(obj)
+            else:
+                self.publish(bundle(obj))
+
+    # -- streams --
+
+    def identity(self, fd):
+        try:
+            st = posix.fstat(fd)
+            return (st.st_dev, st.st_ino)
+        except OSError:
+            return None
+
+    def mend_streams(self):
+        """Gives back a standard stream that the cell before closed, and says so."""
+        for fd, keep, ident, name in ((1, OUT, self.ids[0], "stdout"), (2, ERR, self.ids[1], "stderr")):
+            if self.identity(fd) is None:
+                posix.dup2(keep, fd)
+                note("standard %s was closed; it is open again" % name[3:])
+            stream = getattr(sys, name, None)
+            if stream is None or getattr(stream, "closed", False):
+                setattr(sys, name, make_stream(fd, "<%s>" % name))
+                setattr(sys, "__%s__" % name, getattr(sys, name))
+                note("sys.%s was closed; it is open again" % name)
+
+    # -- code --
+
+    def compile_cell(self, source, name):
+        """(body, last expression or None, whether its value is shown)"""
+        flags = PARSE_ONLY | TOP_LEVEL_AWAIT | self.flags
+        tree = compile(source, name, "exec", flags, True)
+        last, shown = None, False
+        if tree.body and type(tree.body[-1]).__name__ == "Expr":
+            node = tree.body.pop()
+            last = node.value
+            shown = not self.silenced(source, node)
+        import _ast
+        run = TOP_LEVEL_AWAIT | self.flags
+        body = compile(tree, name, "exec", run, True) if tree.body else None
+        if body is not None:
+            self.flags |= body.co_flags & FUTURES
+        if last is not None:
+            last = compile(_ast.Expression(last), name, "eval", TOP_LEVEL_AWAIT | self.flags, True)
+        return body, last, shown
+
+    @staticmethod
+    def silenced(source, node):
+        """A semicolon after the last expression: its value is not shown."""
+        lines = source.encode("utf-8", "replace").split(b"\n")
+        if node.end_lineno > len(lines):
+            return False
+        rest = lines[node.end_lineno - 1][node.end_col_offset:]
+        return rest.lstrip().startswith(b";")
+
+    def evaluate(self, code):
+        value = eval(code, self.ns)
+        if code.co_flags & COROUTINE:
+            import asyncio
+            if self.loop is None or self.loop.is_closed():
+                self.loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self.loop)
+            task = self.loop.create_task(value)
+            try:
+                value = self.loop.run_until_complete(task)
+            except KeyboardInterrupt:
+                task.cancel()
+                raise
+        return value
+
+    def execute(self, source, name):
+        body, last, shown = self.prepare(source, name)
+        if body is not None:
+            self.evaluate(body)
+        if last is not None:
+            value = self.evaluate(last)
+            if value is not None:
+                self.ns["_"] = value
+                if shown:
+                    self.show_main(value)
+
+    def prepare(self, source, name):
+        try:
+            return self.compile_cell(source, name)
+        except SyntaxError as e:
+            if "%" in source or "!" in source or "?" in source or "pip" in source:
+                mended = load("extras").rewrite(self, source, name, e)
+                if mended is not None:
+                    return mended
+            raise
+
+    def show_main(self, value):
+        if show.is_figure(value):
+            self.show_figure(value, True)
+        else:
+            self.publish(bundle(value), True)
+
+    # -- figures --
+
+    def show_figure(self, figure, main=False, close=True):
+        import io
+        data = io.BytesIO()
+        try:
+            try:
+                figure.savefig(data, format="png", bbox_inches="tight")
+            except ValueError:
+                data = io.BytesIO()     # a tight box can be too large to draw; the plain one is not
+                figure.savefig(data, format="png")
+            png = data.getvalue()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as e:
+            note("the figure could not be drawn: %s" % one_line(e))
+            png = None
+        if close:
+            plt = sys.modules.get("matplotlib.pyplot")
+            if plt is not None:
+                plt.close(figure)
+        if png is None:
+            return
+        file = self.save_figure(png)
+        self.publish([("text/plain", plain_text(figure).encode("utf-8", "replace"))]
+                     + ([("image/png", png)] if len(png) <= MAX_BINARY else []), main, file)
+
+    def save_figure(self, png):
+        """The next free figure-N.png of the workspace; None with a note when it is full."""
+        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC | posix.O_NOFOLLOW
+        for _ in range(10000):
+            self.figure += 1
+            name = "figure-%d.png" % self.figure
+            try:
+                fd = posix.open(WORKSPACE + "/" + name, flags, 0o644)
+            except FileExistsError:
+                continue
+            except OSError as e:
+                note("%s could not be saved: %s" % (name, e.strerror))
+                return None
+            try:
+                left = memoryview(png)
+                while left:
+                    left = left[posix.write(fd, left):]
+            except OSError as e:
+                note("%s could not be saved: %s" % (name, e.strerror))
+                posix.unlink(WORKSPACE + "/" + name)
+                return None
+            finally:
+                posix.close(fd)
+            return name
+        return None
+
+    def show_figures(self):
+        """What plt.show() does, and what happens at the end of each cell."""
+        plt = sys.modules.get("matplotlib.pyplot")
+        if plt is None or posix.getpid() != self.pid:
+            return
+        numbers = plt.get_fignums()
+        for i, n in enumerate(numbers):
+            if i >= MAX_FIGURES:
+                note("%d more figures are open and were not saved" % (len(numbers) - i))
+                plt.close("all")
+                break
+            figure = plt.figure(n)
+            if figure.axes or figure.texts or figure.images or figure.lines or figure.patches[1:]:
+                self.show_figure(figure)
+            else:
+                plt.close(figure)
+
+    # -- errors --
+
+    def report(self, e, name):
+        try:
+            kind, value, text, line = self.describe(e, name)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as again:
+            kind, value = name_of(type(e)), one_line(e)
+            text = "%s\n(the traceback could not be made: %s)\n" % (value, one_line(again))
+            line = 0
+        self.send(("op", "error"), ("key", self.key), ("name", kind), ("value", value),
+                  ("traceback", text), ("line", line))
+
+    def describe(self, e, name):
+        import traceback
+        self.fill_linecache()
+        t = traceback.TracebackException(type(e), e, e.__traceback__)
+        seen = set()
+
+        def own_frames_out(x):
+            if x is None or id(x) in seen:
+                return
+            seen.add(id(x))
+            x.stack[:] = [f for f in x.stack if not f.filename.startswith(OWN)]
+            own_frames_out(x.__cause__)
+            own_frames_out(x.__context__)
+            for other in getattr(x, "exceptions", None) or ():
+                own_frames_out(other)
+
+        own_frames_out(t)
+        if isinstance(e, SyntaxError) and not t.stack and e.filename == name:
+            line = e.lineno or 0
+        else:
+            line = 0
+            for f in t.stack:
+                if f.filename == name:
+                    line = f.lineno or 0
+        text = "".join(t.format())
+        kind = name_of(type(e))
+        try:
+            value = str(e)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as again:
+            value = "(its message cannot be shown: %s)" % one_line(again)
+        return kind, cut(value, MAX_VALUE), cut(text, MAX_TRACEBACK), line
+
+    def fill_linecache(self):
+        cache = sys.modules.get("linecache")
+        if cache is not None:
+            for name, source in self.sources.items():
+                if name not in cache.cache:
+                    cache.cache[name] = (len(source), None, source.splitlines(True), name)
+
+    # -- a cell --
+
+    def run(self, frame):
+        self.key = frame.get("key", b"")
+        number = int(frame.get("cell", b"0"))
+        source = frame.get("code", b"").decode("utf-8", "replace")
+        name = "cell %d" % number
+        self.sources[name] = source if source.endswith("\n") else source + "\n"
+        self.mend_streams()
+        self.fill_linecache()
+        self.hook()
+        pending, self.pending = self.pending, []
+        for reprs, main, file in pending:
+            self.publish(reprs, main, file)
+        self.guarded(source, name)
+        if posix.getpid() != self.pid:
+            posix._exit(0)
+        self.finish()
+
+    def guarded(self, source, name):
+        if _signal.getsignal(_signal.SIGINT) == _signal.SIG_IGN:
+            _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+        error = None
+        try:
+            try:
+                self.execute(source, name)
+            finally:
+                if posix.getpid() == self.pid:
+                    self.show_figures()
+        except SystemExit as e:
+            if posix.getpid() != self.pid:
+                self.flush()
+                posix._exit(e.code if isinstance(e.code, int) else 0 if e.code is None else 1)
+            if e.code not in (None, 0):
+                error = e
+        except BaseException as e:
+            error = e
+        if posix.getpid() != self.pid:
+            # A fork of the cell came to the cell's end: it ends as a program would.
+            if error is not None:
+                try:
+                    sys.stderr.write(self.describe(error, name)[2])
+                except BaseException:
+                    pass
+            self.flush()
+            posix._exit(1 if error is not None else 0)
+        _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+        self.flush()
+        if error is not None:
+            self.report(error, name)
+
+    def finish(self):
+        names, size = [], 0
+        for n in list(self.ns):
+            if type(n) is str and n not in self.initial and not n.startswith("_") \
+                    and len(n) < 100 and n.isidentifier():
+                size += len(n.encode()) + 1
+                if size > MAX_NAMES:
+                    break
+                names.append(n)
+        with self.lock:
+            self.flush()
+            key, self.key = self.key, b""
+            self.send(("op", "done"), ("key", key), ("names", " ".join(names)))
+        # The user waits no longer: what later cells want is loaded now.
+        self.prepare_more()
+
+    def hook(self):
+        if self.finder not in sys.meta_path:
+            sys.meta_path.insert(0, self.finder)
+        plt = sys.modules.get("matplotlib.pyplot")
+        if plt is not None and not getattr(plt.show, "agent", False):
+            self.patch_pyplot(plt)
+
+    def patch_pyplot(self, plt):
+        def show(*args, **kw):
+            """Shows the open figures as results and closes them."""
+            self.show_figures()
+        show.agent = True
+        plt.show = show
+
+
+class Finder:
+    """Looks at imports: IPython gets its stand-in, and pyplot's show() ours as soon as it loads."""
+
+    def __init__(self, context):
+        self.context = context
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "matplotlib.pyplot":
+            spec = sys.modules["_frozen_importlib_external"].PathFinder.find_spec(name, path)
+            if spec is not None and spec.loader is not None:
+                spec.loader = PatchLoader(spec.loader, self.context.patch_pyplot)
+            return spec
+        if name in ("IPython", "IPython.display", "IPython.core.display"):
+            return load("extras").ipython_spec(self.context, name)
+        return None
+
+
+class PatchLoader:
+    """Runs another loader, then patches the module, and leaves no trace of itself."""
+
+    def __init__(self, loader, patch):
+        self.loader, self.patch = loader, patch
+
+    def create_module(self, spec):
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module):
+        module.__spec__.loader = module.__loader__ = self.loader
+        self.loader.exec_module(module)
+        self.patch(module)
+
+
+def no_input(prompt=""):
+    """input() in the sandbox: there is nobody to ask."""
+    raise EOFError("input(%r): nobody sits at this program's keyboard; "
+                   "put the value into the code or read it from a file" % (prompt,))
+
+
+def reseed():
+    """numpy's global generator was seeded before the fork (random's reseeds itself)."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and "numpy.random" in sys.modules:
+        numpy.random.seed()
+
+
+def main(link, prepare_more):
+    """A context's life: run cells until the agent hangs up."""
+    import gc
+    context = Context(link, prepare_more)
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        stream = make_stream(fd, "<%s>" % name)
+        setattr(sys, name, stream)
+        setattr(sys, "__%s__" % name, stream)
+    sys.modules["__main__"] = context.module
+    sys.argv = [""]
+    sys.path.insert(0, "")
+    builtins.input = no_input
+    builtins.display = context.display
+    posix.register_at_fork(after_in_child=context.in_child)
+    import faulthandler
+    faulthandler.enable(ERR, all_threads=False)
+    reseed()
+    gc.enable()
+    link.send(("op", "ready"))
+    while True:
+        frame = link.receive()
+        if frame is None:
+            posix._exit(0)
+        if frame.get("op") == b"run":
+            context.run(frame)

@@ -1,0 +1,550 @@
+"""The interpreter inside the sandbox: processes and messages. What a cell does is in cell.py.
+
+    base      this program, started by agent-sandbox. Bare, quick to start, always there to answer.
+    warm      a fork of base that imports the data stack (the preload list) in the background.
+    guardian  one per context, a fork of base or warm. It parents the context, hears the agent when
+              the context must be interrupted or killed, and reports how it ended.
+    context   a fork of the guardian that runs the model's code.
+
+Base, warm and guardians never run the model's code, and a context runs none before context.so has
+locked it in (Landlock, seccomp); when that cannot be done the process ends. Start-up is paid on
+every run: only modules that are built in or cheap are imported at the top of this file, the rest
+is loaded in steps while base is idle.
+
+Messages: u32 length, then fields of u8 name length, name, u32 value length, value (little endian).
+"""
+import sys
+import posix
+import select
+import gc
+import _ctypes
+import _signal
+import _socket
+
+HERE = __file__.rpartition("/")[0]
+OUTPUT = "/output/"
+# Where a guardian and its context keep their descriptors: out of the way of what code opens.
+CONTROL, OUT, ERR, GUARD = 200, 201, 202, 203
+FD_END = 4096
+# Imports that are quicker from warm, although they are not preloaded themselves.
+BUILT_ON = {
+    "scipy": "numpy", "sklearn": "numpy", "statsmodels": "pandas", "seaborn": "matplotlib",
+    "mpl_toolkits": "matplotlib", "pylab": "matplotlib", "pyarrow": "numpy", "polars": "numpy",
+    "xarray": "pandas", "plotly": "pandas", "altair": "pandas", "networkx": "numpy",
+}
+
+
+def native(name):
+    """Calls a function of context.so: 0 or -errno. Nothing goes on without it."""
+    handle = _ctypes.dlopen(HERE + "/context.so", 2)
+    r = _ctypes.call_function(_ctypes.dlsym(handle, name), ())
+    if r != 0:
+        raise OSError(-r, "%s of context.so refused: %s" % (name, posix.strerror(-r)))
+
+
+def pack(fields):
+    body = b"".join([
+        b"%c%b%b%b" % (len(n), n, len(v).to_bytes(4, "little"), v)
+        for n, v in ((n.encode(), v if isinstance(v, bytes) else str(v).encode("utf-8", "replace"))
+                     for n, v in fields)])
+    return len(body).to_bytes(4, "little") + body
+
+
+def unpack(body):
+    fields, at = {}, 0
+    while at < len(body):
+        n = body[at]
+        name = body[at + 1:at + 1 + n].decode()
+        at += 1 + n
+        size = int.from_bytes(body[at:at + 4], "little")
+        fields[name] = body[at + 4:at + 4 + size]
+        at += 4 + size
+    return fields
+
+
+class Link:
+    """One end of a channel. Descriptors travel with the first byte of the frame they belong to."""
+
+    def __init__(self, fd):
+        self.sock = _socket.socket(fileno=fd)
+        self.fd = fd
+        self.buf = b""
+        self.fds = []
+
+    def send(self, *fields, fds=()):
+        data = pack(fields)
+        anc = []
+        if fds:
+            anc = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS,
+                    b"".join([fd.to_bytes(4, "little") for fd in fds]))]
+        n = self.sock.sendmsg([data], anc, _socket.MSG_NOSIGNAL)
+        if n < len(data):
+            self.sock.sendall(data[n:], _socket.MSG_NOSIGNAL)
+
+    def fill(self):
+        """One read. False at the end of the channel."""
+        data, anc, _, _ = self.sock.recvmsg(1 << 18, 64, _socket.MSG_CMSG_CLOEXEC)
+        for level, kind, raw in anc:
+            if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
+                for i in range(0, len(raw) - 3, 4):
+                    self.fds.append(int.from_bytes(raw[i:i + 4], "little"))
+        self.buf += data
+        return bool(data)
+
+    def take(self):
+        """The next whole frame as a dict, or None."""
+        if len(self.buf) < 4:
+            return None
+        end = 4 + int.from_bytes(self.buf[:4], "little")
+        if len(self.buf) < end:
+            return None
+        body, self.buf = self.buf[4:end], self.buf[end:]
+        return unpack(body)
+
+    def take_fds(self, n):
+        fds, self.fds = self.fds[:n], self.fds[n:]
+        return fds
+
+    def receive(self):
+        """Waits for a frame; None at the end of the channel."""
+        while True:
+            frame = self.take()
+            if frame is not None:
+                return frame
+            if not self.fill():
+                return None
+
+
+# ---- what base and warm prepare while idle ----
+
+class Shared:
+    """What forks inherit."""
+    modules = {}
+    site_done = False
+
+
+def load(name):
+    """Another file of this folder, as a module that is not in sys.modules."""
+    if name not in Shared.modules:
+        path = "%s/%s.py" % (HERE, name)
+        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
+        source = b""
+        while True:
+            part = posix.read(fd, 1 << 20)
+            if not part:
+                break
+            source += part
+        posix.close(fd)
+        module = type(sys)(name)
+        module.__file__ = path
+        module.load = load
+        exec(compile(source, path, "exec"), module.__dict__)
+        Shared.modules[name] = module
+    return Shared.modules[name]
+
+
+def load_site():
+    """What a plain python3 does at start: dist-packages, .pth files, the venv, exit and help."""
+    if not Shared.site_done:
+        Shared.site_done = True
+        import site
+        site.main()
+
+
+def load_runtime():
+    load("cell")
+
+
+def load_helpers():
+    """What the first traceback or result would otherwise pay for."""
+    import os, io, linecache, traceback, faulthandler, _ast  # noqa: F401, E401
+
+
+def load_rest():
+    load_site()
+    load_helpers()
+
+
+# ---- base and warm ----
+
+class Template:
+    def __init__(self, link, preload, is_warm):
+        self.link = link            # to the agent (base) or to base (warm)
+        self.preload = preload
+        self.is_warm = is_warm
+        self.loaded = []            # warm: names of the preload list that are done
+        self.waiting = []           # warm: requests for what is not loaded yet
+        self.warm = None            # base: link to warm
+        self.warm_done = False
+        self.warm_tries = 0
+        self.probes = {}            # base: fd -> [bytes so far, modules]
+        self.poller = select.poll()
+        self.poller.register(link.fd, select.POLLIN)
+        self.steps = []
+
+    def serve(self):
+        while True:
+            for fd, _ in self.poller.poll(0 if self.steps else None):
+                if fd == self.link.fd:
+                    if not self.link.fill():
+                        posix._exit(0)
+                    while True:
+                        frame = self.link.take()
+                        if frame is None:
+                            break
+                        self.handle(frame)
+                elif self.warm is not None and fd == self.warm.fd:
+                    self.hear_warm()
+                elif fd in self.probes:
+                    self.hear_probe(fd)
+            if self.steps:
+                self.steps.pop(0)()
+
+    def handle(self, frame):
+        op = frame.get("op")
+        if op == b"context":
+            fds = self.link.take_fds(4)
+            needs = frame.get("needs", b"").decode("ascii", "replace").split()
+            if self.is_warm:
+                self.waiting.append((needs, fds))
+                self.serve_waiting()
+            elif self.warm is not None and (self.warm_done or self.wanted(needs)):
+                self.warm.send(("op", "context"), ("needs", " ".join(needs)), fds=fds)
+                for fd in fds:
+                    posix.close(fd)
+            else:
+                self.spawn(fds)
+        elif op == b"put":
+            self.put(frame)
+        elif op == b"probe":
+            self.probe(frame.get("modules", b"").decode("ascii", "replace").split())
+
+    def wanted(self, needs):
+        """The names of the preload list that these imports wait for."""
+        roots = set()
+        for name in needs:
+            root = name.partition(".")[0]
+            roots.add(root)
+            roots.add(BUILT_ON.get(root, root))
+        return [m for m in self.preload if m.partition(".")[0] in roots]
+
+    def serve_waiting(self):
+        still = []
+        for needs, fds in self.waiting:
+            if all(m in self.loaded for m in self.wanted(needs)):
+                self.spawn(fds)
+            else:
+                still.append((needs, fds))
+        self.waiting = still
+
+    def spawn(self, fds):
+        """Forks a guardian, which forks the context."""
+        try:
+            if posix.fork() == 0:
+                guardian(fds)
+        except OSError as e:
+            # The guardian's channel is where the agent listens for this.
+            Link(posix.dup(fds[3])).send(("op", "failed"), ("text", "fork: %s" % e.strerror))
+        for fd in fds:
+            posix.close(fd)
+
+    # base only
+
+    def start_warm(self):
+        if not self.preload or self.warm_tries >= 3:
+            return
+        self.warm_tries += 1
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        gc.freeze()
+        pid = posix.fork()
+        if pid == 0:
+            try:
+                ours.close()
+                posix.close(self.link.fd)
+                run_warm(theirs.detach(), self.preload)
+            finally:
+                posix._exit(125)
+        theirs.close()
+        self.warm = Link(ours.detach())
+        self.poller.register(self.warm.fd, select.POLLIN)
+
+    def hear_warm(self):
+        if self.warm.fill():
+            while True:
+                frame = self.warm.take()
+                if frame is None:
+                    return
+                self.warm_done = True
+                self.link.send(("op", "warm"), ("modules", frame.get("modules", b"")))
+        # It died (a preloaded module crashed, or memory ran out): contexts come from base until
+        # another is up.
+        self.poller.unregister(self.warm.fd)
+        self.warm.sock.close()
+        self.warm = None
+        self.warm_done = False
+        self.steps.append(self.start_warm)
+
+    def put(self, frame):
+        name = frame.get("name", b"").decode("utf-8", "replace")
+        fds = self.link.take_fds(1)
+        error = ""
+        try:
+            if not name or "/" in name or name in (".", ".."):
+                raise OSError(22, "not a file name")
+            tmp = OUTPUT + ".put"
+            out = posix.open(tmp, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC
+                             | posix.O_NOFOLLOW, 0o600)
+            try:
+                while True:
+                    data = posix.read(fds[0], 1 << 20)
+                    if not data:
+                        break
+                    while data:
+                        data = data[posix.write(out, data):]
+                posix.fchmod(out, 0o444)
+            finally:
+                posix.close(out)
+            posix.rename(tmp, OUTPUT + name)
+        except OSError as e:
+            error = e.strerror or str(e)
+        for fd in fds:
+            posix.close(fd)
+        self.link.send(("op", "put-done"), ("name", name), ("error", error))
+
+    def probe(self, modules):
+        """Imports each in a throw-away fork, so that base stays bare and survives a crash."""
+        load_site()
+        r, w = posix.pipe2(posix.O_CLOEXEC)
+        pid = posix.fork()
+        if pid == 0:
+            try:
+                posix.close(r)
+                run_probe(w, modules)
+            finally:
+                posix._exit(0)
+        posix.close(w)
+        self.probes[r] = [b"", modules]
+        self.poller.register(r, select.POLLIN)
+
+    def hear_probe(self, fd):
+        state = self.probes[fd]
+        data = posix.read(fd, 65536)
+        state[0] += data
+        if data:
+            return
+        self.poller.unregister(fd)
+        posix.close(fd)
+        del self.probes[fd]
+        lines = state[0].decode("utf-8", "replace").splitlines()
+        if len(lines) < len(state[1]):
+            # The module after the last line took the process with it: go on behind it.
+            text = state[0] + b"-\n"
+            rest = state[1][len(lines) + 1:]
+            if rest:
+                self.probe(rest)
+                for other in self.probes.values():
+                    if other[1] is rest:
+                        other[0] = text
+                        other[1] = state[1]
+                return
+        self.link.send(("op", "probed"), ("text", "".join(
+            line + "\n" for line in lines if line != "-")))
+
+
+def run_probe(w, modules):
+    for name in modules:
+        line = "-"
+        try:
+            __import__(name)
+            version = getattr(sys.modules[name.partition(".")[0]], "__version__", "")
+            line = (name + " " + str(version)[:40].replace("\n", " ")).strip()
+        except BaseException:
+            pass
+        posix.write(w, (line + "\n").encode("utf-8", "replace"))
+
+
+def run_warm(fd, preload):
+    posix.closerange(3, fd)
+    posix.closerange(fd + 1, FD_END)
+    t = Template(Link(fd), preload, True)
+
+    def step(name):
+        def go():
+            try:
+                __import__(name)
+            except Exception:
+                pass  # not installed or broken here: a cell that imports it sees the error
+            t.loaded.append(name)
+            t.serve_waiting()
+        return go
+
+    def paths():
+        load("show").warm_paths()
+        gc.collect()
+        gc.freeze()
+        t.link.send(("op", "warm"), ("modules", " ".join(
+            m for m in preload if m in sys.modules)))
+
+    t.steps = [load_site, load_helpers] + [step(name) for name in preload] + [paths]
+    t.serve()
+
+
+def run_base(fd, preload):
+    native("template_enter")
+    gc.disable()
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)  # guardians reap themselves
+    link = Link(fd)
+    t = Template(link, preload, False)
+    link.send(("op", "ready"), ("python", "%d.%d.%d" % sys.version_info[:3]))
+    t.steps = [load_runtime, load_site, load_helpers, t.start_warm]
+    t.serve()
+
+
+# ---- guardian ----
+
+def place(fds):
+    """Moves the four descriptors to their places and closes everything else."""
+    high = [posix_dup_above(fd) for fd in fds]
+    for fd, at in zip(high, (CONTROL, OUT, ERR, GUARD)):
+        posix.dup2(fd, at, False)
+    posix.closerange(3, CONTROL)
+    posix.closerange(GUARD + 1, FD_END)
+
+
+def posix_dup_above(fd):
+    """A copy of fd above the places, so that placing one cannot close another."""
+    taken = []
+    while True:
+        new = posix.dup(fd)
+        if new > GUARD or new not in (CONTROL, OUT, ERR, GUARD):
+            break
+        taken.append(new)
+    for other in taken:
+        posix.close(other)
+    return new
+
+
+class Guardian:
+    def __init__(self, main):
+        self.main = main
+        self.ended = None       # (wait status, rusage) of the context's main process
+
+    def reap(self):
+        """True while there are children."""
+        while True:
+            try:
+                pid, status, usage = posix.wait4(-1, posix.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            if pid == self.main:
+                self.ended = (status, usage)
+
+    def children(self):
+        me = posix.getpid()
+        fd = posix.open("/proc/self/task/%d/children" % me, posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            text = b""
+            while True:
+                part = posix.read(fd, 65536)
+                if not part:
+                    return [int(p) for p in text.split()]
+                text += part
+        finally:
+            posix.close(fd)
+
+    def kill_all(self):
+        """Kills children until none is left: what they leave behind becomes our child in turn."""
+        while self.reap():
+            for pid in self.children():
+                try:
+                    posix.kill(pid, _signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            select.select([], [], [], 0.0005)
+
+
+def guardian(fds):
+    """Never returns. What goes wrong is told to the agent."""
+    link = None
+    try:
+        place(fds)
+        link = Link(GUARD)
+        guard(link)
+    except BaseException as e:
+        if link is not None:
+            link.send(("op", "failed"), ("text", "%s: %s" % (type(e).__name__, e)))
+    finally:
+        posix._exit(125)
+
+
+def guard(link):
+    native("guardian_enter")
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    me = posix.getpid()
+    main = posix.fork()
+    if main == 0:
+        try:
+            context(me)
+        finally:
+            posix._exit(125)
+    for fd in (CONTROL, OUT, ERR):
+        posix.close(fd)
+    r, w = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
+    _signal.signal(_signal.SIGCHLD, lambda *_: None)
+    _signal.set_wakeup_fd(w, warn_on_full_buffer=False)
+    g = Guardian(main)
+    poller = select.poll()
+    poller.register(GUARD, select.POLLIN)
+    poller.register(r, select.POLLIN)
+    link.send(("op", "started"), ("pid", main))
+    g.reap()
+    while g.ended is None:
+        for fd, _ in poller.poll():
+            if fd == r:
+                posix.read(r, 4096)
+                g.reap()
+                continue
+            alive = link.fill()
+            while True:
+                frame = link.take()
+                if frame is None:
+                    break
+                if frame.get("op") == b"interrupt" and g.ended is None:
+                    posix.kill(main, _signal.SIGINT)
+                elif frame.get("op") == b"kill":
+                    g.kill_all()
+            if not alive:
+                g.kill_all()
+                posix._exit(0)
+    g.kill_all()
+    status, usage = g.ended
+    link.send(("op", "died"),
+              ("exit", posix.WEXITSTATUS(status) if posix.WIFEXITED(status) else 0),
+              ("signal", posix.WTERMSIG(status) if posix.WIFSIGNALED(status) else 0),
+              ("cpu_us", int((usage.ru_utime + usage.ru_stime) * 1e6)),
+              ("peak_bytes", usage.ru_maxrss * 1024))
+    posix._exit(0)
+
+
+def context(guardian_pid):
+    posix.close(GUARD)
+    _signal.set_wakeup_fd(-1)
+    link = Link(CONTROL)
+    try:
+        posix.dup2(OUT, 1)
+        posix.dup2(ERR, 2)
+        posix.setsid()
+        cell = load("cell")
+        native("context_enter")
+        if posix.getppid() != guardian_pid:
+            posix._exit(125)
+    except BaseException as e:
+        link.send(("op", "failed"), ("text", "%s: %s" % (type(e).__name__, e)))
+        posix._exit(125)
+    cell.main(link, load_rest)
+
+
+run_base(int(sys.argv[1]), sys.argv[2:])

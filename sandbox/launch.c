@@ -1,0 +1,447 @@
+#include "sandbox/launch.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "agent/base/io.h"
+#include "agent/base/mem.h"
+#include "sandbox/driver_embed.h"
+#include "agent/base/banned.h"
+
+#define CHILD_FD_BASE 3   /* descriptors in the helper: 3, 4, ... in the order they are given */
+#define CHILD_FD_MAX 16
+#define ABOVE_CHILD_FDS 64 /* ours are moved above, so that placing one never closes another */
+#define MAX_LINKS 16
+
+struct strings {
+    char **v; /* NULL-terminated once anything is in it */
+    size_t n;
+};
+
+static void strings_add(struct strings *s, char *owned)
+{
+    s->v = xrealloc(s->v, s->n + 2, sizeof *s->v);
+    s->v[s->n++] = owned;
+    s->v[s->n] = NULL;
+}
+
+static void strings_done(struct strings *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        free(s->v[i]);
+    free(s->v);
+}
+
+/* What the child gets: number i of `fd` becomes descriptor CHILD_FD_BASE + i there. */
+struct hand_over {
+    int fd[CHILD_FD_MAX];
+    int n;
+};
+
+static void hand_over_done(struct hand_over *h)
+{
+    for (int i = 0; i < h->n; i++)
+        close(h->fd[i]);
+}
+
+/* Takes `fd` (owned) and gives the number it has in the child. */
+static int hand(struct hand_over *h, int *fd, struct err *e)
+{
+    int high = fcntl(*fd, F_DUPFD_CLOEXEC, ABOVE_CHILD_FDS);
+
+    if (high < 0)
+        return err_set(e, ERR_SYS, errno, "sandbox: duplicate a descriptor");
+    close(steal_fd(fd));
+    h->fd[h->n] = high;
+    return CHILD_FD_BASE + h->n++;
+}
+
+/* --- which programs --- */
+
+static char *search_path(const char *name)
+{
+    const char *path = getenv("PATH");
+    struct str rest = str_of(path ? path : "/usr/local/bin:/usr/bin:/bin"), dir;
+
+    for (bool more = true; more;) {
+        more = str_cut(&rest, ':', &dir);
+        if (dir.n == 0 || dir.p[0] != '/')
+            continue; /* the working directory is no place to take a sandbox from */
+        cleanup_free char *d = str_dup(dir);
+        char *p = io_join(d, name);
+        if (access(p, X_OK) == 0)
+            return p;
+        free(p);
+    }
+    return NULL;
+}
+
+static char *find_helper(const char *wanted, struct err *e)
+{
+    char self[PATH_MAX];
+
+    if (wanted) {
+        if (access(wanted, X_OK) < 0) {
+            err_set(e, ERR_SANDBOX, errno, "cannot run the sandbox helper %s", wanted);
+            return NULL;
+        }
+        return xstrdup(wanted);
+    }
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n > 0) {
+        self[n] = '\0';
+        char *slash = strrchr(self, '/');
+        *slash = '\0';
+        static const char *const places[] = { "agent-sandbox", "../libexec/agent/agent-sandbox" };
+        for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+            char *p = io_join(self, places[i]);
+            if (access(p, X_OK) == 0)
+                return p;
+            free(p);
+        }
+    }
+    char *p = search_path("agent-sandbox");
+    if (p == NULL)
+        err_set(e, ERR_SANDBOX, 0,
+                "the program agent-sandbox was found neither beside this one, nor in "
+                "../libexec/agent, nor in PATH; build it with `make` or install it with "
+                "`make install`");
+    return p;
+}
+
+char *launch_find_python(const char *wanted, struct err *e)
+{
+    struct stat st;
+    char *p = NULL;
+
+    if (wanted && strchr(wanted, '/'))
+        p = wanted[0] == '/' ? xstrdup(wanted) : realpath(wanted, NULL);
+    else if (wanted)
+        p = search_path(wanted);
+    else if (access("/usr/bin/python3", X_OK) == 0)
+        p = xstrdup("/usr/bin/python3");
+    else
+        p = search_path("python3");
+    if (p == NULL) {
+        err_set(e, ERR_CONFIG, 0,
+                "no Python interpreter: %s%s; install python3, or name one with `python = PATH`",
+                wanted ? wanted : "neither /usr/bin/python3 nor python3 in PATH",
+                wanted ? " was not found" : "");
+        return NULL;
+    }
+    /* A folder is taken for a virtual environment. */
+    if (stat(p, &st) == 0 && S_ISDIR(st.st_mode)) {
+        char *in = io_join(p, "bin/python3");
+        free(p);
+        p = in;
+    }
+    if (stat(p, &st) < 0 || !S_ISREG(st.st_mode) || access(p, X_OK) < 0) {
+        err_set(e, ERR_CONFIG, 0,
+                "the Python interpreter %s cannot be run; name another with `python = PATH`", p);
+        free(p);
+        return NULL;
+    }
+    return p;
+}
+
+/* --- what a Python outside /usr needs to be visible inside --- */
+
+static bool in_system(const char *path)
+{
+    static const char *const roots[] = { "/usr/", "/bin/", "/lib/", "/lib64/" };
+
+    for (size_t i = 0; i < ARRAY_LEN(roots); i++)
+        if (strncmp(path, roots[i], strlen(roots[i])) == 0)
+            return true;
+    return false;
+}
+
+/* PREFIX of PREFIX/bin/python3, or NULL. */
+static char *prefix_of(const char *program)
+{
+    char *p = xstrdup(program);
+
+    for (int i = 0; i < 2; i++) {
+        char *slash = strrchr(p, '/');
+        if (slash == NULL || slash == p) {
+            free(p);
+            return NULL;
+        }
+        *slash = '\0';
+    }
+    return p;
+}
+
+/* A prefix is bound only when it looks like a Python installation: ~/bin/python3 must not
+ * bring the home directory in. */
+static bool is_installation(const char *prefix)
+{
+    cleanup_free char *cfg = io_join(prefix, "pyvenv.cfg");
+    cleanup_free char *lib = io_join(prefix, "lib/python3");
+
+    if (access(cfg, F_OK) == 0 || access(lib, F_OK) == 0)
+        return true;
+    for (int minor = 8; minor < 40; minor++) {
+        cleanup_free char *p = xasprintf("%s.%d", lib, minor);
+        if (access(p, F_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void add_ro(struct strings *argv, const char *prefix)
+{
+    for (size_t i = 0; i + 1 < argv->n; i++)
+        if (strcmp(argv->v[i], "--ro") == 0 && strcmp(argv->v[i + 1], prefix) == 0)
+            return;
+    strings_add(argv, xstrdup("--ro"));
+    strings_add(argv, xstrdup(prefix));
+}
+
+/* Follows the links of `program` one by one, since each may lie in another prefix. */
+static int bind_python(struct strings *argv, const char *program, struct err *e)
+{
+    cleanup_free char *at = xstrdup(program);
+
+    for (int i = 0; i < MAX_LINKS; i++) {
+        cleanup_free char *prefix = prefix_of(at);
+        if (!in_system(at)) {
+            if (prefix == NULL || !is_installation(prefix))
+                return err_set(e, ERR_CONFIG, 0,
+                               "the Python interpreter %s does not lie in an installation "
+                               "(PREFIX/bin/python3 with PREFIX/lib/python3.N or pyvenv.cfg); "
+                               "name its real place with `python = PATH`", at);
+            add_ro(argv, prefix);
+        }
+        char link[PATH_MAX];
+        ssize_t n = readlink(at, link, sizeof link - 1);
+        if (n < 0)
+            return 0;
+        link[n] = '\0';
+        char *dir = xstrdup(at);
+        *(strrchr(dir, '/') + 1) = '\0';
+        char *next = link[0] == '/' ? xstrdup(link) : io_join(dir, link);
+        free(dir);
+        free(at);
+        at = next;
+    }
+    return err_set(e, ERR_CONFIG, ELOOP, "the Python interpreter %s", program);
+}
+
+/* --- the command line --- */
+
+static void add_limit(struct strings *argv, const char *name, int64_t value)
+{
+    if (value <= 0)
+        return;
+    strings_add(argv, xstrdup("--limit"));
+    strings_add(argv, xasprintf("%s=%lld", name, (long long)value));
+}
+
+static int add_fd(struct strings *argv, struct hand_over *h, const char *option, int *fd,
+                  struct err *e)
+{
+    int n = hand(h, fd, e);
+
+    if (n < 0)
+        return -1;
+    strings_add(argv, xstrdup(option));
+    strings_add(argv, xasprintf("%d", n));
+    return n;
+}
+
+static int add_driver(struct strings *argv, struct hand_over *h, struct err *e)
+{
+    for (size_t i = 0; i < driver_files_n; i++) {
+        const struct driver_file *f = &driver_files[i];
+        cleanup_fd int fd = memfd_create(f->name, MFD_CLOEXEC);
+        if (fd < 0)
+            return err_set(e, ERR_SANDBOX, errno, "sandbox: memfd_create for the interpreter");
+        if (io_write_all(fd, f->data, (size_t)(f->end - f->data), e) < 0)
+            return err_wrap(e, "sandbox: %s", f->name);
+        if (lseek(fd, 0, SEEK_SET) < 0)
+            return err_set(e, ERR_SANDBOX, errno, "sandbox: %s", f->name);
+        int n = hand(h, &fd, e);
+        if (n < 0)
+            return -1;
+        strings_add(argv, xstrdup("--file-fd"));
+        strings_add(argv, xasprintf("%d:/run/sandbox/%s", n, f->name));
+    }
+    return 0;
+}
+
+static int add_files(struct strings *argv, const struct sandbox_spec *spec, struct err *e)
+{
+    for (size_t i = 0; i < spec->n_files; i++) {
+        /* The helper splits at the last colon; a name with one would be cut wrongly. */
+        if (strchr(spec->files[i].name, ':') || strchr(spec->files[i].name, '/'))
+            return err_set(e, ERR_USAGE, 0,
+                           "attachment %s: the name `%s' cannot be used in the sandbox (it has a "
+                           "colon or a slash); give it another", spec->files[i].path,
+                           spec->files[i].name);
+        strings_add(argv, xstrdup("--data"));
+        strings_add(argv, xasprintf("%s:%s", spec->files[i].path, spec->files[i].name));
+    }
+    return 0;
+}
+
+static void add_preload(struct strings *argv, const char *preload)
+{
+    struct str rest = str_of(preload), word;
+
+    for (bool more = true; more;) {
+        more = str_cut(&rest, ' ', &word);
+        if (word.n)
+            strings_add(argv, str_dup(word));
+    }
+}
+
+/* --- the process --- */
+
+static int spawn(const char *program, struct strings *argv, struct hand_over *h, int log,
+                 pid_t *ret, struct err *e)
+{
+    posix_spawn_file_actions_t fa;
+    posix_spawnattr_t at;
+    sigset_t none, all;
+    static char *no_environment[] = { NULL };
+
+    posix_spawn_file_actions_init(&fa);
+    posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_adddup2(&fa, log, 2);
+    for (int i = 0; i < h->n; i++)
+        posix_spawn_file_actions_adddup2(&fa, h->fd[i], CHILD_FD_BASE + i);
+    /* A group of its own: Ctrl-C at the terminal is for the agent, which ends the sandbox. The
+     * mask is cleared, since the agent blocks the signals that it reads from a descriptor. */
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_init(&at);
+    posix_spawnattr_setflags(&at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                      POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setpgroup(&at, 0);
+    posix_spawnattr_setsigmask(&at, &none);
+    posix_spawnattr_setsigdefault(&at, &all);
+    int r = posix_spawn(ret, program, &fa, &at, argv->v, no_environment);
+    posix_spawnattr_destroy(&at);
+    posix_spawn_file_actions_destroy(&fa);
+    if (r != 0)
+        return err_set(e, ERR_SANDBOX, r, "start %s", program);
+    return 0;
+}
+
+static int make_pair(int *ours, int *theirs, struct err *e)
+{
+    int sv[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "sandbox: socketpair");
+    *ours = sv[0];
+    *theirs = sv[1];
+    io_set_nonblock(sv[0], true);
+    return 0;
+}
+
+static int make_pipe(int *ours, int *theirs, bool we_read, struct err *e)
+{
+    int p[2];
+
+    if (pipe2(p, O_CLOEXEC) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "sandbox: pipe");
+    *ours = we_read ? p[0] : p[1];
+    *theirs = we_read ? p[1] : p[0];
+    io_set_nonblock(*ours, true);
+    return 0;
+}
+
+static int build(const struct sandbox_spec *spec, const char *python, struct strings *argv,
+                 struct hand_over *hand_in, struct helper *h, struct err *e)
+{
+    cleanup_fd int control = -1, status = -1, workspace = -1, lifeline = -1;
+
+    if (make_pair(&h->control, &control, e) < 0 || make_pair(&h->workspace, &workspace, e) < 0 ||
+        make_pipe(&h->status, &status, true, e) < 0 ||
+        make_pipe(&h->lifeline, &lifeline, false, e) < 0)
+        return -1;
+    strings_add(argv, xstrdup("agent-sandbox"));
+    strings_add(argv, xstrdup("--template"));
+    if (bind_python(argv, python, e) < 0 || add_files(argv, spec, e) < 0)
+        return -1;
+    add_limit(argv, "memory", spec->memory_bytes);
+    add_limit(argv, "workspace", spec->workspace_bytes);
+    add_limit(argv, "file", spec->file_bytes);
+    add_limit(argv, "processes", spec->max_processes);
+    add_limit(argv, "open-files", spec->max_open_files);
+    add_limit(argv, "cpu", spec->cpu_seconds);
+    int number = add_fd(argv, hand_in, "--pass-fd", &control, e);
+    if (number < 0 || add_fd(argv, hand_in, "--status-fd", &status, e) < 0 ||
+        add_fd(argv, hand_in, "--workspace-fd", &workspace, e) < 0 ||
+        add_fd(argv, hand_in, "--lifeline-fd", &lifeline, e) < 0 ||
+        add_driver(argv, hand_in, e) < 0)
+        return -1;
+    strings_add(argv, xstrdup("--"));
+    strings_add(argv, xstrdup(python));
+    static const char *const flags[] = { "-I", "-S", "-B", "/run/sandbox/driver.py" };
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+        strings_add(argv, xstrdup(flags[i]));
+    strings_add(argv, xasprintf("%d", number));
+    add_preload(argv, spec->preload);
+    return 0;
+}
+
+int launch_helper(const struct sandbox_spec *spec, const char *python, struct helper *ret,
+                  struct err *e)
+{
+    struct helper h = HELPER_INIT;
+    struct strings argv = { NULL, 0 };
+    struct hand_over hand_in = { .n = 0 };
+    cleanup_free char *program = find_helper(spec->helper, e);
+    cleanup_fd int log = -1;
+    int r = -1;
+
+    if (program == NULL)
+        return -1;
+    if (make_pipe(&h.log, &log, true, e) == 0 &&
+        build(spec, python, &argv, &hand_in, &h, e) == 0 &&
+        spawn(program, &argv, &hand_in, log, &h.pid, e) == 0) {
+        h.pidfd = (int)syscall(SYS_pidfd_open, h.pid, 0);
+        r = h.pidfd < 0 ? err_set(e, ERR_SANDBOX, errno, "sandbox: pidfd_open") : 0;
+    }
+    hand_over_done(&hand_in);
+    strings_done(&argv);
+    if (r < 0) {
+        launch_end(&h, 0);
+        return -1;
+    }
+    *ret = h;
+    return 0;
+}
+
+void launch_end(struct helper *h, int ms)
+{
+    int *fds[] = { &h->lifeline, &h->control, &h->status, &h->log, &h->workspace };
+
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        if (*fds[i] >= 0)
+            close(steal_fd(fds[i]));
+    if (h->pid > 0) {
+        struct pollfd p = { h->pidfd, POLLIN, 0 };
+        if (h->pidfd < 0 || poll(&p, 1, ms) <= 0)
+            kill(h->pid, SIGKILL);
+        while (waitpid(h->pid, NULL, 0) < 0 && errno == EINTR)
+            continue;
+        h->pid = -1;
+    }
+    if (h->pidfd >= 0)
+        close(steal_fd(&h->pidfd));
+}

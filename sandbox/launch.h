@@ -1,0 +1,29 @@
+/* Starting agent-sandbox with the interpreter in it, as a child of its own with an empty
+ * environment. Part of run.c's side of the sandbox; nothing here waits. */
+#ifndef SANDBOX_LAUNCH_H
+#define SANDBOX_LAUNCH_H
+
+#include <sys/types.h>
+#include "sandbox/sandbox.h"
+
+/* Our ends of the helper's channels; -1 when closed. All are O_CLOEXEC and non-blocking. */
+struct helper {
+    pid_t pid;
+    int pidfd;
+    int control;   /* frames with the interpreter's base process */
+    int status;    /* JSON lines of the helper */
+    int log;       /* stderr of the helper and of the template */
+    int workspace; /* brings the descriptor of /workspace */
+    int lifeline;  /* closing it ends everything inside */
+};
+#define HELPER_INIT { -1, -1, -1, -1, -1, -1, -1 }
+
+/* The interpreter to use: absolute, not resolved through links (a venv is known by its link).
+ * NULL with ERR_CONFIG when there is none or it cannot be run. Caller frees. */
+char *launch_find_python(const char *wanted, struct err *e);
+int launch_helper(const struct sandbox_spec *spec, const char *python, struct helper *ret,
+                  struct err *e);
+/* Ends it: closes the lifeline, waits up to `ms`, then kills; reaps. Closes all descriptors. */
+void launch_end(struct helper *h, int ms);
+
+#endif

@@ -1,0 +1,495 @@
+/* Running a cell in a context, and making the context when there is none.
+ *
+ * Theory of operation. Four channels, read in one poll loop. What the cell prints comes through two pipes; what
+ * the driver says comes through `control`, in the same process as hostile code, so it is believed
+ * only where a lie harms nobody but the cell itself: it must carry the cell's key, and all of it is
+ * bounded. How the process ended comes from the guardian and from the helper, which are ours.
+ *
+ * Order: the driver flushes before it sends a result and then waits for `ack`. When a result arrives,
+ * everything printed before it is therefore in the pipes already, and they are emptied first.
+ *
+ * Time-out: SIGINT at the limit, SIGKILL to the whole context GRACE_MS later. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "agent/base/io.h"
+#include "agent/base/limits.h"
+#include "agent/base/mem.h"
+#include "agent/base/utf8.h"
+#include "sandbox/collect.h"
+#include "sandbox/needs.h"
+#include "sandbox/session.h"
+#include "agent/base/banned.h"
+
+#define GRACE_MS 1500      /* from the interrupt to the kill: enough for `finally` and a traceback */
+#define KILL_MS 10000      /* a context that does not die in this time takes the sandbox with it */
+#define OPEN_MS 60000      /* a new context may wait for the data stack's import, on a cold disk */
+#define LAST_WORDS_MS 300  /* between a death by SIGKILL and the helper's word on memory */
+#define TICK_MS 100        /* the sink's tick */
+#define READ_CHUNK (64 * KIB)
+#define READ_AT_ONCE (1 * MIB) /* then look at the clock again */
+#define PIPE_BYTES (1 * MIB)
+#define MAX_WRITTEN (16ll * MAX_STREAM_BYTES) /* of one stream in one cell: beyond it is a flood */
+#define MAX_OUT_QUEUE (4 * MIB)               /* the code, and acks to a context that reads none */
+#define MAX_NAMES_BYTES (8 * KIB)
+
+struct run {
+    struct collect got;
+    const struct sandbox_sink *sink;
+    char key[33];       /* hex; empty while no cell runs */
+    bool done, has_error, interrupted, broken;
+    bool died;
+    bool killed;        /* by us; `cause` says why */
+    enum sandbox_status cause;
+    int64_t kill_at;    /* when the death must have come */
+    struct buf failed;  /* why the context could not be made */
+};
+
+static struct context *context_find(struct sandbox *s, const char *name)
+{
+    for (size_t i = 0; i < s->n_contexts; i++)
+        if (strcmp(s->contexts[i].name, name) == 0)
+            return &s->contexts[i];
+    s->contexts = xrealloc(s->contexts, s->n_contexts + 1, sizeof *s->contexts);
+    struct context *c = &s->contexts[s->n_contexts++];
+    *c = (struct context){ .name = xstrdup(name), .control = -1, .out = -1, .err = -1, .guard = -1,
+                           .in = BUF_MAX(MAX_FRAME_BYTES + READ_AT_ONCE),
+                           .guard_in = BUF_MAX(READ_AT_ONCE + 4096),
+                           .out_queue = BUF_MAX(MAX_OUT_QUEUE) };
+    return c;
+}
+
+/* --- what the cell prints --- */
+
+/* Takes up to `max` bytes that are there now. Closes the pipe at its end. */
+static void read_stream(struct run *r, int *fd, bool is_stderr, size_t max)
+{
+    char tmp[READ_CHUNK];
+
+    while (*fd >= 0 && max > 0) {
+        ssize_t n = read(*fd, tmp, max < sizeof tmp ? max : sizeof tmp);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return;
+        if (n == 0) {
+            close(steal_fd(fd));
+            return;
+        }
+        struct str bytes = { tmp, (size_t)n };
+        collect_text(&r->got, is_stderr, bytes);
+        if (r->sink && r->sink->output)
+            r->sink->output(r->sink->arg, is_stderr, bytes);
+        max -= (size_t)n;
+    }
+}
+
+/* What was in the pipes at this moment, and no more: a background child may write for ever. */
+static void drain(struct run *r, struct context *c)
+{
+    int n;
+
+    if (c->out >= 0 && ioctl(c->out, FIONREAD, &n) == 0 && n > 0)
+        read_stream(r, &c->out, false, (size_t)n);
+    if (c->err >= 0 && ioctl(c->err, FIONREAD, &n) == 0 && n > 0)
+        read_stream(r, &c->err, true, (size_t)n);
+}
+
+/* --- what the context says --- */
+
+static void flush_queue(struct run *r, struct context *c)
+{
+    while (c->control >= 0 && c->out_queue.n) {
+        ssize_t n = send(c->control, c->out_queue.p, c->out_queue.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno != EAGAIN)
+            r->broken = true;
+        if (n < 0)
+            return;
+        buf_drop_front(&c->out_queue, (size_t)n);
+    }
+}
+
+static void send_ack(struct run *r, struct context *c, struct str seq)
+{
+    if (seq.n > 20)
+        seq.n = 20;
+    size_t at = frame_begin(&c->out_queue, "ack");
+    frame_put(&c->out_queue, "seq", seq);
+    frame_end(&c->out_queue, at);
+    if (c->out_queue.over)
+        r->broken = true;
+    else
+        flush_queue(r, c);
+}
+
+/* Names as the driver lists them: anything else in the field makes it no list. */
+static void keep_names(struct context *c, struct str names)
+{
+    if (names.n > MAX_NAMES_BYTES || !utf8_valid(names))
+        return;
+    for (size_t i = 0; i < names.n; i++)
+        if ((unsigned char)names.p[i] < ' ')
+            return;
+    free(c->names);
+    c->names = str_dup(names);
+}
+
+static void hear_cell(struct run *r, struct context *c, const struct frame *f)
+{
+    if (!c->ready) { /* nothing of the model's has run in it yet */
+        if (frame_is(f, "ready"))
+            c->ready = true;
+        else
+            buf_putstr(&r->failed, frame_get(f, "text"));
+        return;
+    }
+    if (r->done || r->key[0] == '\0' || !str_is(frame_get(f, "key"), r->key)) {
+        r->got.r.forged++;
+        return;
+    }
+    drain(r, c);
+    if (frame_is(f, "result")) {
+        collect_result(&r->got, f);
+        send_ack(r, c, frame_get(f, "seq"));
+    } else if (frame_is(f, "error")) {
+        r->has_error = true;
+        collect_error(&r->got, f);
+    } else if (frame_is(f, "done")) {
+        r->done = true;
+        keep_names(c, frame_get(f, "names"));
+    } else {
+        r->got.r.forged++;
+    }
+}
+
+static void hear_guardian(struct run *r, const struct frame *f)
+{
+    if (frame_is(f, "died")) {
+        r->died = true;
+        r->got.r.exit_code = (int)frame_num(f, "exit", 0) & 255;
+        r->got.r.signal = (int)frame_num(f, "signal", 0) & 127;
+        r->got.r.cpu_us = frame_num(f, "cpu_us", 0);
+        r->got.r.peak_bytes = frame_num(f, "peak_bytes", 0);
+    } else if (frame_is(f, "failed")) {
+        buf_putstr(&r->failed, frame_get(f, "text"));
+    }
+}
+
+/* Reads one channel and hands its frames on. Closes it at its end. -1: it cannot be trusted. */
+static int hear_channel(struct run *r, struct context *c, int *fd, struct buf *in)
+{
+    struct str body;
+    struct frame f;
+    size_t used, at = 0;
+    int k;
+
+    if (*fd < 0)
+        return 0;
+    int more = session_read(*fd, in, READ_AT_ONCE);
+    while ((k = frame_next(str_from(buf_str(in), at), MAX_FRAME_BYTES, &body, &used)) > 0) {
+        if (frame_parse(body, &f) < 0)
+            return -1;
+        if (fd == &c->guard)
+            hear_guardian(r, &f);
+        else
+            hear_cell(r, c, &f);
+        at += used;
+    }
+    buf_drop_front(in, at);
+    if (k < 0 || in->over)
+        return -1;
+    if (more == 0)
+        close(steal_fd(fd));
+    return 0;
+}
+
+/* --- the loop's one step --- */
+
+static int step(struct sandbox *s, struct context *c, struct run *r, const struct stop *stop,
+                int64_t ms, struct err *e)
+{
+    short control = (short)(POLLIN | (c->out_queue.n ? POLLOUT : 0));
+    struct pollfd p[] = {
+        { c->control, control, 0 },       { c->out, POLLIN, 0 },
+        { c->err, POLLIN, 0 },            { c->guard, POLLIN, 0 },
+        { s->h.control, POLLIN, 0 },      { s->h.status, POLLIN, 0 },
+        { s->h.log, POLLIN, 0 },          { s->h.pidfd, POLLIN, 0 },
+        { stop->cancel_fd, POLLIN, 0 },
+    };
+
+    bool ticks = r->sink && r->sink->tick;
+    if (ticks && ms > TICK_MS)
+        ms = TICK_MS;
+    if (poll(p, ARRAY_LEN(p), stop_poll_ms(stop, ms < 0 ? 0 : ms)) < 0 && errno != EINTR)
+        return err_set(e, ERR_INTERNAL, errno, "poll");
+    if (ticks)
+        r->sink->tick(r->sink->arg);
+    if (stop_check(stop, e) < 0)
+        return -1;
+    if (p[0].revents & POLLOUT)
+        flush_queue(r, c);
+    if (p[0].revents & ~POLLOUT && hear_channel(r, c, &c->control, &c->in) < 0) {
+        r->got.r.forged++;
+        r->broken = true;
+    }
+    if (p[1].revents)
+        read_stream(r, &c->out, false, READ_AT_ONCE);
+    if (p[2].revents)
+        read_stream(r, &c->err, true, READ_AT_ONCE);
+    if (p[3].revents && hear_channel(r, c, &c->guard, &c->guard_in) < 0)
+        session_lose(s, "a context's guardian sent a message that is none");
+    if (p[4].revents || p[5].revents || p[6].revents || p[7].revents)
+        session_hear(s, NULL, NULL);
+    return 0;
+}
+
+static void tell_guardian(struct context *c, const char *op)
+{
+    cleanup_buf struct buf b = BUF_MAX(256);
+
+    size_t at = frame_begin(&b, op);
+    frame_end(&b, at);
+    if (c->guard >= 0 && send(c->guard, b.p, b.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        close(steal_fd(&c->guard)); /* it then kills by itself, or is gone */
+}
+
+/* --- a new context --- */
+
+static int open_channels(struct context *c, int theirs[4], struct err *e)
+{
+    int sv[2];
+    int *ours[] = { &c->control, &c->out, &c->err, &c->guard };
+
+    for (int i = 0; i < 4; i++) {
+        bool is_pipe = i == 1 || i == 2;
+        if ((is_pipe ? pipe2(sv, O_CLOEXEC)
+                     : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv)) < 0)
+            return err_set(e, ERR_SANDBOX, errno, "sandbox: channels of a context");
+        *ours[i] = sv[0];
+        theirs[i] = sv[1];
+        io_set_nonblock(sv[0], true);
+        if (is_pipe) /* the kernel may refuse: a small pipe is slower, not wrong */
+            (void)fcntl(sv[0], F_SETPIPE_SZ, PIPE_BYTES);
+    }
+    return 0;
+}
+
+static int request_context(struct sandbox *s, struct context *c, struct str code,
+                           const struct stop *stop, struct err *e)
+{
+    cleanup_fd int t0 = -1, t1 = -1, t2 = -1, t3 = -1;
+    cleanup_buf struct buf frame = BUF_MAX(16 * KIB), needs = BUF_MAX(4 * KIB);
+    int theirs[4] = { -1, -1, -1, -1 };
+
+    int r = open_channels(c, theirs, e);
+    t0 = theirs[0], t1 = theirs[1], t2 = theirs[2], t3 = theirs[3];
+    if (r < 0)
+        return -1;
+    needs_of(code, &needs);
+    size_t at = frame_begin(&frame, "context");
+    frame_put(&frame, "name", utf8_head(str_of(c->name), 200));
+    frame_put(&frame, "needs", buf_str(&needs));
+    frame_end(&frame, at);
+    return session_send(s, &frame, theirs, 4, stop, e);
+}
+
+static int failed_open(struct sandbox *s, struct run *r, struct err *e)
+{
+    cleanup_buf struct buf b = BUF_MAX(4 * KIB);
+
+    if (session_alive(s, e) < 0)
+        return -1;
+    utf8_clean_line(&b, utf8_head(buf_str(&r->failed), 400));
+    return err_set(e, ERR_SANDBOX, 0, "a context for the code could not be made: %s",
+                   b.n ? buf_cstr(&b) : "its process ended at once");
+}
+
+static int context_open(struct sandbox *s, struct context *c, struct run *r, struct str code,
+                        const struct stop *stop, struct err *e)
+{
+    struct stop bound = stop_within(stop, OPEN_MS);
+    struct err own = ERR_INIT;
+
+    context_close(c);
+    if (request_context(s, c, code, &bound, e) < 0)
+        goto fail;
+    while (!c->ready) {
+        if (step(s, c, r, &bound, OPEN_MS, e) < 0) {
+            if (e->code == ERR_DEADLINE && stop_check(stop, &own) == 0)
+                err_set(e, ERR_SANDBOX, 0, "no context for the code came within %d s",
+                        OPEN_MS / 1000);
+            goto fail;
+        }
+        if (!c->ready && (s->lost || r->failed.n || r->died || r->broken || c->control < 0)) {
+            failed_open(s, r, e);
+            goto fail;
+        }
+    }
+    return 0;
+fail:
+    context_close(c);
+    return -1;
+}
+
+/* --- the cell --- */
+
+static int send_code(struct context *c, struct run *r, const struct sandbox_cell *cell,
+                     struct err *e)
+{
+    unsigned char raw[16];
+
+    if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw)
+        return err_set(e, ERR_INTERNAL, errno, "getrandom");
+    for (size_t i = 0; i < sizeof raw; i++)
+        snprintf(r->key + 2 * i, 3, "%02x", raw[i]);
+    buf_clear(&c->out_queue); /* acks that nobody took */
+    size_t at = frame_begin(&c->out_queue, "run");
+    frame_put_num(&c->out_queue, "cell", cell->number);
+    frame_put(&c->out_queue, "key", str_of(r->key));
+    frame_put(&c->out_queue, "code", cell->code);
+    frame_end(&c->out_queue, at);
+    if (c->out_queue.over) {
+        buf_clear(&c->out_queue);
+        return err_set(e, ERR_LIMIT, 0, "the code is too large for the sandbox");
+    }
+    flush_queue(r, c);
+    return 0;
+}
+
+static void kill_context(struct context *c, struct run *r, enum sandbox_status cause)
+{
+    if (r->killed)
+        return;
+    r->killed = true;
+    r->cause = cause;
+    r->kill_at = now_ms() + KILL_MS;
+    tell_guardian(c, "kill");
+}
+
+/* Until it is done or dead. */
+static int watch(struct sandbox *s, struct context *c, struct run *r, int64_t limit,
+                 const struct stop *stop, struct err *e)
+{
+    while (!r->done && !r->died && !s->lost && c->guard >= 0) {
+        int64_t now = now_ms(), next = limit + (r->interrupted ? GRACE_MS : 0);
+        if (r->killed)
+            next = r->kill_at;
+        if (now >= next) {
+            if (r->killed) {
+                session_lose(s, "a context could not be killed");
+                break;
+            }
+            if (r->interrupted) {
+                kill_context(c, r, SANDBOX_KILLED_TIME);
+            } else {
+                r->interrupted = true;
+                tell_guardian(c, "interrupt");
+            }
+            continue;
+        }
+        if (step(s, c, r, stop, next - now, e) < 0)
+            return -1;
+        if (r->got.r.stdout_bytes > MAX_WRITTEN || r->got.r.stderr_bytes > MAX_WRITTEN)
+            kill_context(c, r, SANDBOX_OUTPUT);
+        /* Without the channel no word of the cell can come any more. It may be about to end. */
+        if ((r->broken || c->control < 0) && !r->killed) {
+            if (c->control >= 0)
+                close(steal_fd(&c->control));
+            struct stop soon = stop_within(stop, LAST_WORDS_MS);
+            while (!r->died && c->guard >= 0 && !s->lost)
+                if (step(s, c, r, &soon, LAST_WORDS_MS, e) < 0)
+                    break;
+            if (stop_check(stop, e) < 0)
+                return -1;
+            kill_context(c, r, SANDBOX_DIED);
+        }
+    }
+    return 0;
+}
+
+/* A death by SIGKILL that nobody here sent: the helper knows whether memory was the reason. */
+static bool was_memory(struct sandbox *s, struct context *c, struct run *r, int64_t kills_before,
+                       const struct stop *stop)
+{
+    struct err ignored = ERR_INIT;
+    struct stop soon = stop_within(stop, LAST_WORDS_MS);
+
+    if (r->got.r.signal != 9 && !s->lost)
+        return false;
+    while (s->oom_kills <= kills_before)
+        if (step(s, c, r, &soon, LAST_WORDS_MS, &ignored) < 0 || s->lost)
+            break;
+    return s->oom_kills > kills_before;
+}
+
+static void bury(struct sandbox *s, struct context *c, struct run *r, int64_t kills_before,
+                 const struct stop *stop)
+{
+    struct sandbox_result *res = &r->got.r;
+
+    if (r->died && r->killed && r->cause != SANDBOX_DIED)
+        res->status = r->cause;
+    else if (was_memory(s, c, r, kills_before, stop))
+        res->status = SANDBOX_MEMORY;
+    else
+        res->status = SANDBOX_DIED;
+    if (!r->died) /* the guardian or the whole sandbox went with it */
+        res->signal = 9;
+    drain(r, c);
+    context_close(c);
+    res->lost_names = c->names ? steal_ptr(&c->names) : xstrdup("");
+}
+
+static void give(struct run *r, struct sandbox_result *ret)
+{
+    *ret = r->got.r;
+    r->got.r = (struct sandbox_result){ .status = SANDBOX_OK };
+}
+
+int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct stop *stop,
+                const struct sandbox_sink *sink, struct sandbox_result *ret, struct err *e)
+{
+    struct run r = { .sink = sink, .failed = BUF_MAX(4 * KIB) };
+    struct sandbox_result *res = &r.got.r;
+    cleanup_free char *lost = NULL;
+    int result = -1;
+
+    if (sandbox_revive(s, stop, e) < 0 || sandbox_wait_ready(s, stop, e) < 0)
+        return -1;
+    struct context *c = context_find(s, cell->context);
+    if (c->control < 0) {
+        lost = c->names ? steal_ptr(&c->names) : NULL; /* gone with a lost sandbox, not yet told */
+        if (context_open(s, c, &r, cell->code, stop, e) < 0)
+            goto out;
+    }
+    int64_t kills = s->oom_kills, start = now_us();
+    if (send_code(c, &r, cell, e) < 0)
+        goto out;
+    if (watch(s, c, &r, start / 1000 + cell->timeout_ms, stop, e) < 0) {
+        context_close(c); /* the stop came: what runs there is killed */
+        goto out;
+    }
+    if (r.done) {
+        drain(&r, c);
+        res->status = r.interrupted ? SANDBOX_TIMEOUT : r.has_error ? SANDBOX_ERROR : SANDBOX_OK;
+        res->lost_names = steal_ptr(&lost);
+    } else {
+        bury(s, c, &r, kills, stop);
+    }
+    res->duration_us = now_us() - start;
+    give(&r, ret);
+    result = 0;
+out:
+    sandbox_result_done(&r.got.r);
+    buf_free(&r.failed);
+    return result;
+}

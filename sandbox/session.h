@@ -1,0 +1,50 @@
+/* What run.c and runcell.c share: one running sandbox as the agent holds it. */
+#ifndef SANDBOX_SESSION_H
+#define SANDBOX_SESSION_H
+
+#include "sandbox/frame.h"
+#include "sandbox/launch.h"
+
+/* One context. Its four channels go to two processes: control, out and err to the context, where
+ * hostile code has them; guard to the guardian, which is ours. */
+struct context {
+    char *name;
+    int control, out, err, guard; /* -1 = it does not live */
+    struct buf in, guard_in, out_queue;
+    bool ready;
+    char *names; /* the names it said it holds, after its last cell */
+};
+
+struct sandbox {
+    struct sandbox_spec spec; /* owned copies, for starting anew */
+    char *python;
+    struct helper h;
+    struct buf control_in, status_in, log, weaker;
+    int workspace_fd; /* its number stays the same over a restart */
+    bool started, ready, lost;
+    int restarts;
+    char version[32], limits[16];
+    int64_t oom_kills;
+    struct err why; /* why it was lost */
+    struct context *contexts;
+    size_t n_contexts;
+};
+
+/* Takes in what the helper and the base process said, without waiting. A frame other than `ready` and
+ * `warm` is given to `fn` (may be NULL). Sets s->lost when the helper has ended. */
+typedef void session_frame(void *arg, const struct frame *f);
+void session_hear(struct sandbox *s, session_frame *fn, void *arg);
+/* Declares it lost, with the reason; the first reason stays. */
+void session_lose(struct sandbox *s, const char *why);
+/* Closes the channels: the guardian then kills all that the context left. Keeps `names`. */
+void context_close(struct context *c);
+/* -1 with the reason when the sandbox is lost. */
+int session_alive(const struct sandbox *s, struct err *e);
+/* Sends a frame with descriptors to the base process. */
+int session_send(struct sandbox *s, const struct buf *frame, const int *fds, size_t n_fds,
+                 const struct stop *stop, struct err *e);
+/* Reads what is there, at most `max` bytes, without waiting. 1 = more may come, 0 = the other end has
+ * closed. */
+int session_read(int fd, struct buf *out, size_t max);
+
+#endif

@@ -1,0 +1,172 @@
+/* Runs cells of Python in the real sandbox and prints what came out, as lines that a test compares.
+ *
+ * usage: cell [--timeout MS] [--data FILE:NAME] [--python P] [--preload "a b"] [--memory BYTES] [--times] FILE
+ * FILE holds the cells, with a line `%%%%` between two. A line `%%%% NAME` runs the next in the context NAME.
+ *
+ * Of each cell: `[N status ...]`, then one line for each line of text, with what it is in front. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agent/base/io.h"
+#include "agent/base/mem.h"
+#include "agent/base/utf8.h"
+#include "sandbox/sandbox.h"
+#include "agent/base/banned.h"
+
+#define SHOWN_BYTES 4000
+
+static void show(const char *what, const char *p, size_t n)
+{
+    cleanup_buf struct buf b = BUF_MAX(1 << 20);
+    struct str rest, line;
+    size_t cut = n > SHOWN_BYTES ? n - SHOWN_BYTES : 0;
+
+    utf8_clean(&b, (struct str){ p, n - cut });
+    rest = buf_str(&b);
+    for (bool more = true; more;) {
+        more = str_cut(&rest, '\n', &line);
+        if (line.n || more)
+            printf("%s: %.*s%s\n", what, (int)line.n, line.p, more ? "" : "\\");
+    }
+    if (cut)
+        printf("%s: (and %zu bytes)\n", what, cut);
+}
+
+static void show_result(const struct sandbox_item *it)
+{
+    printf("result%s%s%s\n", it->is_main ? " main" : "", it->file ? " " : "",
+           it->file ? it->file : "");
+    for (size_t i = 0; i < it->n_reprs; i++) {
+        const struct sandbox_repr *r = &it->reprs[i];
+        if (strncmp(r->mime, "image/p", 7) == 0 || strcmp(r->mime, "image/jpeg") == 0)
+            printf("%s: %s\n", r->mime, r->n > 8 && memcmp(r->data + 1, "PNG", 3) == 0
+                                            ? "a PNG" : "bytes");
+        else
+            show(r->mime, r->data, r->n);
+    }
+}
+
+static void show_cell(int n, const struct sandbox_result *r)
+{
+    static const char *const kinds[] = { "out", "err" };
+
+    printf("[%d %s", n, sandbox_status_word(r->status));
+    if (r->status == SANDBOX_DIED)
+        printf(" exit=%d signal=%d", r->exit_code, r->signal);
+    if (r->dropped_results)
+        printf(" dropped=%lld", (long long)r->dropped_results);
+    if (r->forged)
+        printf(" forged");
+    printf("]\n");
+    for (size_t i = 0; i < r->n_items; i++) {
+        const struct sandbox_item *it = &r->items[i];
+        if (it->kind == ITEM_RESULT)
+            show_result(it);
+        else
+            show(kinds[it->kind == ITEM_STDERR], it->text, it->n);
+    }
+    if (r->error_name) {
+        show("error", r->error_name, strlen(r->error_name));
+        show("value", r->error_value, strlen(r->error_value));
+        printf("line: %d\n", r->error_line);
+        show("tb", r->traceback, strlen(r->traceback));
+    }
+    if (r->lost_names && r->lost_names[0])
+        show("lost", r->lost_names, strlen(r->lost_names));
+    fflush(stdout);
+}
+
+static int fail(const struct err *e)
+{
+    printf("failed: %s\n", e->msg);
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = ERR_INIT;
+    struct stop never = STOP_NEVER;
+    struct sandbox_file files[16];
+    struct sandbox_spec spec = { .helper = getenv("AGENT_SANDBOX"), .files = files };
+    cleanup_buf struct buf text = BUF_MAX(1 << 24);
+    const char *path = NULL;
+    long timeout = 20000;
+    bool times = false;
+
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (strcmp(argv[i], "--times") == 0) {
+            times = true;
+            continue;
+        }
+        if (argv[i][0] != '-') {
+            path = argv[i];
+            continue;
+        }
+        if (strcmp(argv[i], "--timeout") == 0) {
+            timeout = strtol(value, NULL, 10);
+        } else if (strcmp(argv[i], "--python") == 0) {
+            spec.python = value;
+        } else if (strcmp(argv[i], "--preload") == 0) {
+            spec.preload = value;
+        } else if (strcmp(argv[i], "--memory") == 0) {
+            spec.memory_bytes = strtoll(value, NULL, 10);
+        } else if (strcmp(argv[i], "--data") == 0 && spec.n_files < 16) {
+            char *colon = strchr(argv[i + 1], ':');
+            if (colon == NULL)
+                return 2;
+            *colon = '\0';
+            files[spec.n_files++] = (struct sandbox_file){ value, colon + 1 };
+        } else {
+            fprintf(stderr, "cell: unknown option %s\n", argv[i]);
+            return 2;
+        }
+        i++;
+    }
+    if (path == NULL || io_read_file(path, &text, &e) < 0)
+        return 2;
+    int64_t t0 = now_us();
+    struct sandbox *s = sandbox_start(&spec, &e);
+    if (s == NULL)
+        return fail(&e);
+    if (sandbox_wait_ready(s, &never, &e) < 0) {
+        sandbox_free(s);
+        return fail(&e);
+    }
+    if (times)
+        printf("ready: %.1f ms\n", (double)(now_us() - t0) / 1000);
+    struct str rest = buf_str(&text);
+    cleanup_free char *context = xstrdup("default");
+    int n = 0, bad = 0;
+    while (rest.n) {
+        struct str code = rest, line;
+        char *next = NULL;
+        size_t len = 0;
+        while (rest.n && next == NULL) {
+            str_cut(&rest, '\n', &line);
+            if (str_starts(line, "%%%%"))
+                next = line.n > 5 ? str_dup(str_from(line, 5)) : xstrdup("default");
+            else
+                len = (size_t)(line.p + line.n - code.p);
+        }
+        struct sandbox_cell cell = { context, ++n, { code.p, len }, timeout };
+        struct sandbox_result r;
+        int64_t t1 = now_us();
+        if (sandbox_run(s, &cell, &never, NULL, &r, &e) < 0) {
+            bad = fail(&e);
+            free(next);
+            break;
+        }
+        if (times)
+            printf("cell %d: %.2f ms, whole call %.2f ms\n", n, (double)r.duration_us / 1000,
+                   (double)(now_us() - t1) / 1000);
+        show_cell(n, &r);
+        sandbox_result_done(&r);
+        if (next) {
+            free(context);
+            context = next;
+        }
+    }
+    sandbox_free(s);
+    return bad;
+}
