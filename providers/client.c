@@ -285,6 +285,8 @@ static int attempt(struct client *c, const struct chat_request *rq, const struct
         struct err why = ERR_INIT;
         if (conclude(r, p, true, ret, &why) == 0)
             rc = 0;
+        else if (strstr(why.msg, "reports an error"))
+            *e = why; /* its last words say more than the broken connection */
     }
     record(c, buf_str(&body), r, &rc, e);
     return rc;

@@ -303,6 +303,10 @@ def serve_one(c, path, headers, body):
     elif name == "error-in-stream":
         c.stream(sse(chunk({"content": "x"}), {"error": {"message": "overloaded",
                                                           "type": "overloaded_error"}}, done=False))
+    elif name == "last-words":  # an error without its empty line, then a broken connection
+        c.start_stream()
+        c.piece(sse(chunk({"content": "x"}), done=False) + b'error: {"error":{"message":"out of memory","type":"server_error"}}')
+        return False
     elif name == "picky":  # refuses members one after the other
         for member in ("temperature", "stream_options", "tool_choice", "max_tokens"):
             if member in rq:

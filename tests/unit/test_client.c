@@ -173,6 +173,7 @@ static const struct {
     { "cut-stream", 1, ERR_NET, "broke after 150 bytes", "[tried 2 times]" },
     { "cut-clean", 1, ERR_NET, "was cut", "150 bytes came" },
     { "close-at-once", 1, ERR_NET, "without an answer", "[tried 2 times]" },
+    { "last-words", 1, ERR_NET, "inside its answer: out of memory", "[tried 2 times]" },
     { "error-in-stream", 1, ERR_NET, "inside its answer: overloaded", "[tried 2 times]" },
 };
 

@@ -101,6 +101,14 @@ static void keep_alive(void)
         done(&g);
     }
     CHECK(made == 1, "three requests, one connection");
+    int open_fds = 0, inherited = 0;
+    for (int fd = 3; fd < 256; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+        open_fds += flags >= 0;
+        inherited += flags >= 0 && !(flags & FD_CLOEXEC);
+    }
+    CHECK(open_fds > 2 && inherited == 0, "no child inherits the connection: %d of %d descriptors",
+          inherited, open_fds);
     http_free(h);
 }
 
