@@ -290,6 +290,19 @@ static int check_together(struct conf_loader *l, struct err *e)
     return 0;
 }
 
+/* "agent -f *.csv question": the shell makes one -f of it, and words of all other files. */
+static void note_stray_files(struct conf *c)
+{
+    struct stat st;
+
+    for (size_t i = 0; c->n_args > 1 && i < c->n_args; i++)
+        if (stat(c->args[i], &st) == 0 && S_ISREG(st.st_mode))
+            conf_note(c,
+                      "%s is a file, but stands among the words of the question: each file needs "
+                      "its own -f",
+                      c->args[i]);
+}
+
 static int load(struct conf_loader *l, int argc, char **argv, struct err *e)
 {
     static const char project[] = "./agent.conf";
@@ -299,6 +312,7 @@ static int load(struct conf_loader *l, int argc, char **argv, struct err *e)
         return -1;
     if (c->action == CONF_HELP || c->action == CONF_VERSION)
         return 0;
+    note_stray_files(c);
     read_env(l, environ);
     c->user_file = user_file();
     if (c->user_file && conf_read_file(l, c->user_file, L_USER, e) < 0)

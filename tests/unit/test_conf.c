@@ -310,6 +310,13 @@ static void test_args(void)
     cleanup_free char *q = conf_prompt(&c);
     CHECK(c.n_args == 4 && q && !strcmp(q, "top ten -n --model"), "words make the question: %s", q);
     conf_done(&c);
+    put("stray.csv", "a,b\n");
+    load(&c, &e, WORDS("-f", "a.csv", "stray.csv", "sum it"));
+    CHECK(c.notes.n == 1 && strstr(c.notes.v[0], "stray.csv is a file"), "a file among the words");
+    conf_done(&c);
+    load(&c, &e, WORDS("stray.csv"));
+    CHECK(c.notes.n == 0, "one word alone is a question");
+    conf_done(&c);
     load(&c, &e, WORDS("-"));
     CHECK(conf_prompt_is_stdin(&c), "- is the question on standard input");
     conf_done(&c);
