@@ -212,8 +212,14 @@ static void put_status(struct buf *out, const struct observe_cell *c,
     switch (r->status) {
     case SANDBOX_OK:
     case SANDBOX_ERROR:
+        if (r->lost_names) {
+            buf_puts(out, "The interpreter had ended before this cell. ");
+            put_lost(out, r);
+        }
         break;
     case SANDBOX_TIMEOUT:
+        if (r->lost_names)
+            put_lost(out, r);
         buf_putf(out,
                  "The cell was interrupted at its time limit of %g s. Variables survive. Do less "
                  "work in one cell, or do it faster.\n",

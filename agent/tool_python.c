@@ -149,7 +149,22 @@ static void on_output(void *arg, bool is_stderr, struct str bytes)
     struct run *run = arg;
 
     ui_cell_output(run->ui, is_stderr, bytes);
+}
+
+static void on_tick(void *arg)
+{
+    struct run *run = arg;
+
     ui_tick(run->ui);
+}
+
+/* The sandbox as a whole had to be started again. What was brought out of the old workspace stays
+ * ours; the new one holds the attachments only. */
+static int begin_anew(struct run *run, struct err *e)
+{
+    ui_warn(run->ui, "the sandbox had ended and was started anew; its files and variables are gone");
+    record_event(run->record, "sandbox.restart", NULL);
+    return artifacts_baseline(run->artifacts, e);
 }
 
 /* One stream of the cell, joined, into cells/N.NAME. The name is added to the event. */
@@ -222,8 +237,12 @@ static void record_cell(struct run *run, const struct chat_call *call,
     if (files[0])
         json_add_str(ev, "files", str_of(files));
     json_add_int(ev, "duration_us", r->duration_us);
-    json_add_int(ev, "cpu_us", r->cpu_us);
-    json_add_int(ev, "peak_bytes", r->peak_bytes);
+    if (r->cpu_us)
+        json_add_int(ev, "cpu_us", r->cpu_us);
+    if (r->peak_bytes)
+        json_add_int(ev, "peak_bytes", r->peak_bytes);
+    if (r->forged)
+        json_add_int(ev, "forged", r->forged);
     record_event(run->record, "cell.end", ev);
 }
 
@@ -329,12 +348,18 @@ int tool_python_call(struct run *run, const struct chat_call *call, bool cut,
         .code = str_of(a.code),
         .timeout_ms = run->conf->timeout_ms,
     };
-    struct sandbox_sink sink = { on_output, run };
+    struct sandbox_sink sink = { .output = on_output, .tick = on_tick, .arg = run };
+    int revived = sandbox_revive(run->sandbox, run->stop, e);
+    if (revived < 0 || (revived > 0 && begin_anew(run, e) < 0))
+        return -1;
     if (sandbox_run(run->sandbox, &cell, run->stop, &sink, &r, e) < 0)
         return -1;
     collect(run, number, &files);
     struct observe_cell oc = { number, (size_t)run->conf->output_cap, cell.timeout_ms,
                                buf_cstr(&files) };
+    if (revived)
+        buf_puts(&ret->text, "Before this cell the sandbox had to be started anew: variables and the "
+                             "files in /workspace were lost. Attached files are there again.\n");
     observe_cell(&ret->text, &oc, &r, spill, run);
     observe_digest(cell.code, &r, ret->digest);
     ret->ran = true;

@@ -38,6 +38,9 @@ struct sandbox *sandbox_start(const struct sandbox_spec *spec, struct err *e);
 /* Waits until the sandbox is built and its interpreter answers. -1 with ERR_SANDBOX names the
  * layer that failed, why, and the command that mends it. */
 int sandbox_wait_ready(struct sandbox *s, const struct stop *stop, struct err *e);
+/* Starts it anew if it has ended by itself. 1 = it was started anew: variables and the files of
+ * /workspace are gone (sandbox_workspace_fd keeps its number); 0 = it lives; -1 = it cannot be had. */
+int sandbox_revive(struct sandbox *s, const struct stop *stop, struct err *e);
 /* Kills everything inside and waits for it. NULL is fine. */
 void sandbox_free(struct sandbox *s);
 
@@ -87,8 +90,10 @@ struct sandbox_result {
     int exit_code, signal; /* SANDBOX_DIED: one of them is not 0, or both are 0 for exit(0) */
     int64_t stdout_bytes, stderr_bytes; /* all that was written, kept or not */
     int64_t dropped_results;            /* beyond MAX_CELL_EVENTS or MAX_FRAME_BYTES */
-    int64_t duration_us, peak_bytes, cpu_us;
-    char *lost_names;      /* after a killed context: the names that were lost, space separated */
+    int64_t duration_us;
+    int64_t peak_bytes, cpu_us; /* of the whole context, known when it ended; else 0 */
+    char *lost_names;      /* the context had to be made anew, before or after the code: the names
+                              that were lost, space separated; NULL = nothing was lost */
     int forged;            /* messages on the control channel that the driver did not send */
 };
 void sandbox_result_done(struct sandbox_result *r);
@@ -96,6 +101,7 @@ void sandbox_result_done(struct sandbox_result *r);
 /* While it runs; every slot may be NULL. */
 struct sandbox_sink {
     void (*output)(void *arg, bool is_stderr, struct str bytes);
+    void (*tick)(void *arg); /* at least ten times a second */
     void *arg;
 };
 

@@ -267,7 +267,7 @@ class Context:
             return
         file = self.save_figure(png)
         self.publish([("text/plain", plain_text(figure).encode("utf-8", "replace"))]
-                     + ([("image/png", png)] if len(png) <= MAX_BINARY else []), main, file)
+                     + ([("image/png", png)] if len(png) <= show.MAX_BINARY else []), main, file)
 
     def save_figure(self, png):
         """The next free figure-N.png of the workspace; None with a note when it is full."""
