@@ -207,7 +207,7 @@ def serve_one(c, path, headers, body):
         return False
     elif name == "comments":  # long silence but for comments
         c.start_stream()
-        for _ in range(10):
+        for _ in range(30):
             c.piece(b": keep-alive\n\n")
             time.sleep(0.1)
         c.piece(HELLO)

