@@ -47,8 +47,11 @@ struct cgroup {
     int peak_fd;    /* highest memory use, bytes; -1 where the kernel lacks it */
     int cpu_fd;     /* processor time used; -1 */
     bool has_cpu;   /* cpu-share can be enforced */
+    pid_t keeper;   /* 0 = none */
+    int keeper_fd;  /* held by the helper and init: its closing tells the keeper to clean up */
 };
 
+enum { METER_DIRS = 4 };
 struct box {
     const struct spec *spec;
     bool from_root;
@@ -61,12 +64,12 @@ struct box {
     long landlock;      /* level, 0 = none */
     int info_fd;        /* init and the command's process -> helper: struct info records */
     int leash_fd;       /* helper -> init: hangs up when the helper is gone */
-    int meter_fds[3];   /* /workspace, /tmp, /dev/shm, for the watcher that sums memory; -1 */
+    int meter_fds[METER_DIRS]; /* the tmpfs that the meter counts; -1 until init sent them */
     int64_t start_us;
 };
 
 /* What init and the command's process tell the helper, over one pipe. */
-enum info_kind { INFO_FAILED = 1, INFO_NOT_RUN, INFO_ENDED };
+enum info_kind { INFO_FAILED = 1, INFO_NOT_RUN, INFO_ENDED, INFO_DIRS /* carries the meter's descriptors */ };
 struct info {
     enum info_kind kind;
     int status;      /* INFO_ENDED: wait status of the command; INFO_NOT_RUN: 126 or 127 */
@@ -83,6 +86,8 @@ void ops_free(struct box *b);
 /* --- cgroup.c --- */
 int cgroup_make(struct box *b, struct err *e); /* as root: makes the group and its keeper */
 int cgroup_join(struct box *b, struct err *e); /* in the child */
+/* When init is gone: waits until the keeper has removed the group. */
+void cgroup_release(struct cgroup *cg);
 /* Times that the memory limit killed something; peak in bytes; processor time in ms (-1 unknown). */
 int64_t cgroup_oom_kills(const struct cgroup *cg);
 int64_t cgroup_peak(const struct cgroup *cg);
@@ -129,6 +134,9 @@ void steps_print(struct buf *out);
 int box_report(const struct spec *s, const char *layer, const struct err *e, int exit_status);
 
 /* --- meter.c: without a memory cgroup --- */
+int meter_send(struct box *b, struct err *e); /* in init: the directories to be counted */
+/* Receives one record, and the descriptors if it carries them. false: none waiting, or the other side is gone. */
+bool meter_receive(struct box *b, int info_fd, struct info *ret);
 struct meter;
 struct meter *meter_new(const struct box *b, pid_t init);
 /* Sums memory; over the limit it kills the largest process and returns 1, else 0. */

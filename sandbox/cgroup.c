@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "sandbox/box.h"
 #include "agent/base/io.h"
@@ -124,13 +125,13 @@ __attribute__((noreturn)) static void keeper_run(const struct groups *g, int pip
     _exit(0);
 }
 
-static int keeper_start(struct groups *g, struct err *e)
+static int keeper_start(struct cgroup *cg, struct groups *g, struct err *e)
 {
     int fds[2];
 
     if (pipe2(fds, O_CLOEXEC) < 0)
         return err_set(e, ERR_SANDBOX, errno, "pipe");
-    /* A fork whose end sends no SIGCHLD: the helper has no child to reap but init. */
+    /* A fork whose end sends no SIGCHLD and that no plain wait() sees: init is the helper's only ordinary child. */
     long pid = syscall(SYS_clone, 0ul, NULL, NULL, NULL, NULL);
     if (pid == 0)
         keeper_run(g, fds[0], fds[1]);
@@ -139,8 +140,19 @@ static int keeper_start(struct groups *g, struct err *e)
         close(fds[1]);
         return err_set(e, ERR_SANDBOX, errno, "cannot start the cgroup's keeper");
     }
-    /* fds[1] stays open in the helper and in init to the end, on purpose: its closing is the signal. */
+    cg->keeper = (pid_t)pid;
+    cg->keeper_fd = fds[1];
     return 0;
+}
+
+void cgroup_release(struct cgroup *cg)
+{
+    if (cg->keeper <= 0)
+        return;
+    close(cg->keeper_fd);
+    while (waitpid(cg->keeper, NULL, __WALL) < 0 && errno == EINTR)
+        ;
+    cg->keeper = 0;
 }
 
 /* --- making groups --- */
@@ -324,7 +336,7 @@ int cgroup_make(struct box *b, struct err *e)
                     "--limit cpu-share needs a cpu cgroup, and none is writable here; run as root, or leave the "
                     "limit out");
     if (r == 0 && g.n)
-        r = keeper_start(&g, e);
+        r = keeper_start(&b->cg, &g, e);
     if (r < 0)
         forget(&b->cg, &g);
     groups_free(&g);

@@ -68,6 +68,7 @@ static const struct step inner_steps[] = {
     { "mounts", mounts_build, "the file tree, from open descriptors" },
     { "root", mounts_pivot, "the host's tree is gone after this" },
     { "workspace", workspace_send, "the caller's view of the results" },
+    { "meter", meter_send, "without a cgroup only: lets the helper count what lies in the tmpfs" },
     { "session", ns_session, "no terminal, no keyring of the caller" },
     { "capabilities", caps_drop, "nothing after this needs them; also sets no_new_privs" },
 };
@@ -132,53 +133,64 @@ __attribute__((noreturn)) static void inside(struct box *b, int ready_fd)
     init_run(b, command);
 }
 
-static int run(const struct spec *s, struct err *e, const char **layer)
+static int run_box(struct box *b, struct err *e, const char **layer)
 {
-    struct box b = { .spec = s, .from_root = geteuid() == 0, .weaker = BUF_MAX(8192), .info_fd = -1,
-                     .leash_fd = -1, .meter_fds = { -1, -1, -1 }, .start_us = now_us() };
     cleanup_fd int pidfd = -1, info_in = -1, ready_in = -1, leash_out = -1;
     int info[2], ready[2], leash[2];
 
-    b.landlock = landlock_level();
-    if (b.landlock < 0) {
-        b.landlock = 0;
-        buf_puts(&b.weaker, "no Landlock in this kernel: files and signals are held by namespaces and seccomp alone\n");
+    b->landlock = landlock_level();
+    if (b->landlock < 0) {
+        b->landlock = 0;
+        buf_puts(&b->weaker, "no Landlock in this kernel: files and signals are held by namespaces and seccomp alone\n");
     }
     for (size_t i = 0; i < ARRAY_LEN(outer_steps); i++) {
         *layer = outer_steps[i].layer;
-        if (outer_steps[i].run(&b, e) < 0)
+        if (outer_steps[i].run(b, e) < 0)
             return -1;
     }
-    if (s->mode == MODE_CHECK)
-        check_head(&b);
+    if (b->spec->mode == MODE_CHECK)
+        check_head(b);
     *layer = "namespaces";
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, info) < 0 || pipe2(ready, O_CLOEXEC) < 0 ||
         pipe2(leash, O_CLOEXEC) < 0)
         return err_set(e, ERR_SANDBOX, errno, "pipe");
     info_in = info[0];
-    b.info_fd = info[1];
+    b->info_fd = info[1];
     ready_in = ready[0];
-    b.leash_fd = leash[0];
+    b->leash_fd = leash[0];
     leash_out = leash[1];
-    pid_t init = ns_fork(&b, &pidfd, e);
+    pid_t init = ns_fork(b, &pidfd, e);
     if (init < 0)
         return -1;
     if (init == 0) {
         close(steal_fd(&leash_out));
         close(steal_fd(&info_in));
         close(steal_fd(&ready_in));
-        inside(&b, ready[1]);
+        inside(b, ready[1]);
     }
     /* The child needs it on to write its id maps; here nothing does. */
     prctl(PR_SET_DUMPABLE, 0);
-    close(b.info_fd);
+    close(b->info_fd);
     close(ready[1]);
-    close(b.leash_fd);
+    close(b->leash_fd);
+    ops_free(b);
+    return box_watch(b, init, pidfd, info_in, ready_in);
+}
+
+static int run(const struct spec *s, struct err *e, const char **layer)
+{
+    struct box b = { .spec = s, .from_root = geteuid() == 0, .weaker = BUF_MAX(8192), .info_fd = -1,
+                     .leash_fd = -1, .meter_fds = { -1, -1, -1, -1 }, .start_us = now_us() };
+    int status = run_box(&b, e, layer);
+
+    for (size_t i = 0; i < METER_DIRS; i++)
+        cleanup_closep(&b.meter_fds[i]);
     ops_free(&b);
-    int status = box_watch(&b, init, pidfd, info_in, ready_in);
+    cgroup_release(&b.cg);
     buf_free(&b.weaker);
     return status;
 }
+
 
 /* 0 to 2 exist, and are no way out: a directory there would be a door to the host's files. */
 static int check_standard_fds(struct err *e)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 #include "sandbox/box.h"
@@ -24,6 +25,56 @@ struct meter {
     pid_t *pids; /* of this round */
     size_t n;
 };
+
+union dir_control {
+    struct cmsghdr head;
+    char space[CMSG_SPACE(sizeof(int) * METER_DIRS)];
+};
+
+int meter_send(struct box *b, struct err *e)
+{
+    static const char *const dirs[METER_DIRS] = { "/workspace", "/tmp", "/dev/shm", "/output" };
+    struct info info = { .kind = INFO_DIRS };
+    struct iovec iov = { &info, sizeof info };
+    union dir_control control = { .space = { 0 } };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+                          .msg_controllen = sizeof control };
+    int fds[METER_DIRS];
+
+    if (b->cg.backend != BACKEND_RLIMITS)
+        return 0;
+    for (size_t i = 0; i < METER_DIRS; i++) {
+        fds[i] = open(dirs[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fds[i] < 0)
+            return err_set(e, ERR_SANDBOX, errno, "open %s", dirs[i]);
+    }
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fds);
+    memcpy(CMSG_DATA(c), fds, sizeof fds);
+    ssize_t n = sendmsg(b->info_fd, &msg, MSG_NOSIGNAL);
+    int sys = errno;
+    for (size_t i = 0; i < METER_DIRS; i++)
+        close(fds[i]);
+    return n < 0 ? err_set(e, ERR_SANDBOX, sys, "tell the helper what to count") : 0;
+}
+
+bool meter_receive(struct box *b, int info_fd, struct info *ret)
+{
+    union dir_control control = { .space = { 0 } };
+    struct iovec iov = { ret, sizeof *ret };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+                          .msg_controllen = sizeof control };
+    ssize_t n = recvmsg(info_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+    if (n != (ssize_t)sizeof *ret)
+        return false;
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof b->meter_fds))
+        memcpy(b->meter_fds, CMSG_DATA(c), sizeof b->meter_fds);
+    return true;
+}
 
 struct meter *meter_new(const struct box *b, pid_t init)
 {

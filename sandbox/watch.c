@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -95,8 +94,8 @@ static void read_info(struct watch *w)
 {
     struct info info;
 
-    while (recv(w->info_fd, &info, sizeof info, MSG_DONTWAIT) == (ssize_t)sizeof info)
-        if (w->ended.kind == 0 || info.kind != INFO_ENDED)
+    while (meter_receive(w->box, w->info_fd, &info))
+        if (info.kind != INFO_DIRS && (w->ended.kind == 0 || info.kind != INFO_ENDED))
             w->ended = info;
 }
 

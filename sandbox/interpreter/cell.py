@@ -31,6 +31,8 @@ MAX_PENDING = 100           # displays by threads while no cell runs
 MAX_FIGURES = 100           # of one cell
 FLUSH_AFTER = 0.01          # seconds that a line without its end may wait for the next write
 
+# What a fresh context must have run site for: installed modules, and the names that site defines.
+NEED_SITE = ("import", "exit", "quit", "help", "license", "credits", "copyright", "exec", "eval")
 PARSE_ONLY, TOP_LEVEL_AWAIT, COROUTINE = 0x400, 0x2000, 0x80
 FUTURES = 0x1FF0000 | 0x20000  # the __future__ bits of co_flags
 
@@ -60,8 +62,9 @@ def make_stream(fd, name):
 
 
 class Context:
-    def __init__(self, link, prepare_more):
+    def __init__(self, link, load_site, prepare_more):
         self.link = link
+        self.load_site = load_site
         self.prepare_more = prepare_more
         self.finder = Finder(self)
         self.pid = posix.getpid()
@@ -73,6 +76,7 @@ class Context:
         self.flags = 0              # __future__ imports so far
         self.sources = {}
         self.loop = None
+        self.after_cell = None
         self.ids = [self.identity(fd) for fd in (OUT, ERR)]
         module = type(sys)("__main__")
         self.module = module
@@ -216,6 +220,7 @@ class Context:
         return value
 
     def execute(self, source, name):
+        self.after_cell = None
         body, last, shown = self.prepare(source, name)
         if body is not None:
             self.evaluate(body)
@@ -225,6 +230,8 @@ class Context:
                 self.ns["_"] = value
                 if shown:
                     self.show_main(value)
+        if self.after_cell is not None:     # %%time
+            self.after_cell()
 
     def prepare(self, source, name):
         try:
@@ -375,6 +382,8 @@ class Context:
         source = frame.get("code", b"").decode("utf-8", "replace")
         name = "cell %d" % number
         self.sources[name] = source if source.endswith("\n") else source + "\n"
+        if any(word in source for word in NEED_SITE):
+            self.load_site()
         self.mend_streams()
         self.fill_linecache()
         self.hook()
@@ -494,10 +503,10 @@ def reseed():
         numpy.random.seed()
 
 
-def main(link, prepare_more):
+def main(link, load_site, prepare_more):
     """A context's life: run cells until the agent hangs up."""
     import gc
-    context = Context(link, prepare_more)
+    context = Context(link, load_site, prepare_more)
     for fd, name in ((1, "stdout"), (2, "stderr")):
         stream = make_stream(fd, "<%s>" % name)
         setattr(sys, name, stream)

@@ -208,11 +208,17 @@ class Template:
             if self.is_warm:
                 self.waiting.append((needs, fds))
                 self.serve_waiting()
-            elif self.warm is not None and (self.warm_done or self.wanted(needs)):
+                return
+            wanted = self.wanted(needs)
+            while wanted and self.steps:
+                self.steps.pop(0)()     # warm is about to be started: that is quicker than without
+            if self.warm is not None and (self.warm_done or wanted):
                 self.warm.send(("op", "context"), ("needs", " ".join(needs)), fds=fds)
                 for fd in fds:
                     posix.close(fd)
             else:
+                if needs:
+                    load_site()
                 self.spawn(fds)
         elif op == b"put":
             self.put(frame)
@@ -544,7 +550,7 @@ def context(guardian_pid):
     except BaseException as e:
         link.send(("op", "failed"), ("text", "%s: %s" % (type(e).__name__, e)))
         posix._exit(125)
-    cell.main(link, load_rest)
+    cell.main(link, load_site, load_rest)
 
 
 run_base(int(sys.argv[1]), sys.argv[2:])
