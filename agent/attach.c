@@ -64,7 +64,8 @@ static int split(const char *arg, char **path, char **name, struct err *e)
     return 0;
 }
 
-/* A name that is safe as a file name, in a shell, and in a prompt. Same text if it already is. */
+/* A name that is safe as a file name, in a prompt, and after the colon of PATH:NAME. Same text if
+ * it already is. */
 static char *safe_name(const char *name)
 {
     cleanup_buf struct buf out = BUF_MAX(4096);
@@ -78,7 +79,7 @@ static char *safe_name(const char *name)
         struct str c = { s.p, n ? n : 1 };
         n = c.n;
         utf8_clean_line(&clean, c);
-        if (str_eq(buf_str(&clean), c) && c.p[0] != '/')
+        if (str_eq(buf_str(&clean), c) && c.p[0] != '/' && c.p[0] != ':')
             buf_putstr(&out, c);
         else
             buf_putc(&out, '_');

@@ -119,7 +119,7 @@ static void test_names(void)
     } cases[] = {
         { "plain.csv", NULL, "plain.csv", false },
         { "Q1 gr\303\266\303\237e (final).csv", NULL, "Q1 gr\303\266\303\237e (final).csv", false },
-        { "c:d.csv", NULL, "c:d.csv", false },
+        { "c:d.csv", NULL, "c_d.csv", true },
         { "c:d.csv", "c:d.csv:e.csv", "e.csv", false },
         { ".hidden", NULL, "_.hidden", true },
         { "-n.csv", NULL, "_-n.csv", true },
