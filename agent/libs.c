@@ -100,6 +100,40 @@ static char *as_list(struct str lines)
     return out.n ? buf_steal(&out) : xstrdup("only the standard library");
 }
 
+static bool is_candidate(struct str name)
+{
+    struct str rest = { candidates, sizeof candidates - 1 }, word;
+
+    for (bool more = true; more;) {
+        more = str_cut(&rest, ' ', &word);
+        if (word.n && str_eq(word, name))
+            return true;
+    }
+    return false;
+}
+
+/* What stands in a cache file goes into the prompt: it is believed only if it is what a probe
+ * could have said, whole. */
+static bool is_plausible(struct str lines)
+{
+    struct str line, name;
+
+    if (lines.n == 0 || lines.p[lines.n - 1] != '\n')
+        return false;
+    while (lines.n) {
+        str_cut(&lines, '\n', &line);
+        for (size_t i = 0; i < line.n; i++)
+            if (line.p[i] < ' ' || line.p[i] > '~')
+                return false;
+        if (line.n == 0)
+            continue;
+        str_cut(&line, ' ', &name);
+        if (!is_candidate(name) || line.n > 60)
+            return false;
+    }
+    return true;
+}
+
 static void save(const char *path, struct str lines)
 {
     struct err e = ERR_INIT;
@@ -117,7 +151,7 @@ char *libs_list(struct sandbox *s, struct ui *ui, const struct stop *stop, struc
 
     sandbox_get_info(s, &info);
     cleanup_free char *path = cache_file(&info);
-    if (path && io_read_file(path, &lines, &ignored) == 0 && lines.n)
+    if (path && io_read_file(path, &lines, &ignored) == 0 && is_plausible(buf_str(&lines)))
         return as_list(buf_str(&lines));
     buf_clear(&lines);
     ui_note(ui, "looking which libraries Python %s has here (once)", info.python_version);

@@ -321,6 +321,12 @@ static cJSON *manifest(const struct program *p, const struct err *why, bool answ
     json_add_str(m, "question", str_of(p->question));
     if (p->conf.model)
         json_add_str(m, "model", str_of(p->conf.model));
+    if (p->run.artifacts) { /* the sandbox was ready */
+        struct sandbox_info info;
+        sandbox_get_info(p->run.sandbox, &info);
+        json_add_str(m, "python", str_of(info.python_path));
+        json_add_str(m, "python_version", str_of(info.python_version));
+    }
     cJSON_AddItemToObject(m, "inputs", inputs_json(&p->files));
     for (size_t i = 0; p->run.artifacts && i < artifacts_count(p->run.artifacts); i++) {
         const struct artifact *a = artifacts_get(p->run.artifacts, i);

@@ -104,12 +104,22 @@ void collect_result(struct collect *c, const struct frame *f)
     }
 }
 
+/* These are C strings: a NUL is written out, or it would cut the message short. */
 static void set_text(char **to, struct str value, size_t max)
 {
-    free(*to);
+    cleanup_buf struct buf b = BUF_MAX(4 * max + 4);
+    struct str part;
+
     if (value.n > max)
         value.n = max;
-    *to = str_dup(value);
+    for (bool more = true; more;) {
+        more = str_cut(&value, '\0', &part);
+        buf_putstr(&b, part);
+        if (more)
+            buf_puts(&b, "\\x00");
+    }
+    free(*to);
+    *to = buf_steal(&b);
 }
 
 void collect_error(struct collect *c, const struct frame *f)
