@@ -24,17 +24,30 @@ struct watch {
     struct box *box;
     pid_t init;
     int pidfd, info_fd, ready_fd, signal_fd;
-    struct meter *meter;    /* NULL with a memory cgroup and no cpu limit */
+    struct meter *meter;
     const char *cause;      /* why we killed, NULL if we did not */
     int caught;             /* signal that told us to end */
     struct info ended;      /* kind 0 until the command's process reported */
-    int64_t oom_kills, oom_seen, look_again_ms, started_ms;
+    int64_t oom_kills, oom_seen, look_again_ms, started_ms, cpu_ms; /* cpu_ms: highest seen */
 };
+
+/* Of the living: what a kill takes away unreaped appears in no rusage. */
+static int64_t cpu_now(struct watch *w)
+{
+    int64_t ms = cgroup_cpu_ms(&w->box->cg);
+
+    if (ms < 0)
+        ms = meter_cpu_ms(w->meter);
+    if (ms > w->cpu_ms)
+        w->cpu_ms = ms;
+    return w->cpu_ms;
+}
 
 static void kill_all(struct watch *w, const char *cause)
 {
     if (!w->cause)
         w->cause = cause;
+    cpu_now(w);
     syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0);
 }
 
@@ -47,13 +60,6 @@ static void look_at_memory(struct watch *w)
     w->oom_kills = w->oom_seen = kills;
 }
 
-static int64_t cpu_now(struct watch *w)
-{
-    int64_t ms = cgroup_cpu_ms(&w->box->cg);
-
-    return ms >= 0 ? ms : w->meter ? meter_cpu_ms(w->meter) : 0;
-}
-
 static void on_tick(struct watch *w)
 {
     const int64_t *limits = w->box->spec->limits;
@@ -62,7 +68,7 @@ static void on_tick(struct watch *w)
         kill_all(w, "wall");
     if (limits[LIMIT_CPU] && cpu_now(w) >= limits[LIMIT_CPU])
         kill_all(w, "cpu");
-    if (w->meter && w->box->cg.backend == BACKEND_RLIMITS && meter_check(w->meter)) {
+    if (w->box->cg.backend == BACKEND_RLIMITS && meter_check(w->meter)) {
         w->oom_kills = w->oom_seen + 1;
         look_at_memory(w);
     }
@@ -78,7 +84,7 @@ static int next_tick(const struct watch *w)
     const int64_t *limits = w->box->spec->limits;
     int64_t next = -1, now = now_ms();
 
-    if (w->meter || limits[LIMIT_CPU])
+    if (w->box->cg.backend == BACKEND_RLIMITS || limits[LIMIT_CPU])
         next = METER_MS;
     if (limits[LIMIT_WALL]) {
         int64_t left = w->started_ms + limits[LIMIT_WALL] - now;
@@ -170,7 +176,9 @@ static void judge(struct watch *w, const struct rusage *usage, struct exit_repor
     *r = (struct exit_report){ .cause = "exit", .wall_ms = now_ms() - w->started_ms, .cpu_ms = cpu_of(usage),
                                .oom_kills = w->oom_kills };
     r->peak_bytes = cgroup_peak(&w->box->cg);
-    if (r->peak_bytes < 0 && w->meter)
+    if (r->cpu_ms < w->cpu_ms)
+        r->cpu_ms = w->cpu_ms;
+    if (r->peak_bytes < 0)
         r->peak_bytes = meter_peak(w->meter);
     if (r->peak_bytes < usage->ru_maxrss * 1024 && w->box->cg.backend == BACKEND_RLIMITS)
         r->peak_bytes = usage->ru_maxrss * 1024;
@@ -205,12 +213,10 @@ static int open_signals(void)
 int box_watch(struct box *b, pid_t init, int pidfd, int info_fd, int ready_fd)
 {
     struct watch w = { .box = b, .init = init, .pidfd = pidfd, .info_fd = info_fd, .ready_fd = ready_fd,
-                       .started_ms = now_ms(), .signal_fd = open_signals() };
+                       .started_ms = now_ms(), .signal_fd = open_signals(), .meter = meter_new(b, init) };
     struct rusage usage = { 0 };
     struct exit_report r;
 
-    if (b->cg.backend == BACKEND_RLIMITS || b->spec->limits[LIMIT_CPU])
-        w.meter = meter_new(b, init);
     wait_for_init(&w, &usage);
     if (w.ended.kind == INFO_FAILED || w.ended.kind == INFO_NOT_RUN) {
         bool failed = w.ended.kind == INFO_FAILED;
