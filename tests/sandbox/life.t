@@ -30,10 +30,13 @@ def ours():
 
 
 def wait_none(what, seconds=3):
+    """Until it is empty, and stays so: one look at /proc is no snapshot."""
     end = time.monotonic() + seconds * PATIENCE
-    while what() and time.monotonic() < end:
-        time.sleep(0.01)
-    return not what()
+    empty = 0
+    while empty < 3 and time.monotonic() < end:
+        empty = 0 if what() else empty + 1
+        time.sleep(0.005)
+    return empty == 3
 
 
 def start(uid, *argv, **kw):
