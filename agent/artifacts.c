@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 #include "agent/base/io.h"
 #include "agent/base/limits.h"
@@ -33,7 +34,6 @@ struct artifacts {
     void *seen; /* tsearch(3) tree of struct seen, by name */
     struct artifact *list;
     size_t n;
-    struct buf owned; /* names in extra_dir that are ours, one a line */
 };
 
 /* One walk over the workspace. */
@@ -69,7 +69,6 @@ struct artifacts *artifacts_new(int workspace_fd, int out_fd, const char *extra_
     a->out_fd = out_fd;
     a->extra_fd = -1;
     a->extra_dir = extra_dir ? xstrdup(extra_dir) : NULL;
-    a->owned = (struct buf)BUF_MAX(MAX_CONF_BYTES);
     return a;
 }
 
@@ -83,7 +82,6 @@ void artifacts_free(struct artifacts *a)
         free(a->list[i].file);
     }
     cleanup_closep(&a->extra_fd);
-    buf_free(&a->owned);
     free(a->list);
     free(a->extra_dir);
     free(a);
@@ -301,7 +299,20 @@ fail:
     return -1;
 }
 
-static int write_copy(int in, int dirfd, const char *file, int64_t size, char *hex, struct err *e)
+/* Marks a file in the user's own directory as ours, so that the next run may replace it. Where the
+ * file system keeps no such marks, each run writes under a new number instead. */
+#define OWNED_MARK "user.agent.artifact"
+
+static bool is_owned(int dirfd, const char *file)
+{
+    char mark[2];
+    cleanup_fd int fd = openat(dirfd, file, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+
+    return fd >= 0 && fgetxattr(fd, OWNED_MARK, mark, sizeof mark) == 1;
+}
+
+static int write_copy(int in, int dirfd, const char *file, int64_t size, bool mark, char *hex,
+                      struct err *e)
 {
     const char *base = file;
     cleanup_fd int dir = make_parents(dirfd, file, &base, e);
@@ -317,26 +328,14 @@ static int write_copy(int in, int dirfd, const char *file, int64_t size, char *h
         unlinkat(dir, tmp, 0);
         return err_wrap(e, "%s", file);
     }
+    if (mark)
+        (void)fsetxattr(out, OWNED_MARK, "1", 1, 0);
     if (renameat(dir, tmp, dir, base) < 0) {
         err_set(e, ERR_SYS, errno, "write %s", file);
         unlinkat(dir, tmp, 0);
         return -1;
     }
     return 0;
-}
-
-#define OWNED_LIST ".agent-artifacts"
-
-static bool is_owned(const struct artifacts *a, const char *file)
-{
-    struct str rest = buf_str(&a->owned), line;
-
-    while (rest.n) {
-        str_cut(&rest, '\n', &line);
-        if (str_is(line, file))
-            return true;
-    }
-    return false;
 }
 
 static int open_extra(struct artifacts *a, struct err *e)
@@ -348,8 +347,7 @@ static int open_extra(struct artifacts *a, struct err *e)
     a->extra_fd = open(a->extra_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (a->extra_fd < 0)
         return err_set(e, ERR_SYS, errno, "--out-dir: open %s", a->extra_dir);
-    cleanup_fd int fd = open_beneath(a->extra_fd, OWNED_LIST, O_RDONLY | O_NOFOLLOW);
-    return fd >= 0 ? io_read_fd(fd, &a->owned, e) : 0;
+    return 0;
 }
 
 /* The second copy, in the user's own directory: never over a file that is not ours. */
@@ -362,7 +360,7 @@ static int copy_extra(struct artifacts *a, int in, const char *file, int64_t siz
     if (open_extra(a, e) < 0)
         return -1;
     for (int i = 2; faccessat(a->extra_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0; i++) {
-        if (is_owned(a, name))
+        if (is_owned(a->extra_fd, name))
             break;
         const char *dot = strrchr(file, '.');
         if (dot == NULL || dot == file || strchr(dot, '/'))
@@ -370,15 +368,11 @@ static int copy_extra(struct artifacts *a, int in, const char *file, int64_t siz
         free(name);
         name = xasprintf("%.*s-%d%s", (int)(dot - file), file, i, dot);
     }
-    if (write_copy(in, a->extra_fd, name, size, hex, e) < 0)
+    if (write_copy(in, a->extra_fd, name, size, true, hex, e) < 0)
         return err_wrap(e, "--out-dir %s", a->extra_dir);
     if (strcmp(name, file) != 0)
         buf_putf(notes, "%s/%s was there before and is not ours: the new file is %s\n",
                  a->extra_dir, file, name);
-    if (!is_owned(a, name)) {
-        buf_putf(&a->owned, "%s\n", name);
-        return io_write_atomic(a->extra_fd, OWNED_LIST, buf_str(&a->owned), 0644, e);
-    }
     return 0;
 }
 
@@ -403,7 +397,7 @@ static int bring_out(struct walk *w, int fd, const char *name, const struct stat
     bool was_listed = seen->listed;
     artifact_file_name(&file, str_of(name));
     if (a->out_fd >= 0) {
-        if (write_copy(fd, a->out_fd, buf_cstr(&file), st->st_size, hex, w->e) < 0)
+        if (write_copy(fd, a->out_fd, buf_cstr(&file), st->st_size, false, hex, w->e) < 0)
             return -1;
     } else if (copy_data(fd, -1, st->st_size, hex, w->e) < 0) {
         return -1;

@@ -89,6 +89,11 @@ static void on_notice(void *arg, const char *line)
     ui_note(arg, "%s", line);
 }
 
+static void on_tick(void *arg)
+{
+    ui_tick(arg);
+}
+
 static void show_lines(struct ui *ui, struct str lines)
 {
     struct str line;
@@ -173,14 +178,22 @@ static int read_command(struct program *p, struct err *e)
         if (attach_add(&p->files, p->conf.file.v[i], &notices, e) < 0)
             return -1;
     show_lines(p->run.ui, buf_str(&notices));
-    return keys_resolve(&p->conf, &p->stop, &p->key, e);
+    if (keys_resolve(&p->conf, &p->stop, &p->key, e) < 0)
+        return -1;
+    if (p->key.warning)
+        ui_warn(p->run.ui, "%s", p->key.warning);
+    return 0;
 }
 
-/* May take as long as the files are large, so it is done while the sandbox is being built. */
-static int hash_inputs(struct program *p, struct err *e)
+#define HASH_FIRST_BYTES (64ll * MIB) /* a quarter of a second; larger files are hashed at the end */
+
+/* Fingerprints for the record: while the sandbox is being built, or for large files afterwards, so that
+ * nobody waits for them. */
+static int hash_inputs(struct program *p, bool large, struct err *e)
 {
     for (size_t i = 0; i < p->files.n; i++)
-        if (attach_hash(&p->files.v[i], &p->stop, e) < 0)
+        if ((p->files.v[i].size > HASH_FIRST_BYTES) == large &&
+            attach_hash(&p->files.v[i], &p->stop, e) < 0)
             return -1;
     return 0;
 }
@@ -286,7 +299,7 @@ static int prepare(struct program *p, struct err *e)
     struct run *r = &p->run;
     cleanup_free char *extra = p->conf.out_dir ? xstrdup(p->conf.out_dir) : NULL;
 
-    if (start_sandbox(p, e) < 0 || open_client(p, e) < 0 || hash_inputs(p, e) < 0)
+    if (start_sandbox(p, e) < 0 || open_client(p, e) < 0 || hash_inputs(p, false, e) < 0)
         return -1;
     cJSON *inputs = cJSON_CreateObject();
     cJSON_AddItemToObject(inputs, "files", inputs_json(&p->files));
@@ -411,6 +424,8 @@ static void finish(struct program *p, struct loop_result *res)
                                now_ms() - p->started_ms, r->usage.cost };
         ui_usage(r->ui, &us);
     }
+    if (record_dir(r->record) && hash_inputs(p, true, &e) < 0)
+        ui_warn(r->ui, "no fingerprint of a large file in the record: %s", e.msg);
     cJSON *ev = cJSON_CreateObject();
     cJSON_AddStringToObject(ev, "status", err_word(res->why.code));
     json_add_int(ev, "exit_status", err_exit_status(&res->why));
@@ -478,6 +493,10 @@ int main(int argc, char **argv)
         p.run.conf = &p.conf;
         p.run.stop = &p.stop;
         p.stop = stop_within(&p.stop, p.conf.deadline_ms);
+        if (isatty(STDERR_FILENO) && !p.conf.quiet) {
+            p.stop.tick = on_tick;
+            p.stop.arg = p.run.ui;
+        }
         for (size_t i = 0; i < p.conf.notes.n; i++)
             ui_warn(p.run.ui, "%s", p.conf.notes.v[i]);
         if (p.conf.debug == NULL || log_open(p.conf.debug, &e) == 0)

@@ -151,13 +151,6 @@ static void on_output(void *arg, bool is_stderr, struct str bytes)
     ui_cell_output(run->ui, is_stderr, bytes);
 }
 
-static void on_tick(void *arg)
-{
-    struct run *run = arg;
-
-    ui_tick(run->ui);
-}
-
 /* The sandbox as a whole had to be started again. What was brought out of the old workspace stays
  * ours; the new one holds the attachments only. */
 static int begin_anew(struct run *run, struct err *e)
@@ -348,7 +341,7 @@ int tool_python_call(struct run *run, const struct chat_call *call, bool cut,
         .code = str_of(a.code),
         .timeout_ms = run->conf->timeout_ms,
     };
-    struct sandbox_sink sink = { .output = on_output, .tick = on_tick, .arg = run };
+    struct sandbox_sink sink = { .output = on_output, .arg = run };
     int revived = sandbox_revive(run->sandbox, run->stop, e);
     if (revived < 0 || (revived > 0 && begin_anew(run, e) < 0))
         return -1;

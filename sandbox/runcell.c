@@ -32,7 +32,6 @@
 #define KILL_MS 10000      /* a context that does not die in this time takes the sandbox with it */
 #define OPEN_MS 60000      /* a new context may wait for the data stack's import, on a cold disk */
 #define LAST_WORDS_MS 300  /* between a death by SIGKILL and the helper's word on memory */
-#define TICK_MS 100        /* the sink's tick */
 #define READ_CHUNK (64 * KIB)
 #define READ_AT_ONCE (1 * MIB) /* then look at the clock again */
 #define PIPE_BYTES (1 * MIB)
@@ -226,13 +225,8 @@ static int step(struct sandbox *s, struct context *c, struct run *r, const struc
         { stop->cancel_fd, POLLIN, 0 },
     };
 
-    bool ticks = r->sink && r->sink->tick;
-    if (ticks && ms > TICK_MS)
-        ms = TICK_MS;
     if (poll(p, ARRAY_LEN(p), stop_poll_ms(stop, ms < 0 ? 0 : ms)) < 0 && errno != EINTR)
         return err_set(e, ERR_INTERNAL, errno, "poll");
-    if (ticks)
-        r->sink->tick(r->sink->arg);
     if (stop_check(stop, e) < 0)
         return -1;
     if (p[0].revents & POLLOUT)

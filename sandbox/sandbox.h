@@ -101,7 +101,6 @@ void sandbox_result_done(struct sandbox_result *r);
 /* While it runs; every slot may be NULL. */
 struct sandbox_sink {
     void (*output)(void *arg, bool is_stderr, struct str bytes);
-    void (*tick)(void *arg); /* at least ten times a second */
     void *arg;
 };
 

@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include "banned.h"
 
+#define TICK_MS 100
+
 int64_t now_us(void)
 {
     struct timespec ts;
@@ -68,6 +70,8 @@ int stop_check(const struct stop *s, struct err *e)
 {
     struct pollfd p = { s->cancel_fd, POLLIN, 0 };
 
+    if (s->tick)
+        s->tick(s->arg);
     if (s->cancel_fd >= 0 && poll(&p, 1, 0) > 0) {
         int signo = peek_signal();
         return err_set(e, ERR_CANCEL, signo, "stopped by %s", signal_word(signo));
@@ -91,6 +95,8 @@ struct stop stop_within(const struct stop *s, int64_t ms)
 
 int stop_poll_ms(const struct stop *s, int64_t max_ms)
 {
+    if (s->tick && (max_ms < 0 || max_ms > TICK_MS))
+        max_ms = TICK_MS;
     int64_t left = max_ms < 0 ? INT_MAX : max_ms;
 
     if (s->deadline_ms != 0) {

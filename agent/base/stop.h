@@ -5,15 +5,18 @@
 #ifndef AGENT_BASE_STOP_H
 #define AGENT_BASE_STOP_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include "err.h"
 
 struct stop {
     int64_t deadline_ms; /* on the now_ms() clock; 0 = none */
     int cancel_fd;       /* -1 = none */
+    void (*tick)(void *arg); /* called by stop_check(); with it every wait wakes ten times a second */
+    void *arg;
 };
 
-#define STOP_NEVER { 0, -1 }
+#define STOP_NEVER { 0, -1, NULL, NULL }
 
 int64_t now_ms(void); /* CLOCK_BOOTTIME: goes on while the machine sleeps */
 int64_t now_us(void);
@@ -23,7 +26,7 @@ int stop_open_signals(struct stop *s, struct err *e);
 /* The pending signal's number, consumed; 0 if none. */
 int stop_take_signal(const struct stop *s);
 
-/* -1 with ERR_CANCEL or ERR_DEADLINE if it is time to stop. */
+/* -1 with ERR_CANCEL or ERR_DEADLINE if it is time to stop. To be called after every wait. */
 int stop_check(const struct stop *s, struct err *e);
 /* The same stop with a deadline at most `ms` from now; ms <= 0 leaves it. */
 struct stop stop_within(const struct stop *s, int64_t ms);
