@@ -373,6 +373,8 @@ static void words(void)
     fault_refused(&p, 401, STR(""), &none, &e);
     CHECK(e.code == ERR_CONFIG && strstr(e.msg, "none was sent") && strstr(e.msg, "OPENAI_API_KEY"),
           "%s", e.msg);
+    fault_refused(&place, 402, STR(""), &none, &e);
+    CHECK(e.code == ERR_PROVIDER && strstr(e.msg, "no balance"), "%s", e.msg);
     fault_refused(&place, 302, STR("Location: https://evil.example/?k=1\n"), &none, &e);
     CHECK(strstr(e.msg, "https://evil.example/") && !strstr(e.msg, "k=1"), "%s", e.msg);
     fault_refused(&place, 502, STR("x-request-id: req_7\n"), &html, &e);
