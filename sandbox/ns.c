@@ -20,6 +20,23 @@
  * sandboxes share an id, so that none can signal or count against another. */
 #define FIRST_ID 0x7a000000u
 
+/* `want`, or where that is not mapped (a rootless container has some 65536 ids) the highest id that is; 0 = only root's. */
+static unsigned mapped_id(const char *map_path, unsigned want)
+{
+    unsigned long long inside, outside, count, highest = 0;
+    FILE *map = fopen(map_path, "re");
+
+    while (map && fscanf(map, "%llu %llu %llu", &inside, &outside, &count) == 3) {
+        if (want >= inside && want < inside + count)
+            highest = want;
+        else if (highest != want && count > 0 && inside + count - 1 > highest)
+            highest = inside + count - 1;
+    }
+    if (map)
+        fclose(map);
+    return (unsigned)highest;
+}
+
 int ns_drop_root(struct box *b, struct err *e)
 {
     uid_t r, u, s;
@@ -29,7 +46,12 @@ int ns_drop_root(struct box *b, struct err *e)
         b->gid = getgid();
         return 0;
     }
-    b->uid = b->gid = FIRST_ID + (unsigned)getpid();
+    b->uid = mapped_id("/proc/self/uid_map", FIRST_ID + (unsigned)getpid());
+    b->gid = mapped_id("/proc/self/gid_map", FIRST_ID + (unsigned)getpid());
+    if (b->uid == 0 || b->gid == 0)
+        return err_set(e, ERR_SANDBOX, 0,
+                       "root is the only user that exists here (a user namespace that maps no other, or no /proc), so there is no "
+                       "ordinary user to become; start agent-sandbox as an ordinary user, or map more ids");
     if (setgroups(0, NULL) < 0 || setresgid(b->gid, b->gid, b->gid) < 0 ||
         setresuid(b->uid, b->uid, b->uid) < 0)
         return err_set(e, ERR_SANDBOX, errno,

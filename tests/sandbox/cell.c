@@ -13,20 +13,27 @@
 #include "sandbox/sandbox.h"
 #include "agent/base/banned.h"
 
-#define SHOWN_BYTES 4000
+#define SHOWN_BYTES 1200
 
 static void show(const char *what, const char *p, size_t n)
 {
     cleanup_buf struct buf b = BUF_MAX(1 << 20);
     struct str rest, line;
     size_t cut = n > SHOWN_BYTES ? n - SHOWN_BYTES : 0;
+    bool is_stream = strcmp(what, "out") == 0 || strcmp(what, "err") == 0;
+    int left = strcmp(what, "text/html") == 0 ? 2 : 1000; /* HTML tables are long and dull */
 
     utf8_clean(&b, (struct str){ p, n - cut });
     rest = buf_str(&b);
     for (bool more = true; more;) {
         more = str_cut(&rest, '\n', &line);
+        if (left-- == 0) {
+            printf("%s: ...\n", what);
+            break;
+        }
         if (line.n || more)
-            printf("%s: %.*s%s\n", what, (int)line.n, line.p, more ? "" : "\\");
+            printf("%s: %.*s%s\n", what, (int)line.n, line.p,
+                   more || !is_stream ? "" : "\\");
     }
     if (cut)
         printf("%s: (and %zu bytes)\n", what, cut);

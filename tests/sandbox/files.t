@@ -89,7 +89,7 @@ open('/output/y', 'w'); print('template writes /output')
     r = python("""
 import numpy, pandas, io, matplotlib
 matplotlib.use('Agg')
-import matplotlib.pyplot as plt, sqlite3, multiprocessing, subprocess, tempfile, zoneinfo, locale, datetime, psutil if False else os
+import matplotlib.pyplot as plt, sqlite3, multiprocessing, subprocess, tempfile, zoneinfo, locale, datetime, os
 if __name__ == '__main__':
     df = pandas.read_csv(io.StringIO('a,b\\n1,2\\n1,3\\n'))
     print(df.groupby('a').b.sum().to_dict())
@@ -97,7 +97,7 @@ if __name__ == '__main__':
     sqlite3.connect('/workspace/x.db').execute('create table t (a)')
     print(multiprocessing.get_context('fork').Pool(2).map(abs, [-1, -2]))
     print(subprocess.check_output(['date', '+%Y'], text=True).strip().isdigit())
-""".replace(", psutil if False else os", ", os"), uid=uid, seconds=60)
+""", uid=uid, seconds=60)
     eq(r.out, "{1: 5}\n[1, 2]\nTrue\n", "pandas, matplotlib, sqlite, multiprocessing, subprocess")
 for f in sorted(folder.rglob("*"), reverse=True):
     f.rmdir() if f.is_dir() else f.unlink()

@@ -43,14 +43,12 @@ for uid in each_user():
     r = Run(["--ro=/usr/share/zoneinfo:/opt/zones", "--env=A=b=c", "--chdir=/tmp", "--", "sh", "-c",
              "ls /opt/zones/UTC; echo $A; pwd; touch /opt/zones/x || echo refused"], uid=uid)
     eq(r.out, "/opt/zones/UTC\nb=c\n/tmp\nrefused\n", "--ro, --env, --chdir, with = as well")
-    with open("/etc", "rb", opener=lambda p, f: os.open(p, os.O_RDONLY | os.O_DIRECTORY), buffering=0) if False else \
-            os.fdopen(os.open("/dev/null", os.O_RDONLY)) as f:
-        directory = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY)
-        r = Run(["--", "true"], uid=uid, stdin=directory)
-        ok(r.status == 125 and "would be a way out" in r.err, "standard input that is a directory is refused", r.err)
-        r = Run(["--pass-fd", str(directory), "--", "true"], uid=uid, pass_fds=(directory,))
-        ok(r.status == 125 and "would be a way out" in r.err, "a directory as --pass-fd is refused", r.err)
-        os.close(directory)
+    directory = os.open("/etc", os.O_RDONLY | os.O_DIRECTORY)
+    r = Run(["--", "true"], uid=uid, stdin=directory)
+    ok(r.status == 125 and "would be a way out" in r.err, "standard input that is a directory is refused", r.err)
+    r = Run(["--pass-fd", str(directory), "--", "true"], uid=uid, pass_fds=(directory,))
+    ok(r.status == 125 and "would be a way out" in r.err, "a directory as --pass-fd is refused", r.err)
+    os.close(directory)
 for option, want in (("--help", "--lifeline-fd"), ("--version", "agent-sandbox 0"), ("--policy", "io_uring_setup")):
     r = subprocess.run([SANDBOX, option], capture_output=True, text=True)
     ok(r.returncode == 0 and want in r.stdout and not r.stderr, option, r.stdout[-300:], r.stderr)
@@ -59,6 +57,12 @@ for part in ("Steps of the helper", "Files (kind", "Visible in /proc", "Environm
              "System calls"):
     has(policy, part, f"--policy has the table `{part}'")
 for uid in each_user():
+    if "__asan" in open(SANDBOX, "rb").read().decode("latin-1"):
+        skip("--check: the sanitizer's memory does not fit into the limits that are probed")
+        continue
     r = Run(["--check"], uid=uid)
     ok(r.status == 0 and r.out.count("\nholds ") >= 15 and "FAILS" not in r.out, "--check: every layer holds", r.out, r.err)
+if AM_ROOT:
+    r = subprocess.run(["unshare", "-Ur", SANDBOX, "--", "true"], capture_output=True, text=True)
+    ok(r.returncode == 125 and "ordinary user" in r.stderr, "where only root is mapped, the message says what to do", r.stderr)
 done()
