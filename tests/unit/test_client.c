@@ -311,7 +311,7 @@ static void stops(void)
         usleep(150000);
         _exit(write(p[1], "x", 1) == 1 ? 0 : 1);
     }
-    s = (struct stop){ 0, p[0] };
+    s = (struct stop){ .cancel_fd = p[0] };
     begun = now_ms();
     CHECK(ask(c, true, &s, &t, &e) < 0 && e.code == ERR_CANCEL && now_ms() - begun < 4000 &&
               retries == 1,
@@ -321,7 +321,7 @@ static void stops(void)
 
     c = client_at("no-answer", 0, &e);
     CHECK(ask(c, true, &s, &t, &e) < 0 && e.code == ERR_CANCEL, "a cancel before a request");
-    s = (struct stop){ now_ms() + 200, -1 };
+    s = (struct stop){ .deadline_ms = now_ms() + 200, .cancel_fd = -1 };
     CHECK(ask(c, true, &s, &t, &e) < 0 && e.code == ERR_DEADLINE, "a deadline during a request");
     client_free(c);
     close(p[0]);

@@ -208,7 +208,7 @@ static void stops(struct http *h)
         usleep(150000);
         _exit(write(p[1], "x", 1) == 1 ? 0 : 1);
     }
-    s = (struct stop){ 0, p[0] };
+    s = (struct stop){ .cancel_fd = p[0] };
     g = fresh();
     int64_t begun = now_ms();
     CHECK(ask(h, "stall", post, &s, &g, &e) < 0 && e.code == ERR_CANCEL && now_ms() - begun < 10000,
