@@ -55,6 +55,7 @@ enum { METER_DIRS = 4 };
 struct box {
     const struct spec *spec;
     bool from_root;
+    bool trees_open; /* opened as root already */
     uid_t uid; /* on the host: what the sandbox's 1000 is outside */
     gid_t gid;
     struct op *ops;

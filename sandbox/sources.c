@@ -119,6 +119,8 @@ static int open_source(const char *path, bool device, bool *is_dir, struct err *
 
     if (fd < 0 && errno == ENOSYS)
         return err_set(e, ERR_SANDBOX, errno, "open_tree %s (needs Linux 5.12 or newer)", path);
+    if (fd < 0 && errno == EPERM)
+        return hint_mount(e, errno, path);
     if (fd < 0)
         return err_set(e, ERR_SANDBOX, errno, "cannot open %s", path);
     if (fstat(fd, &st) < 0)
