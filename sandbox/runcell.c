@@ -394,10 +394,10 @@ static int watch(struct sandbox *s, struct context *c, struct run *r, int64_t li
             return -1;
         if (r->got.r.stdout_bytes > MAX_WRITTEN || r->got.r.stderr_bytes > MAX_WRITTEN)
             kill_context(c, r, SANDBOX_OUTPUT);
+        if (r->broken)
+            kill_context(c, r, SANDBOX_DIED);
         /* Without the channel no word of the cell can come any more. It may be about to end. */
-        if ((r->broken || c->control < 0) && !r->killed) {
-            if (c->control >= 0)
-                close(steal_fd(&c->control));
+        if (c->control < 0 && !r->killed) {
             struct stop soon = stop_within(stop, LAST_WORDS_MS);
             while (!r->died && c->guard >= 0 && !s->lost)
                 if (step(s, c, r, &soon, LAST_WORDS_MS, e) < 0)

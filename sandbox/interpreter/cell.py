@@ -165,10 +165,11 @@ class Context:
 
     def mend_streams(self):
         """Gives back a standard stream that the cell before closed, and says so."""
-        for fd, keep, ident, name in ((1, OUT, self.ids[0], "stdout"), (2, ERR, self.ids[1], "stderr")):
-            if self.identity(fd) is None:
+        for fd, keep, ident, name in ((1, OUT, self.ids[0], "stdout"),
+                                      (2, ERR, self.ids[1], "stderr")):
+            if self.identity(fd) != ident:
                 posix.dup2(keep, fd)
-                note("standard %s was closed; it is open again" % name[3:])
+                note("file descriptor %d (%s) was closed or replaced; it is back" % (fd, name))
             stream = getattr(sys, name, None)
             if stream is None or getattr(stream, "closed", False):
                 setattr(sys, name, make_stream(fd, "<%s>" % name))
@@ -344,6 +345,10 @@ class Context:
                 return
             seen.add(id(x))
             x.stack[:] = [f for f in x.stack if not f.filename.startswith(OWN)]
+            for i, f in enumerate(x.stack):
+                if f.filename in self.sources:
+                    del x.stack[:i]     # the event loop's frames above an await
+                    break
             own_frames_out(x.__cause__)
             own_frames_out(x.__context__)
             for other in getattr(x, "exceptions", None) or ():

@@ -535,6 +535,14 @@ def guard(link):
     posix._exit(0)
 
 
+def repr_of(e, join="{}: {}".format, kind=type, text=str):
+    """An exception in a line, with no builtin that code may have replaced."""
+    try:
+        return join(kind(e).__name__, text(e))[:500]
+    except BaseException:
+        return "an error that cannot be shown"
+
+
 def context(guardian_pid):
     posix.close(GUARD)
     _signal.set_wakeup_fd(-1)
@@ -550,7 +558,12 @@ def context(guardian_pid):
     except BaseException as e:
         link.send(("op", "failed"), ("text", "%s: %s" % (type(e).__name__, e)))
         posix._exit(125)
-    cell.main(link, load_site, load_rest)
+    try:
+        cell.main(link, load_site, load_rest)
+    except BaseException as e:
+        # The code broke what the interpreter itself needs (builtins, modules, memory).
+        posix.write(ERR, b"[the interpreter failed and ends: %s]\n"
+                    % repr_of(e).encode("utf-8", "replace"))
 
 
 run_base(int(sys.argv[1]), sys.argv[2:])

@@ -18,6 +18,7 @@ NO_INSTALL = ("nothing can be installed here: the sandbox has no network. "
 
 class MagicError(Exception):
     """A notebook command that this interpreter does not have."""
+    __module__ = "builtins"     # shown by its bare name
 
 
 # ---- from lines to calls ----
@@ -124,8 +125,11 @@ class Tools:
     def install(self, command):
         """Says what of it is there already."""
         import importlib.util
+        self.context.load_site()
         here, missing = [], []
         for word in command.replace("==", " ").replace(">=", " ").split():
+            if word in ("apt-get", "uninstall"):
+                continue
             name = {"scikit-learn": "sklearn", "pillow": "PIL", "beautifulsoup4": "bs4",
                     "pyyaml": "yaml", "opencv-python": "cv2"}.get(word.lower(),
                                                                   word.replace("-", "_"))

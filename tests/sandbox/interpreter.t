@@ -22,6 +22,7 @@ BUILD = Path(os.environ.get("BUILD") or HERE.parent.parent / "build")
 CELL = Path(os.environ.get("CELL") or BUILD / "tests" / "sandbox" / "cell")
 os.environ.setdefault("AGENT_SANDBOX", str(BUILD / "agent-sandbox"))
 LIMIT = 300
+SHOWN = 30  # lines of a failure
 
 
 def parse(path):
@@ -49,7 +50,7 @@ def tidy(lines):
     for line in lines:
         if re.match(r"(tb|err):\s+[~^]+\s*$", line) and not syntax:
             continue
-        line = re.sub(r"0x[0-9a-f]{6,}", "0x...", line)
+        line = re.sub(r"0x[0-9a-fA-F]{6,}", "0x...", line)
         line = re.sub(r"\d+(\.\d+)?(e[+-]\d+)? (ns|us|ms|s)\b", "N s", line)
         line = re.sub(r"/usr/lib/python3\.\d+/", "/usr/lib/python3.N/", line)
         out.append(line)
@@ -120,8 +121,8 @@ def main():
             print(f"{'ok' if ok else 'not ok'} {count} - {name}: {cell['name'].replace('#', '')}", flush=True)
             if not ok:
                 failed += 1
-                print("\n".join("#  want: " + x for x in cell["want"]))
-                print("\n".join("#   got: " + x for x in got) or "#   got nothing: " + stderr[-300:])
+                print("\n".join("#  want: " + x for x in cell["want"][:SHOWN]))
+                print("\n".join("#   got: " + x[:300] for x in got[:SHOWN]) or "#   got nothing: " + stderr[-300:])
     if not record:
         print(f"1..{count}")
     return failed != 0
