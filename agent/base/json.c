@@ -181,6 +181,15 @@ void json_quote(struct buf *out, struct str s)
 
     buf_putc(out, '"');
     while (s.n) {
+        size_t run = 0;
+        while (run < s.n && s.p[run] >= 0x20 && s.p[run] < 0x7f && s.p[run] != '"' &&
+               s.p[run] != '\\')
+            run++;
+        if (run) { /* nearly all of it: copied whole */
+            buf_put(out, s.p, run);
+            s = str_from(s, run);
+            continue;
+        }
         unsigned char c = (unsigned char)s.p[0];
         size_t n = c == 0 ? 1 : utf8_seq(s, NULL);
         if (n == 0) {

@@ -283,7 +283,7 @@ static void test_hash(void)
               !strcmp(l.v[0].sha256,
                       "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
           "the hash %s", e.msg);
-    struct stop past = { 1, -1 };
+    struct stop past = { .deadline_ms = 1, .cancel_fd = -1 };
     CHECK(attach_hash(&l.v[0], &past, &e) < 0 && e.code == ERR_DEADLINE, "under the stop");
     put("h", "abcd");
     CHECK(attach_hash(&l.v[0], &never, &e) < 0 && strstr(e.msg, "has changed") &&

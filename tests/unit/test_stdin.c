@@ -197,7 +197,7 @@ static void test_waits(void)
     if (pipe2(cancel, O_CLOEXEC) < 0 || write(cancel[1], "x", 1) != 1 ||
         pipe2(fds, O_CLOEXEC) < 0 || write(fds[1], "begun", 5) != 5)
         return;
-    struct stop cancelled = { 0, cancel[0] };
+    struct stop cancelled = { .cancel_fd = cancel[0] };
     CHECK(take(fds[0], false, false, &cancelled) < 0 && err.code == ERR_CANCEL && took < 20000,
           "Ctrl-C ends the wait: %s", err.msg);
     close(fds[1]);
