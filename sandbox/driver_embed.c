@@ -12,10 +12,11 @@
 #define FILE_ROW(sym) { #sym ".py", sandbox_py_##sym, sandbox_py_##sym##_end }
 
 EMBED(driver);
+EMBED(guardian);
 EMBED(cell);
 EMBED(show);
 EMBED(extras);
 
-const struct driver_file driver_files[] = { FILE_ROW(driver), FILE_ROW(cell), FILE_ROW(show),
-                                            FILE_ROW(extras) };
+const struct driver_file driver_files[] = { FILE_ROW(driver), FILE_ROW(guardian), FILE_ROW(cell),
+                                            FILE_ROW(show), FILE_ROW(extras) };
 const size_t driver_files_n = ARRAY_LEN(driver_files);

@@ -29,6 +29,7 @@ MAX_TRACEBACK = 200 << 10
 MAX_NAMES = 4096            # bytes of the list of names
 MAX_PENDING = 100           # displays by threads while no cell runs
 MAX_FIGURES = 100           # of one cell
+IDLE_MS = 30                # without a request: then there is time for other things
 FLUSH_AFTER = 0.01          # seconds that a line without its end may wait for the next write
 
 # What a fresh context must have run site for: installed modules, and the names that site defines.
@@ -62,10 +63,9 @@ def make_stream(fd, name):
 
 
 class Context:
-    def __init__(self, link, load_site, prepare_more):
+    def __init__(self, link, load_site):
         self.link = link
         self.load_site = load_site
-        self.prepare_more = prepare_more
         self.finder = Finder(self)
         self.pid = posix.getpid()
         self.lock = _thread.allocate_lock()
@@ -445,8 +445,6 @@ class Context:
             self.flush()
             key, self.key = self.key, b""
             self.send(("op", "done"), ("key", key), ("names", " ".join(names)))
-        # The user waits no longer: what later cells want is loaded now.
-        self.prepare_more()
 
     def hook(self):
         if self.finder not in sys.meta_path:
@@ -464,16 +462,19 @@ class Context:
 
 
 class Finder:
-    """Looks at imports: IPython gets its stand-in, and pyplot's show() ours as soon as it loads."""
+    """Looks at imports: IPython gets its stand-in, pyplot our show(), linecache the cells' source."""
 
     def __init__(self, context):
         self.context = context
+        self.patches = {"matplotlib.pyplot": context.patch_pyplot,
+                        "linecache": lambda module: context.fill_linecache()}
 
     def find_spec(self, name, path=None, target=None):
-        if name == "matplotlib.pyplot":
+        patch = self.patches.get(name)
+        if patch is not None:
             spec = sys.modules["_frozen_importlib_external"].PathFinder.find_spec(name, path)
             if spec is not None and spec.loader is not None:
-                spec.loader = PatchLoader(spec.loader, self.context.patch_pyplot)
+                spec.loader = PatchLoader(spec.loader, patch)
             return spec
         if name in ("IPython", "IPython.display", "IPython.core.display"):
             return load("extras").ipython_spec(self.context, name)
@@ -508,10 +509,10 @@ def reseed():
         numpy.random.seed()
 
 
-def main(link, load_site, prepare_more):
+def main(link, load_site, later):
     """A context's life: run cells until the agent hangs up."""
     import gc
-    context = Context(link, load_site, prepare_more)
+    context = Context(link, load_site)
     for fd, name in ((1, "stdout"), (2, "stderr")):
         stream = make_stream(fd, "<%s>" % name)
         setattr(sys, name, stream)
@@ -527,9 +528,15 @@ def main(link, load_site, prepare_more):
     reseed()
     gc.enable()
     link.send(("op", "ready"))
+    idle = []
     while True:
+        # Once a cell is done and no other follows at once, what later cells want is loaded.
+        while idle and not link.pending(IDLE_MS):
+            idle.pop(0)()
         frame = link.receive()
         if frame is None:
             posix._exit(0)
         if frame.get("op") == b"run":
             context.run(frame)
+            idle = list(later)
+            later = ()

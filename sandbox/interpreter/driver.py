@@ -7,7 +7,8 @@
     context   a fork of the guardian that runs the model's code.
 
 Base, warm and guardians never run the model's code, and a context runs none before context.so has
-locked it in (Landlock, seccomp); when that cannot be done the process ends. Start-up is paid on
+locked it in (Landlock, seccomp); when that cannot be done the process ends. Guardian and context
+are in guardian.py. Start-up is paid on
 every run: only modules that are built in or cheap are imported at the top of this file, the rest
 is loaded in steps while base is idle.
 
@@ -22,10 +23,9 @@ import _signal
 import _socket
 
 HERE = __file__.rpartition("/")[0]
+DRIVER = sys.modules["__main__"]
 OUTPUT = "/output/"
-# Where a guardian and its context keep their descriptors: out of the way of what code opens.
-CONTROL, OUT, ERR, GUARD = 200, 201, 202, 203
-FD_END = 4096
+FD_END = 4096       # descriptors are closed up to here
 # Imports that are quicker from warm, although they are not preloaded themselves.
 BUILT_ON = {
     "scipy": "numpy", "sklearn": "numpy", "statsmodels": "pandas", "seaborn": "matplotlib",
@@ -105,6 +105,10 @@ class Link:
         fds, self.fds = self.fds[:n], self.fds[n:]
         return fds
 
+    def pending(self, ms):
+        """True when something to read is there, or comes within the time."""
+        return bool(self.buf) or bool(select.select([self.fd], [], [], ms / 1000)[0])
+
     def receive(self):
         """Waits for a frame; None at the end of the channel."""
         while True:
@@ -138,6 +142,7 @@ def load(name):
         module = type(sys)(name)
         module.__file__ = path
         module.load = load
+        module.driver = DRIVER
         exec(compile(source, path, "exec"), module.__dict__)
         Shared.modules[name] = module
     return Shared.modules[name]
@@ -152,17 +157,13 @@ def load_site():
 
 
 def load_runtime():
+    load("guardian")
     load("cell")
 
 
 def load_helpers():
     """What the first traceback or result would otherwise pay for."""
     import os, io, linecache, traceback, faulthandler, _ast  # noqa: F401, E401
-
-
-def load_rest():
-    load_site()
-    load_helpers()
 
 
 # ---- base and warm ----
@@ -177,7 +178,7 @@ class Template:
         self.warm = None            # base: link to warm
         self.warm_done = False
         self.warm_tries = 0
-        self.probes = {}            # base: fd -> [bytes so far, modules]
+        self.probes = {}            # base: fd -> [lines so far, modules, lines of earlier forks]
         self.poller = select.poll()
         self.poller.register(link.fd, select.POLLIN)
         self.steps = []
@@ -247,7 +248,7 @@ class Template:
         """Forks a guardian, which forks the context."""
         try:
             if posix.fork() == 0:
-                guardian(fds)
+                load("guardian").guardian(fds)
         except OSError as e:
             # The guardian's channel is where the agent listens for this.
             Link(posix.dup(fds[3])).send(("op", "failed"), ("text", "fork: %s" % e.strerror))
@@ -317,19 +318,18 @@ class Template:
             posix.close(fd)
         self.link.send(("op", "put-done"), ("name", name), ("error", error))
 
-    def probe(self, modules):
+    def probe(self, modules, known=b""):
         """Imports each in a throw-away fork, so that base stays bare and survives a crash."""
         load_site()
         r, w = posix.pipe2(posix.O_CLOEXEC)
-        pid = posix.fork()
-        if pid == 0:
+        if posix.fork() == 0:
             try:
                 posix.close(r)
                 run_probe(w, modules)
             finally:
                 posix._exit(0)
         posix.close(w)
-        self.probes[r] = [b"", modules]
+        self.probes[r] = [b"", modules, known]
         self.poller.register(r, select.POLLIN)
 
     def hear_probe(self, fd):
@@ -340,21 +340,15 @@ class Template:
             return
         self.poller.unregister(fd)
         posix.close(fd)
-        del self.probes[fd]
-        lines = state[0].decode("utf-8", "replace").splitlines()
-        if len(lines) < len(state[1]):
+        text, modules, known = self.probes.pop(fd)
+        tried = text.count(b"\n")
+        known += text
+        if tried + 1 < len(modules):
             # The module after the last line took the process with it: go on behind it.
-            text = state[0] + b"-\n"
-            rest = state[1][len(lines) + 1:]
-            if rest:
-                self.probe(rest)
-                for other in self.probes.values():
-                    if other[1] is rest:
-                        other[0] = text
-                        other[1] = state[1]
-                return
-        self.link.send(("op", "probed"), ("text", "".join(
-            line + "\n" for line in lines if line != "-")))
+            self.probe(modules[tried + 1:], known)
+            return
+        self.link.send(("op", "probed"), ("text", b"".join(
+            line + b"\n" for line in known.split(b"\n") if line not in (b"", b"-"))))
 
 
 def run_probe(w, modules):
@@ -405,165 +399,6 @@ def run_base(fd, preload):
     link.send(("op", "ready"), ("python", "%d.%d.%d" % sys.version_info[:3]))
     t.steps = [load_runtime, load_site, load_helpers, t.start_warm]
     t.serve()
-
-
-# ---- guardian ----
-
-def place(fds):
-    """Moves the four descriptors to their places and closes everything else."""
-    high = [posix_dup_above(fd) for fd in fds]
-    for fd, at in zip(high, (CONTROL, OUT, ERR, GUARD)):
-        posix.dup2(fd, at, False)
-    posix.closerange(3, CONTROL)
-    posix.closerange(GUARD + 1, FD_END)
-
-
-def posix_dup_above(fd):
-    """A copy of fd above the places, so that placing one cannot close another."""
-    taken = []
-    while True:
-        new = posix.dup(fd)
-        if new > GUARD or new not in (CONTROL, OUT, ERR, GUARD):
-            break
-        taken.append(new)
-    for other in taken:
-        posix.close(other)
-    return new
-
-
-class Guardian:
-    def __init__(self, main):
-        self.main = main
-        self.ended = None       # (wait status, rusage) of the context's main process
-
-    def reap(self):
-        """True while there are children."""
-        while True:
-            try:
-                pid, status, usage = posix.wait4(-1, posix.WNOHANG)
-            except ChildProcessError:
-                return False
-            if pid == 0:
-                return True
-            if pid == self.main:
-                self.ended = (status, usage)
-
-    def children(self):
-        me = posix.getpid()
-        fd = posix.open("/proc/self/task/%d/children" % me, posix.O_RDONLY | posix.O_CLOEXEC)
-        try:
-            text = b""
-            while True:
-                part = posix.read(fd, 65536)
-                if not part:
-                    return [int(p) for p in text.split()]
-                text += part
-        finally:
-            posix.close(fd)
-
-    def kill_all(self):
-        """Kills children until none is left: what they leave behind becomes our child in turn."""
-        while self.reap():
-            for pid in self.children():
-                try:
-                    posix.kill(pid, _signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            select.select([], [], [], 0.0005)
-
-
-def guardian(fds):
-    """Never returns. What goes wrong is told to the agent."""
-    link = None
-    try:
-        place(fds)
-        link = Link(GUARD)
-        guard(link)
-    except BaseException as e:
-        if link is not None:
-            link.send(("op", "failed"), ("text", "%s: %s" % (type(e).__name__, e)))
-    finally:
-        posix._exit(125)
-
-
-def guard(link):
-    native("guardian_enter")
-    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-    me = posix.getpid()
-    main = posix.fork()
-    if main == 0:
-        try:
-            context(me)
-        finally:
-            posix._exit(125)
-    for fd in (CONTROL, OUT, ERR):
-        posix.close(fd)
-    r, w = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
-    _signal.signal(_signal.SIGCHLD, lambda *_: None)
-    _signal.set_wakeup_fd(w, warn_on_full_buffer=False)
-    g = Guardian(main)
-    poller = select.poll()
-    poller.register(GUARD, select.POLLIN)
-    poller.register(r, select.POLLIN)
-    link.send(("op", "started"), ("pid", main))
-    g.reap()
-    while g.ended is None:
-        for fd, _ in poller.poll():
-            if fd == r:
-                posix.read(r, 4096)
-                g.reap()
-                continue
-            alive = link.fill()
-            while True:
-                frame = link.take()
-                if frame is None:
-                    break
-                if frame.get("op") == b"interrupt" and g.ended is None:
-                    posix.kill(main, _signal.SIGINT)
-                elif frame.get("op") == b"kill":
-                    g.kill_all()
-            if not alive:
-                g.kill_all()
-                posix._exit(0)
-    g.kill_all()
-    status, usage = g.ended
-    link.send(("op", "died"),
-              ("exit", posix.WEXITSTATUS(status) if posix.WIFEXITED(status) else 0),
-              ("signal", posix.WTERMSIG(status) if posix.WIFSIGNALED(status) else 0),
-              ("cpu_us", int((usage.ru_utime + usage.ru_stime) * 1e6)),
-              ("peak_bytes", usage.ru_maxrss * 1024))
-    posix._exit(0)
-
-
-def repr_of(e, join="{}: {}".format, kind=type, text=str):
-    """An exception in a line, with no builtin that code may have replaced."""
-    try:
-        return join(kind(e).__name__, text(e))[:500]
-    except BaseException:
-        return "an error that cannot be shown"
-
-
-def context(guardian_pid):
-    posix.close(GUARD)
-    _signal.set_wakeup_fd(-1)
-    link = Link(CONTROL)
-    try:
-        posix.dup2(OUT, 1)
-        posix.dup2(ERR, 2)
-        posix.setsid()
-        cell = load("cell")
-        native("context_enter")
-        if posix.getppid() != guardian_pid:
-            posix._exit(125)
-    except BaseException as e:
-        link.send(("op", "failed"), ("text", "%s: %s" % (type(e).__name__, e)))
-        posix._exit(125)
-    try:
-        cell.main(link, load_site, load_rest)
-    except BaseException as e:
-        # The code broke what the interpreter itself needs (builtins, modules, memory).
-        posix.write(ERR, b"[the interpreter failed and ends: %s]\n"
-                    % repr_of(e).encode("utf-8", "replace"))
 
 
 run_base(int(sys.argv[1]), sys.argv[2:])

@@ -1,6 +1,7 @@
 /* Runs cells of Python in the real sandbox and prints what came out, as lines that a test compares.
  *
- * usage: cell [--timeout MS] [--data FILE:NAME] [--python P] [--preload "a b"] [--memory BYTES] [--times] FILE
+ * usage: cell [--timeout MS] [--data FILE:NAME] [--python P] [--preload "a b"] [--memory BYTES] [--times]
+ *             [--wait MS] FILE
  * FILE holds the cells, with a line `%%%%` between two. A line `%%%% NAME` runs the next in the context NAME.
  *
  * Of each cell: `[N status ...]`, then one line for each line of text, with what it is in front. */
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
     const char *path = NULL;
     long timeout = 20000;
     bool times = false;
+    long wait = 0; /* between ready and the first cell, as a model takes to answer */
 
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
@@ -112,6 +114,8 @@ int main(int argc, char **argv)
         }
         if (strcmp(argv[i], "--timeout") == 0) {
             timeout = strtol(value, NULL, 10);
+        } else if (strcmp(argv[i], "--wait") == 0) {
+            wait = strtol(value, NULL, 10);
         } else if (strcmp(argv[i], "--python") == 0) {
             spec.python = value;
         } else if (strcmp(argv[i], "--preload") == 0) {
@@ -142,6 +146,8 @@ int main(int argc, char **argv)
     }
     if (times)
         printf("ready: %.1f ms\n", (double)(now_us() - t0) / 1000);
+    if (wait && stop_sleep(&never, wait, &e) < 0)
+        return fail(&e);
     struct str rest = buf_str(&text);
     cleanup_free char *context = xstrdup("default");
     int n = 0, bad = 0;

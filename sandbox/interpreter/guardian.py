@@ -1,0 +1,169 @@
+"""A guardian and the context that it parents: see driver.py for the whole.
+
+The guardian is ours to the end: it never runs the model's code, cannot be traced or signalled by
+it, and inherits what its context leaves behind. What it says of the context's end is believed.
+"""
+import posix
+import select
+import _signal
+
+load, driver = globals()["load"], globals()["driver"]   # set by the loader in driver.py
+# Where a guardian and its context keep their descriptors: out of the way of what code opens.
+CONTROL, OUT, ERR, GUARD = 200, 201, 202, 203
+
+
+def place(fds):
+    """Moves the four descriptors to their places and closes everything else."""
+    high = [posix_dup_above(fd) for fd in fds]
+    for fd, at in zip(high, (CONTROL, OUT, ERR, GUARD)):
+        posix.dup2(fd, at, False)
+    posix.closerange(3, CONTROL)
+    posix.closerange(GUARD + 1, driver.FD_END)
+
+
+def posix_dup_above(fd):
+    """A copy of fd above the places, so that placing one cannot close another."""
+    taken = []
+    while True:
+        new = posix.dup(fd)
+        if new > GUARD or new not in (CONTROL, OUT, ERR, GUARD):
+            break
+        taken.append(new)
+    for other in taken:
+        posix.close(other)
+    return new
+
+
+class Guardian:
+    def __init__(self, main):
+        self.main = main
+        self.ended = None       # (wait status, rusage) of the context's main process
+
+    def reap(self):
+        """True while there are children."""
+        while True:
+            try:
+                pid, status, usage = posix.wait4(-1, posix.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            if pid == self.main:
+                self.ended = (status, usage)
+
+    def children(self):
+        me = posix.getpid()
+        fd = posix.open("/proc/self/task/%d/children" % me, posix.O_RDONLY | posix.O_CLOEXEC)
+        try:
+            text = b""
+            while True:
+                part = posix.read(fd, 65536)
+                if not part:
+                    return [int(p) for p in text.split()]
+                text += part
+        finally:
+            posix.close(fd)
+
+    def kill_all(self):
+        """Kills children until none is left: what they leave behind becomes our child in turn."""
+        while self.reap():
+            for pid in self.children():
+                try:
+                    posix.kill(pid, _signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            select.select([], [], [], 0.0005)
+
+
+def guardian(fds):
+    """Never returns. What goes wrong is told to the agent."""
+    link = None
+    try:
+        place(fds)
+        link = driver.Link(GUARD)
+        guard(link)
+    except BaseException as e:
+        if link is not None:
+            link.send(("op", "failed"), ("text", "%s: %s" % (type(e).__name__, e)))
+    finally:
+        posix._exit(125)
+
+
+def guard(link):
+    driver.native("guardian_enter")
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    me = posix.getpid()
+    main = posix.fork()
+    if main == 0:
+        try:
+            context(me)
+        finally:
+            posix._exit(125)
+    for fd in (CONTROL, OUT, ERR):
+        posix.close(fd)
+    r, w = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
+    _signal.signal(_signal.SIGCHLD, lambda *_: None)
+    _signal.set_wakeup_fd(w, warn_on_full_buffer=False)
+    g = Guardian(main)
+    poller = select.poll()
+    poller.register(GUARD, select.POLLIN)
+    poller.register(r, select.POLLIN)
+    link.send(("op", "started"), ("pid", main))
+    g.reap()
+    while g.ended is None:
+        for fd, _ in poller.poll():
+            if fd == r:
+                posix.read(r, 4096)
+                g.reap()
+                continue
+            alive = link.fill()
+            while True:
+                frame = link.take()
+                if frame is None:
+                    break
+                if frame.get("op") == b"interrupt" and g.ended is None:
+                    posix.kill(main, _signal.SIGINT)
+                elif frame.get("op") == b"kill":
+                    g.kill_all()
+            if not alive:
+                g.kill_all()
+                posix._exit(0)
+    g.kill_all()
+    status, usage = g.ended
+    link.send(("op", "died"),
+              ("exit", posix.WEXITSTATUS(status) if posix.WIFEXITED(status) else 0),
+              ("signal", posix.WTERMSIG(status) if posix.WIFSIGNALED(status) else 0),
+              ("cpu_us", int((usage.ru_utime + usage.ru_stime) * 1e6)),
+              ("peak_bytes", usage.ru_maxrss * 1024))
+    posix._exit(0)
+
+
+def repr_of(e, join="{}: {}".format, kind=type, text=str):
+    """An exception in a line, with no builtin that code may have replaced."""
+    try:
+        return join(kind(e).__name__, text(e))[:500]
+    except BaseException:
+        return "an error that cannot be shown"
+
+
+def context(guardian_pid):
+    posix.close(GUARD)
+    _signal.set_wakeup_fd(-1)
+    link = driver.Link(CONTROL)
+    try:
+        posix.dup2(OUT, 1)
+        posix.dup2(ERR, 2)
+        posix.setsid()
+        cell = load("cell")
+        driver.native("context_enter")
+        if posix.getppid() != guardian_pid:
+            posix._exit(125)
+    except BaseException as e:
+        link.send(("op", "failed"), ("text", "%s: %s" % (type(e).__name__, e)))
+        posix._exit(125)
+    try:
+        cell.main(link, driver.load_site, (driver.load_site, driver.load_helpers))
+    except BaseException as e:
+        # The code broke what the interpreter itself needs (builtins, modules, memory).
+        posix.write(ERR, b"[the interpreter failed and ends: %s]\n"
+                    % repr_of(e).encode("utf-8", "replace"))
