@@ -273,14 +273,15 @@ static int copy_data(int in, int out, int64_t size, char *hex, struct err *e)
 }
 
 /* A directory descriptor for the folder part of `file` below `dirfd`, making folders on the way. */
-static int make_parents(int dirfd, const char *file, const char **ret_base, struct err *e)
+static int make_parents(int dirfd, const char *file, mode_t mode, const char **ret_base,
+                        struct err *e)
 {
     int fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 3);
     const char *slash;
 
     while (fd >= 0 && (slash = strchr(file, '/')) != NULL) {
         cleanup_free char *part = xstrndup(file, (size_t)(slash - file));
-        if (mkdirat(fd, part, 0700) < 0 && errno != EEXIST)
+        if (mkdirat(fd, part, mode) < 0 && errno != EEXIST)
             goto fail;
         int next = open_beneath(fd, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         if (next < 0)
@@ -315,13 +316,14 @@ static int write_copy(int in, int dirfd, const char *file, int64_t size, bool ma
                       struct err *e)
 {
     const char *base = file;
-    cleanup_fd int dir = make_parents(dirfd, file, &base, e);
+    cleanup_fd int dir = make_parents(dirfd, file, mark ? 0777 : 0700, &base, e);
 
     if (dir < 0)
         return -1;
     cleanup_free char *tmp = xasprintf(".%.180s.tmp.%ld", base, (long)getpid());
     unlinkat(dir, tmp, 0);
-    cleanup_fd int out = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    cleanup_fd int out = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                                mark ? 0666 : 0600);
     if (out < 0)
         return err_set(e, ERR_SYS, errno, "create %s", file);
     if (copy_data(in, out, size, hex, e) < 0) {

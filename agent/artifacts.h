@@ -3,8 +3,9 @@
  * The workspace is hostile: links, devices, pipes, names and sizes meant to hurt. Lookups go through the
  * directory descriptor with openat2(RESOLVE_BENEATH, no symbolic or magic links, no other mount);
  * only regular files are read, opened without blocking and judged by their descriptor; counts, depth
- * and sizes are capped (agent/base/limits.h). A copy is written under a temporary name and renamed; mode
- * 0600, no owner, times or attributes. */
+ * and sizes are capped (agent/base/limits.h). A copy is written under a temporary name and renamed; its
+ * mode is 0600 in the record and the umask's in the user's own directory; no owner, times or attributes
+ * are taken over. */
 #ifndef AGENT_ARTIFACTS_H
 #define AGENT_ARTIFACTS_H
 

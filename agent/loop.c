@@ -186,6 +186,7 @@ static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
     ui_text_end(run->ui);
     if (r < 0)
         return -1;
+    run->replies++;
     add_usage(&run->usage, &ret->usage);
     record_turn(run, ret);
     return 0;

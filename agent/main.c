@@ -357,9 +357,9 @@ static cJSON *manifest(const struct program *p, const struct err *why, bool answ
     json_add_int(m, "turns", p->run.turns);
     json_add_int(m, "cells", p->run.cells);
     json_add_int(m, "cells_ok", p->run.cells_ok);
-    if (p->run.usage.input >= 0)
+    if (p->run.replies > 0 && p->run.usage.input >= 0)
         json_add_int(usage, "input_tokens", p->run.usage.input);
-    if (p->run.usage.output >= 0)
+    if (p->run.replies > 0 && p->run.usage.output >= 0)
         json_add_int(usage, "output_tokens", p->run.usage.output);
     cJSON_AddItemToObject(m, "usage", usage);
     json_add_int(m, "duration_ms", now_ms() - p->started_ms);
@@ -419,7 +419,7 @@ static void finish(struct program *p, struct loop_result *res)
     if (res->why.code == ERR_NONE && r->artifact_err.code != ERR_NONE)
         res->why = r->artifact_err;
     show_artifacts(p);
-    if (r->turns > 0) {
+    if (r->replies > 0) {
         struct ui_usage us = { r->turns, r->cells, r->usage.input, r->usage.output,
                                now_ms() - p->started_ms, r->usage.cost };
         ui_usage(r->ui, &us);
