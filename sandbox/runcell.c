@@ -440,7 +440,9 @@ static void bury(struct sandbox *s, struct context *c, struct run *r, int64_t ki
         res->signal = 9;
     drain(r, c);
     context_close(c);
-    res->lost_names = c->names ? steal_ptr(&c->names) : xstrdup("");
+    if (c->names == NULL)
+        c->names = xstrdup("");
+    res->lost_names = steal_ptr(&c->names);
 }
 
 static void give(struct run *r, struct sandbox_result *ret)
@@ -461,7 +463,7 @@ int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct
         return -1;
     struct context *c = context_find(s, cell->context);
     if (c->control < 0) {
-        lost = c->names ? steal_ptr(&c->names) : NULL; /* gone with a lost sandbox, not yet told */
+        lost = steal_ptr(&c->names); /* gone with a lost sandbox, not yet told */
         if (context_open(s, c, &r, cell->code, stop, e) < 0)
             goto out;
     }

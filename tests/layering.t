@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2046,SC2086 # lists of file names without spaces, meant to be split
 # Who may include whom (docs/DESIGN.md), and what each program links.
 cd "$(dirname "$0")/.." || exit 1
 n=0
