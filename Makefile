@@ -94,7 +94,8 @@ install: all
 	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/agent/LICENSE
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/agent $(DESTDIR)$(PREFIX)/bin/agent-sandbox
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/agent
+	cd $(DESTDIR)$(PREFIX)/share/doc/agent 2>/dev/null && rm -f agent.conf.example README.md LICENSE || :
+	rmdir $(DESTDIR)$(PREFIX)/share/doc/agent 2>/dev/null || :
 
 lint:
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr -D__x86_64__ \
