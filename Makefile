@@ -1,13 +1,16 @@
-# agent: see README.md. Doors: make, make demo, make check, make bench, make install, make lint, make format.
-# SAN=1 builds with address and undefined-behaviour sanitizers into build-san/.
+# agent: see README.md. Doors: make, make demo, make check, make bench, make install,
+# make install-apparmor, make lint, make format, make fuzz.
+# SAN=1 builds with address and undefined-behaviour sanitizers into build-san/. make fuzz T=60 runs each fuzzer that
+# long with clang (F="spec frame": these only); what it finds goes into the corpus.
 CC ?= gcc
 PREFIX ?= /usr/local
-B := $(if $(SAN),build-san,build)
+B := $(if $(FUZZER),build-fuzz,$(if $(SAN),build-san,build))
 VERSION := 0.1.0
 
+comma := ,
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
 HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2 -fPIE
-SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -DBUILD_ASAN
+SANFLAGS := -fsanitize=address,undefined$(if $(FUZZER),$(comma)fuzzer-no-link) -fno-sanitize-recover=all -fno-omit-frame-pointer -DBUILD_ASAN
 CPPFLAGS := -D_GNU_SOURCE -iquote . -iquote $(B)/gen -DAGENT_VERSION='"$(VERSION)"'
 CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=c17 $(CFLAGS) $(WARN) $(if $(SAN),$(SANFLAGS),$(HARDEN)) -MMD -MP
@@ -31,7 +34,7 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst tests/sandbox/%.c,$(B)/tests/sandbox/%,$(wildcard tests/sandbox/*.c))
 
-.PHONY: all check demo bench install uninstall lint format fuzz clean deps-build deps-demo deps-check
+.PHONY: all check demo bench install install-apparmor uninstall lint format fuzz clean deps-build deps-demo deps-check
 all: $(B)/agent $(B)/agent-sandbox
 
 $(B)/agent: $(AGENT_OBJ)
@@ -62,7 +65,8 @@ $(B)/tests/unit/%: tests/unit/%.c $(B)/libagent.a
 $(B)/tests/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(B)/libagent.a
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< tests/fuzz/replay.c $(B)/libagent.a $(AGENT_LIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(if $(FUZZER),-fsanitize=fuzzer,tests/fuzz/replay.c) \
+		$(B)/libagent.a $(AGENT_LIBS)
 $(B)/tests/sandbox/%: tests/sandbox/%.c $(B)/libagent.a
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -86,16 +90,39 @@ bench: deps-check
 	@$(MAKE) --no-print-directory all tests-build
 	@BUILD=$(B) tests/bench/run
 
+# The fuzzer keeps what widens its reach beside the build; only what breaks a property is worth a place in tests/corpus.
+T ?= 60
+F ?= $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz: deps-build
+	@$(MAKE) --no-print-directory FUZZER=1 SAN=1 CC=clang $(foreach f,$(F),build-fuzz/tests/fuzz/fuzz_$(f))
+	@for f in $(F); do mkdir -p build-fuzz/corpus/$$f && \
+		build-fuzz/tests/fuzz/fuzz_$$f -max_total_time=$(T) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
+		-artifact_prefix=build-fuzz/$$f- build-fuzz/corpus/$$f tests/corpus/$$f || exit 1; done
+
 install: all
 	install -D -m 755 $(B)/agent $(DESTDIR)$(PREFIX)/bin/agent
 	install -D -m 755 $(B)/agent-sandbox $(DESTDIR)$(PREFIX)/bin/agent-sandbox
+	install -D -m 644 docs/agent-sandbox.1 $(DESTDIR)$(PREFIX)/share/man/man1/agent-sandbox.1
 	install -D -m 644 agent.conf.example $(DESTDIR)$(PREFIX)/share/doc/agent/agent.conf.example
 	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/agent/README.md
 	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/agent/LICENSE
+# Where AppArmor restricts user namespaces: the profile that permits them to the installed agent-sandbox.
+APPARMOR := $(DESTDIR)/etc/apparmor.d/agent-sandbox
+APPARMOR_PARSER = $(if $(DESTDIR),,$(shell [ "$$(cat /sys/module/apparmor/parameters/enabled 2>&1)" = Y ] && \
+	PATH="$$PATH:/sbin:/usr/sbin" command -v apparmor_parser))
+install-apparmor:
+	mkdir -p $(dir $(APPARMOR))
+	sed 's,@PREFIX@,$(PREFIX),' docs/apparmor/agent-sandbox > $(APPARMOR)
+	chmod 644 $(APPARMOR)
+	$(if $(APPARMOR_PARSER),$(APPARMOR_PARSER) -r $(APPARMOR),@echo "$(APPARMOR) is in place; it is not loaded:" \
+		"$(if $(DESTDIR),DESTDIR is set,AppArmor is not in use here or has no apparmor_parser)")
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/agent $(DESTDIR)$(PREFIX)/bin/agent-sandbox
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/agent-sandbox.1
 	cd $(DESTDIR)$(PREFIX)/share/doc/agent 2>/dev/null && rm -f agent.conf.example README.md LICENSE || :
 	rmdir $(DESTDIR)$(PREFIX)/share/doc/agent 2>/dev/null || :
+	if grep -qs 'profile agent-sandbox $(PREFIX)/bin/agent-sandbox ' $(APPARMOR); then \
+		$(if $(APPARMOR_PARSER),$(APPARMOR_PARSER) -R $(APPARMOR);) rm -f $(APPARMOR); fi
 
 lint:
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr -D__x86_64__ \
@@ -107,6 +134,6 @@ format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
-	rm -rf build build-san
+	rm -rf build build-san build-fuzz
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -41,8 +41,7 @@ static void show_code(struct ui *u, struct str code)
 
 void ui_cell_begin(struct ui *u, int number, const char *description, struct str code)
 {
-    cleanup_buf struct buf what = BUF_MAX(UI_MAX_LINE), clean = BUF_MAX(UI_MAX_LINE),
-                           label = BUF_MAX(64);
+    cleanup_buf struct buf clean = BUF_MAX(UI_MAX_LINE), label = BUF_MAX(64);
     struct str text = str_trim(str_of(description));
 
     if (u->quiet)

@@ -43,7 +43,7 @@ void buf_puts(struct buf *b, const char *s);
 void buf_putstr(struct buf *b, struct str s);
 void buf_putc(struct buf *b, char c);
 void buf_putf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void buf_vputf(struct buf *b, const char *fmt, va_list ap);
+void buf_vputf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 void buf_drop_front(struct buf *b, size_t n);
 struct str buf_str(const struct buf *b);
 const char *buf_cstr(const struct buf *b); /* never NULL */
