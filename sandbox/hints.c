@@ -34,6 +34,12 @@ static bool is_filtered(void)
     return line && strtol(line + 9, NULL, 10) == 2;
 }
 
+/* The profile is bound to the installed path: a build folder's agent-sandbox stays restricted. */
+static const char apparmor_advice[] =
+    "AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns is 1); in agent's source folder, "
+    "`sudo make install install-apparmor' installs agent-sandbox, and the profile that permits them to it alone, as "
+    "/etc/apparmor.d/agent-sandbox";
+
 static const char *container_advice(void)
 {
     if (access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0 || is_filtered())
@@ -56,9 +62,7 @@ int hint_namespace(struct err *e, int sys, const char *what)
     else if (read_number("/proc/sys/kernel/unprivileged_userns_clone") == 0)
         advice = "kernel.unprivileged_userns_clone is 0; as root: sysctl -w kernel.unprivileged_userns_clone=1";
     else if (read_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
-        advice = "AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns is 1); as root, install "
-                 "the profile that permits agent-sandbox alone: make install-apparmor, then apparmor_parser -r "
-                 "/etc/apparmor.d/agent-sandbox";
+        advice = apparmor_advice;
     else if (sys == EINVAL || sys == ENOSYS)
         advice = "this kernel is built without a namespace that is needed (CONFIG_USER_NS, PID_NS, NET_NS, IPC_NS, UTS_NS, "
                  "CGROUPS), or is older than 5.12";
@@ -83,9 +87,7 @@ int hint_mount(struct err *e, int sys, const char *what)
     if (sys == EPERM || sys == EACCES) {
         advice = container_advice();
         if (!advice && read_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
-            advice = "AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns is 1); as root, "
-                     "install the profile that permits agent-sandbox alone: make install-apparmor, then apparmor_parser -r "
-                     "/etc/apparmor.d/agent-sandbox";
+            advice = apparmor_advice;
         else if (!advice && strcmp(what, "/proc") == 0)
             advice = "parts of this machine's /proc are covered, as in a container, so the kernel permits no new one; start the "
                      "container with --security-opt systempaths=unconfined (Kubernetes: procMount: Unmasked)";
