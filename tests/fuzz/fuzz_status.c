@@ -61,13 +61,15 @@ static void endless(const char *p, size_t n)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str in = { (const char *)data, size };
-    cleanup_buf struct buf whole = BUF_MAX(MIB), parts = BUF_MAX(MIB);
+    cleanup_buf struct buf whole = BUF_MAX(MIB), parts = BUF_MAX(MIB), bytes = BUF_MAX(MIB);
 
     if (size > MAX_INPUT)
         return 0;
     hear_pieces(in, size + 1, &whole);
     hear_pieces(in, size ? 1 + data[0] % 7 : 1, &parts);
-    if (whole.over || !str_eq(buf_str(&whole), buf_str(&parts)))
+    hear_pieces(in, 1, &bytes);
+    if (whole.over || !str_eq(buf_str(&whole), buf_str(&parts)) ||
+        !str_eq(buf_str(&whole), buf_str(&bytes)))
         __builtin_trap();
     if (size >= 4096 && memchr(data, '\n', size) == NULL)
         endless(in.p, size);
