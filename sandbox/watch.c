@@ -135,6 +135,9 @@ static void wait_for_init(struct watch *w, struct rusage *usage)
             continue;
         if (p[INFO].revents & POLLIN)
             read_info(w);
+        /* All of them are gone; the end of init itself comes a little later. */
+        if (p[INFO].revents & (POLLHUP | POLLERR))
+            p[INFO].fd = -1;
         if (p[READY].revents & (POLLHUP | POLLERR)) {
             p[READY].fd = -1;
             read_info(w);
