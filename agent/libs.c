@@ -23,7 +23,7 @@ static const char candidates[] =
     "networkx jinja2 tabulate dateutil pytz tqdm chardet";
 
 /* The folders where packages land, so that installing one makes a new key. */
-static void hash_folder(struct sha256 *h, const char *path)
+void libs_hash_folder(struct sha256 *h, const char *path)
 {
     struct stat st;
     char line[128];
@@ -36,7 +36,7 @@ static void hash_folder(struct sha256 *h, const char *path)
     sha256_put(h, line, (size_t)n);
 }
 
-static void hash_package_folders(struct sha256 *h, const char *python)
+void libs_hash_packages(struct sha256 *h, const char *python)
 {
     static const char *const below[] = { "lib", "local/lib" };
     const char *slash = strstr(python, "/bin/");
@@ -53,20 +53,30 @@ static void hash_package_folders(struct sha256 *h, const char *python)
                 continue;
             cleanup_free char *dist = xasprintf("%s/%s/dist-packages", lib, de->d_name);
             cleanup_free char *site = xasprintf("%s/%s/site-packages", lib, de->d_name);
-            hash_folder(h, dist);
-            hash_folder(h, site);
+            libs_hash_folder(h, dist);
+            libs_hash_folder(h, site);
         }
         closedir(d);
     }
     struct stat st;
     if (stat(python, &st) == 0)
-        hash_folder(h, python);
+        libs_hash_folder(h, python);
+}
+
+char *libs_cache_path(const char *name)
+{
+    const char *base = getenv("XDG_CACHE_HOME");
+    const char *home = getenv("HOME");
+
+    if (base && base[0] == '/')
+        return xasprintf("%s/agent/%s", base, name);
+    if (home && home[0] == '/')
+        return xasprintf("%s/.cache/agent/%s", home, name);
+    return NULL;
 }
 
 static char *cache_file(const struct sandbox_info *info)
 {
-    const char *base = getenv("XDG_CACHE_HOME");
-    const char *home = getenv("HOME");
     struct sha256 h;
     char hex[65];
 
@@ -74,13 +84,10 @@ static char *cache_file(const struct sandbox_info *info)
     sha256_put(&h, candidates, sizeof candidates);
     sha256_put(&h, info->python_path, strlen(info->python_path));
     sha256_put(&h, info->python_version, strlen(info->python_version));
-    hash_package_folders(&h, info->python_path);
+    libs_hash_packages(&h, info->python_path);
     sha256_hex(&h, hex);
-    if (base && base[0] == '/')
-        return xasprintf("%s/agent/libraries-%.24s", base, hex);
-    if (home && home[0] == '/')
-        return xasprintf("%s/.cache/agent/libraries-%.24s", home, hex);
-    return NULL;
+    cleanup_free char *name = xasprintf("libraries-%.24s", hex);
+    return libs_cache_path(name);
 }
 
 /* "name version" lines → "name version, name version". */

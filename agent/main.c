@@ -23,6 +23,7 @@
 #include "agent/base/log.h"
 #include "agent/base/mem.h"
 #include "agent/conf.h"
+#include "agent/fonts.h"
 #include "agent/keys.h"
 #include "agent/libs.h"
 #include "agent/loop.h"
@@ -36,6 +37,7 @@ struct program {
     struct stop stop;
     struct key key;
     struct attach_list files;
+    struct fonts fonts;
     char *question, *stdin_text;
     struct run run;
     int64_t started_ms;
@@ -203,6 +205,7 @@ static int start_sandbox(struct program *p, struct err *e)
     const struct conf *c = &p->conf;
     struct sandbox_file *files = xcalloc(p->files.n + 1, sizeof *files);
 
+    fonts_open(c->python, &p->fonts);
     for (size_t i = 0; i < p->files.n; i++)
         files[i] = (struct sandbox_file){ p->files.v[i].path, p->files.v[i].name };
     struct sandbox_spec spec = {
@@ -216,6 +219,8 @@ static int start_sandbox(struct program *p, struct err *e)
         .max_processes = (int)c->max_processes,
         .cpu_seconds = (int)((c->cpu_ms + 999) / 1000),
         .preload = c->preload,
+        .fonts_name = p->fonts.name,
+        .fonts_fd = p->fonts.fd,
     };
     p->run.sandbox = sandbox_start(&spec, e);
     free(files);
@@ -301,6 +306,7 @@ static int prepare(struct program *p, struct err *e)
 
     if (start_sandbox(p, e) < 0 || open_client(p, e) < 0 || hash_inputs(p, false, e) < 0)
         return -1;
+    fonts_check(&p->fonts);
     cJSON *inputs = cJSON_CreateObject();
     cJSON_AddItemToObject(inputs, "files", inputs_json(&p->files));
     record_event(r->record, "inputs", inputs);
@@ -316,6 +322,9 @@ static int prepare(struct program *p, struct err *e)
         return -1;
     cleanup_free char *libraries = libs_list(r->sandbox, r->ui, &p->stop, e);
     if (libraries == NULL)
+        return -1;
+    if (strstr(libraries, "matplotlib") &&
+        fonts_make(&p->fonts, r->sandbox, r->ui, &p->stop, e) < 0)
         return -1;
     return opening_write(r, p->question, p->stdin_text, &p->files, libraries, e);
 }
@@ -461,6 +470,7 @@ static void program_done(struct program *p)
 {
     artifacts_free(p->run.artifacts);
     sandbox_free(p->run.sandbox);
+    fonts_done(&p->fonts);
     client_free(p->run.client);
     record_free(p->run.record);
     convo_free(&p->run.convo);
@@ -476,7 +486,7 @@ static void program_done(struct program *p)
 
 int main(int argc, char **argv)
 {
-    struct program p = { .stop = STOP_NEVER, .started_ms = now_ms() };
+    struct program p = { .stop = STOP_NEVER, .fonts = { .fd = -1 }, .started_ms = now_ms() };
     struct err e = ERR_INIT;
     int status;
 

@@ -16,7 +16,8 @@ EMBED(guardian);
 EMBED(cell);
 EMBED(show);
 EMBED(extras);
+EMBED(fonts);
 
 const struct driver_file driver_files[] = { FILE_ROW(driver), FILE_ROW(guardian), FILE_ROW(cell),
-                                            FILE_ROW(show), FILE_ROW(extras) };
+                                            FILE_ROW(show),   FILE_ROW(extras),   FILE_ROW(fonts) };
 const size_t driver_files_n = ARRAY_LEN(driver_files);

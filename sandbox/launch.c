@@ -280,6 +280,23 @@ static int add_driver(struct strings *argv, struct hand_over *h, struct err *e)
     return 0;
 }
 
+/* fonts.py puts it where matplotlib looks for it. */
+static int add_fonts(struct strings *argv, struct hand_over *h, const struct sandbox_spec *spec,
+                     struct err *e)
+{
+    if (spec->fonts_name == NULL)
+        return 0;
+    cleanup_fd int fd = fcntl(spec->fonts_fd, F_DUPFD_CLOEXEC, CHILD_FD_BASE);
+    if (fd < 0)
+        return err_set(e, ERR_SYS, errno, "sandbox: duplicate the descriptor of the list of fonts");
+    int n = hand(h, &fd, e);
+    if (n < 0)
+        return -1;
+    strings_add(argv, xstrdup("--file-fd"));
+    strings_add(argv, xasprintf("%d:/run/sandbox/fonts/%s", n, spec->fonts_name));
+    return 0;
+}
+
 static int add_files(struct strings *argv, const struct sandbox_spec *spec, struct err *e)
 {
     for (size_t i = 0; i < spec->n_files; i++) {
@@ -387,7 +404,7 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
     if (number < 0 || add_fd(argv, hand_in, "--status-fd", &status, e) < 0 ||
         add_fd(argv, hand_in, "--workspace-fd", &workspace, e) < 0 ||
         add_fd(argv, hand_in, "--lifeline-fd", &lifeline, e) < 0 ||
-        add_driver(argv, hand_in, e) < 0)
+        add_driver(argv, hand_in, e) < 0 || add_fonts(argv, hand_in, spec, e) < 0)
         return -1;
     strings_add(argv, xstrdup("--"));
     strings_add(argv, xstrdup(python));

@@ -51,6 +51,8 @@ static void copy_spec(struct sandbox_spec *to, const struct sandbox_spec *from)
         files[i] = (struct sandbox_file){ xstrdup(from->files[i].path),
                                           xstrdup(from->files[i].name) };
     to->files = files;
+    to->fonts_name = dup_or_null(from->fonts_name);
+    to->fonts_fd = from->fonts_name ? fcntl(from->fonts_fd, F_DUPFD_CLOEXEC, 3) : -1;
 }
 
 static void free_const(const void *p)
@@ -68,6 +70,9 @@ static void free_spec(struct sandbox_spec *s)
     free_const(s->helper);
     free_const(s->python);
     free_const(s->preload);
+    free_const(s->fonts_name);
+    if (s->fonts_fd >= 0)
+        close(s->fonts_fd);
 }
 
 struct sandbox *sandbox_start(const struct sandbox_spec *spec, struct err *e)
@@ -438,8 +443,15 @@ int session_send(struct sandbox *s, const struct buf *frame, const int *fds, siz
 struct answer {
     const char *op;
     bool came;
-    struct buf text, error;
+    struct buf text, error, name;
 };
+
+static void answer_done(struct answer *a)
+{
+    buf_free(&a->text);
+    buf_free(&a->error);
+    buf_free(&a->name);
+}
 
 static void take_answer(void *arg, const struct frame *f)
 {
@@ -450,6 +462,7 @@ static void take_answer(void *arg, const struct frame *f)
     a->came = true;
     buf_putstr(&a->text, frame_get(f, "text"));
     buf_putstr(&a->error, frame_get(f, "error"));
+    buf_putstr(&a->name, frame_get(f, "name"));
 }
 
 static int ask_base(struct sandbox *s, const struct buf *frame, const int *fds, size_t n_fds,
@@ -477,7 +490,7 @@ int sandbox_put(struct sandbox *s, const char *name, struct str content, const s
 {
     cleanup_fd int fd = memfd_create("put", MFD_CLOEXEC);
     cleanup_buf struct buf frame = BUF_MAX(4096);
-    struct answer a = { .op = "put-done", .text = BUF_MAX(4096), .error = BUF_MAX(4096) };
+    struct answer a = { "put-done", false, BUF_MAX(4096), BUF_MAX(4096), BUF_MAX(4096) };
 
     if (fd < 0)
         return err_set(e, ERR_SANDBOX, errno, "memfd_create");
@@ -494,8 +507,7 @@ int sandbox_put(struct sandbox *s, const char *name, struct str content, const s
         utf8_clean_line(&why, buf_str(&a.error));
         r = err_set(e, ERR_SANDBOX, 0, "write /output/%s in the sandbox: %s", name, buf_cstr(&why));
     }
-    buf_free(&a.text);
-    buf_free(&a.error);
+    answer_done(&a);
     return r;
 }
 
@@ -503,7 +515,7 @@ int sandbox_probe(struct sandbox *s, const char *modules, const struct stop *sto
                   struct err *e)
 {
     cleanup_buf struct buf frame = BUF_MAX(64 * KIB);
-    struct answer a = { .op = "probed", .text = BUF_MAX(64 * KIB), .error = BUF_MAX(4096) };
+    struct answer a = { "probed", false, BUF_MAX(64 * KIB), BUF_MAX(4096), BUF_MAX(4096) };
     size_t at = frame_begin(&frame, "probe");
 
     frame_put(&frame, "modules", str_of(modules));
@@ -511,7 +523,24 @@ int sandbox_probe(struct sandbox *s, const char *modules, const struct stop *sto
     int r = ask_base(s, &frame, NULL, 0, &a, stop, PROBE_MS, e);
     if (r == 0)
         buf_putstr(ret, buf_str(&a.text));
-    buf_free(&a.text);
-    buf_free(&a.error);
+    answer_done(&a);
+    return r;
+}
+
+int sandbox_fonts(struct sandbox *s, const struct stop *stop, struct buf *name, struct buf *ret,
+                  struct err *e)
+{
+    cleanup_buf struct buf frame = BUF_MAX(4096);
+    struct answer a = { "fonts-made", false, BUF_MAX(MAX_FONTS_BYTES), BUF_MAX(4096),
+                        BUF_MAX(4096) };
+    size_t at = frame_begin(&frame, "fonts");
+
+    frame_end(&frame, at);
+    int r = ask_base(s, &frame, NULL, 0, &a, stop, PROBE_MS, e);
+    if (r == 0 && !a.text.over && !a.name.over) {
+        buf_putstr(name, buf_str(&a.name));
+        buf_putstr(ret, buf_str(&a.text));
+    }
+    answer_done(&a);
     return r;
 }

@@ -30,6 +30,11 @@ struct sandbox_spec {
     int64_t memory_bytes, workspace_bytes, file_bytes; /* 0 = the helper's default */
     int max_processes, max_open_files, cpu_seconds;    /* 0 = the helper's default */
     const char *preload; /* modules the template imports ahead, space separated; NULL = none */
+    /* matplotlib's list of fonts, as sandbox_fonts gave it in an earlier session, and its file
+     * name; NULL = none. The descriptor stays the caller's and is used only in sandbox_start; any
+     * content is harmless, since only code inside reads it. */
+    const char *fonts_name;
+    int fonts_fd;
 };
 
 struct sandbox;
@@ -119,6 +124,11 @@ int sandbox_put(struct sandbox *s, const char *name, struct str content, const s
 /* Which of these modules import in this sandbox: "name version\n" for each that does. Slow the first time a
  * Python is met (it really imports them); the caller caches. */
 int sandbox_probe(struct sandbox *s, const char *modules, const struct stop *stop, struct buf *ret,
+                  struct err *e);
+/* Makes matplotlib's list of fonts: its file name and content, or two empty texts when matplotlib
+ * is not there or does not work. For the next session's spec; slow. Call it before any cell has
+ * run. */
+int sandbox_fonts(struct sandbox *s, const struct stop *stop, struct buf *name, struct buf *ret,
                   struct err *e);
 /* A directory descriptor on /workspace, owned by the sandbox. Look files up beneath it with
  * openat2(RESOLVE_BENEATH | NO_SYMLINKS | NO_MAGICLINKS): what is there is hostile. */

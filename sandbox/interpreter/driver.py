@@ -178,7 +178,7 @@ class Template:
         self.warm = None            # base: link to warm
         self.warm_done = False
         self.warm_tries = 0
-        self.probes = {}            # base: fd -> [lines so far, modules, lines of earlier forks]
+        self.asked = {}             # base: fd of a throw-away fork -> [bytes so far, what to do then]
         self.poller = select.poll()
         self.poller.register(link.fd, select.POLLIN)
         self.steps = []
@@ -196,8 +196,8 @@ class Template:
                         self.handle(frame)
                 elif self.warm is not None and fd == self.warm.fd:
                     self.hear_warm()
-                elif fd in self.probes:
-                    self.hear_probe(fd)
+                elif fd in self.asked:
+                    self.hear_fork(fd)
             if self.steps:
                 self.steps.pop(0)()
 
@@ -225,6 +225,8 @@ class Template:
             self.put(frame)
         elif op == b"probe":
             self.probe(frame.get("modules", b"").decode("ascii", "replace").split())
+        elif op == b"fonts":
+            self.fonts()
 
     def wanted(self, needs):
         """The names of the preload list that these imports wait for."""
@@ -318,37 +320,50 @@ class Template:
             posix.close(fd)
         self.link.send(("op", "put-done"), ("name", name), ("error", error))
 
-    def probe(self, modules, known=b""):
-        """Imports each in a throw-away fork, so that base stays bare and survives a crash."""
+    def ask_fork(self, work, done):
+        """work(w) runs in a throw-away fork, so that base stays bare and survives a crash; done gets
+        the bytes that it wrote into w."""
         load_site()
         r, w = posix.pipe2(posix.O_CLOEXEC)
         if posix.fork() == 0:
             try:
                 posix.close(r)
-                run_probe(w, modules)
+                work(w)
             finally:
                 posix._exit(0)
         posix.close(w)
-        self.probes[r] = [b"", modules, known]
+        self.asked[r] = [b"", done]
         self.poller.register(r, select.POLLIN)
 
-    def hear_probe(self, fd):
-        state = self.probes[fd]
+    def hear_fork(self, fd):
+        state = self.asked[fd]
         data = posix.read(fd, 65536)
         state[0] += data
         if data:
             return
         self.poller.unregister(fd)
         posix.close(fd)
-        text, modules, known = self.probes.pop(fd)
-        tried = text.count(b"\n")
-        known += text
-        if tried + 1 < len(modules):
-            # The module after the last line took the process with it: go on behind it.
-            self.probe(modules[tried + 1:], known)
-            return
-        self.link.send(("op", "probed"), ("text", b"".join(
-            line + b"\n" for line in known.split(b"\n") if line not in (b"", b"-"))))
+        text, done = self.asked.pop(fd)
+        done(text)
+
+    def probe(self, modules, known=b""):
+        """Which of these import. Each is imported for real."""
+        def done(text):
+            tried = text.count(b"\n")
+            lines = known + text
+            if tried + 1 < len(modules):
+                # The module after the last line took the process with it: go on behind it.
+                self.probe(modules[tried + 1:], lines)
+                return
+            self.link.send(("op", "probed"), ("text", b"".join(
+                line + b"\n" for line in lines.split(b"\n") if line not in (b"", b"-"))))
+        self.ask_fork(lambda w: run_probe(w, modules), done)
+
+    def fonts(self):
+        def done(text):
+            name, _, text = text.partition(b"\n")
+            self.link.send(("op", "fonts-made"), ("name", name), ("text", text))
+        self.ask_fork(load("fonts").make, done)
 
 
 def run_probe(w, modules):
@@ -385,7 +400,14 @@ def run_warm(fd, preload):
         t.link.send(("op", "warm"), ("modules", " ".join(
             m for m in preload if m in sys.modules)))
 
-    t.steps = [load_site, load_helpers] + [step(name) for name in preload] + [paths]
+    def fonts():
+        try:
+            posix.stat(HERE + "/fonts")
+        except FileNotFoundError:
+            return
+        load("fonts").place()
+
+    t.steps = [load_site, load_helpers, fonts] + [step(name) for name in preload] + [paths]
     t.serve()
 
 
