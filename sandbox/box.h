@@ -99,6 +99,8 @@ int ns_drop_root(struct box *b, struct err *e);
 /* Forks into new namespaces; 0 in the child, the child's pid and *ret_pidfd in the helper. */
 pid_t ns_fork(struct box *b, int *ret_pidfd, struct err *e);
 int ns_map_ids(struct box *b, struct err *e);
+int ns_net_begin(struct box *b, struct err *e); /* starts making it, and returns */
+int ns_net_join(struct box *b, struct err *e);  /* waits until it is made: from here on there is no network */
 int ns_names(struct box *b, struct err *e);
 int ns_session(struct box *b, struct err *e);
 

@@ -73,11 +73,13 @@ static const struct step outer_steps[] = {
 
 static const struct step inner_steps[] = {
     { "user namespace", ns_map_ids, "the one id, and nothing else, is mapped" },
+    { "network", ns_net_begin, "its namespace takes the longest, and is made while the file tree is built" },
     { "host name", ns_names, "while there is the right to set it" },
     { "system files", open_trees_inside, "in our own mount namespace, before anything is covered" },
     { "cgroup", cgroup_join, "before memory is used, and before its own namespace hides where it is" },
     { "mounts", mounts_build, "the file tree, from open descriptors" },
     { "root", mounts_pivot, "the host's tree is gone after this" },
+    { "network", ns_net_join, "an empty one; nothing before this needs it" },
     { "workspace", workspace_send, "the caller's view of the results" },
     { "meter", meter_send, "without a cgroup only: lets the helper count what lies in the tmpfs" },
     { "session", ns_session, "no terminal, no keyring of the caller" },
@@ -103,7 +105,7 @@ static void print_steps(struct buf *out, const char *who, const struct step *ste
 void steps_print(struct buf *out)
 {
     print_steps(out, "the helper", outer_steps, ARRAY_LEN(outer_steps));
-    print_steps(out, "pid 1, in new user, mount, pid, network, IPC and UTS namespaces", inner_steps,
+    print_steps(out, "pid 1, in new user, mount, pid, IPC and UTS namespaces", inner_steps,
                 ARRAY_LEN(inner_steps));
     print_steps(out, "the command's process", last_steps, ARRAY_LEN(last_steps));
 }

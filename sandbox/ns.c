@@ -11,8 +11,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "sandbox/box.h"
+#include "sandbox/raw.h"
 #include "agent/base/mem.h"
 #include "agent/base/banned.h"
 
@@ -66,11 +68,58 @@ int ns_drop_root(struct box *b, struct err *e)
     return 0;
 }
 
+/* A network namespace takes the kernel half a millisecond, as long as the file tree takes us. So a process that shares
+ * our memory and descriptors makes it meanwhile, without libc, whose errno is ours, and init joins it afterwards. */
+static struct {
+    pid_t pid;
+    long fd; /* of the namespace, or -errno */
+    const char *what;
+    _Alignas(16) char stack[16384];
+} net;
+
+static int make_net(void *arg)
+{
+    (void)arg;
+    net.what = "unshare the network namespace";
+    net.fd = raw4(SYS_unshare, CLONE_NEWNET, 0, 0, 0);
+    if (net.fd == 0) {
+        net.what = "/proc/self/ns/net";
+        net.fd = raw4(SYS_openat, AT_FDCWD, (long)net.what, O_RDONLY | O_CLOEXEC, 0);
+    }
+    return 0;
+}
+
+int ns_net_begin(struct box *b, struct err *e)
+{
+    (void)b;
+    net.pid = clone(make_net, net.stack + sizeof net.stack, CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
+    return net.pid < 0 ? err_set(e, ERR_SANDBOX, errno, "clone") : 0;
+}
+
+int ns_net_join(struct box *b, struct err *e)
+{
+    int status;
+
+    (void)b;
+    while (waitpid(net.pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return err_set(e, ERR_SANDBOX, errno, "wait for the network namespace");
+    if (!WIFEXITED(status))
+        return err_set(e, ERR_SANDBOX, 0, "what makes the network namespace was killed");
+    if (net.fd < 0)
+        return hint_namespace(e, (int)-net.fd, net.what);
+    cleanup_fd int fd = (int)net.fd;
+    if (setns(fd, CLONE_NEWNET) < 0)
+        return hint_namespace(e, errno, "join the network namespace");
+    return 0;
+}
+
 pid_t ns_fork(struct box *b, int *ret_pidfd, struct err *e)
 {
-    /* CLONE_NEWCGROUP comes later, in cgroup_join(): it takes the group at that moment as its root. */
-    unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC |
-                          CLONE_NEWUTS | CLONE_PIDFD | SIGCHLD;
+    /* CLONE_NEWCGROUP comes later, in cgroup_join(): it takes the group at that moment as its root. CLONE_NEWNET too, in
+     * ns_net_begin(). */
+    unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+                          CLONE_PIDFD | SIGCHLD;
     int pidfd = -1;
 
     (void)b;
