@@ -45,7 +45,8 @@ int caps_drop(struct box *b, struct err *e)
                 break; /* past the last one that this kernel knows */
             return err_set(e, ERR_SANDBOX, errno, "cannot drop capability %d from the bounding set", c);
         }
-    if (cap_reset_ambient() < 0)
+    /* Not libcap's cap_reset_ambient: it asks for each of them first. */
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
         return err_set(e, ERR_SANDBOX, errno, "cannot clear the ambient capabilities");
     cap_t none = cap_init();
     int r = none ? cap_set_proc(none) : -1;
