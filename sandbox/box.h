@@ -56,6 +56,10 @@ struct box {
     const struct spec *spec;
     bool from_root;
     bool trees_open; /* opened as root already */
+    bool lone;       /* without namespaces: lone.c */
+    char root[64];   /* lone: the private directory; "" = none */
+    int64_t tasks;   /* lone, ordinary user: what it runs already, all of which RLIMIT_NPROC counts */
+    int64_t room_next_us; /* lone: when the files are added up again */
     uid_t uid; /* on the host: what the sandbox's 1000 is outside */
     gid_t gid;
     struct op *ops;
@@ -65,7 +69,8 @@ struct box {
     long landlock;      /* level, 0 = none */
     int info_fd;        /* init and the command's process -> helper: struct info records */
     int leash_fd;       /* helper -> init: hangs up when the helper is gone */
-    int meter_fds[METER_DIRS]; /* the tmpfs that the meter counts; -1 until init sent them */
+    int leash_out;      /* the helper's end */
+    int meter_fds[METER_DIRS]; /* the tmpfs that the meter counts; -1 until init sent them. Lone: what lone_over() adds up */
     int64_t start_us;
 };
 
@@ -110,6 +115,22 @@ int mounts_pivot(struct box *b, struct err *e);
 void mounts_print(struct buf *out); /* what of /proc is left visible */
 int workspace_send(struct box *b, struct err *e);
 
+/* Without namespaces: copies the caller's files and context.so below `root`. */
+int mounts_place(struct box *b, int root, struct err *e);
+
+/* --- lone.c: the back end without namespaces --- */
+int lone_level(struct box *b, struct err *e);  /* does this kernel have what it takes? Says what is weaker */
+int lone_files(struct box *b, struct err *e);  /* the private directory and what is in it */
+int lone_count(struct box *b, struct err *e);
+int lone_reaper(struct box *b, struct err *e); /* orphans below the caller become its children */
+int lone_rights(struct box *b, struct err *e); /* no capabilities, no_new_privs */
+const char *lone_over(struct box *b);          /* the limit on files that is passed, NULL if none */
+void lone_kill(pid_t keep);                    /* everything below the caller but `keep` (0 = nothing) */
+void lone_remove(struct box *b);               /* the private directory */
+void lone_print(struct buf *out);
+/* Where a path of the sandbox lies: itself, or below b->root. Caller frees. */
+char *box_place(const struct box *b, const char *path);
+
 /* --- limits.c, caps.c, landlock.c, seccomp.c --- */
 int limits_apply(struct box *b, struct err *e);
 int limits_threads(const struct box *b); /* how many threads numpy may start */
@@ -117,6 +138,7 @@ void limits_print(struct buf *out);
 int caps_drop(struct box *b, struct err *e); /* all of them, and no_new_privs; reads back that they are gone */
 int landlock_apply(struct box *b, struct err *e);
 long landlock_level(void);
+void landlock_ro(const struct box *b, struct buf *out); /* paths of --ro, each ended by a line end */
 void landlock_print(struct buf *out);
 int seccomp_command(struct box *b, struct err *e);
 int seccomp_init_filter(struct box *b, struct err *e);

@@ -348,6 +348,8 @@ int cgroup_join(struct box *b, struct err *e)
     for (size_t i = 0; i < b->cg.n_attach; i++)
         if (write(b->cg.attach_fds[i], "0", 1) != 1)
             return err_set(e, ERR_SANDBOX, errno, "cannot move into the cgroup (kernels before 5.16 may refuse)");
+    if (b->lone)
+        return 0;
     /* Now, so that the group just joined is the root that is seen inside. */
     if (unshare(CLONE_NEWCGROUP) < 0)
         return hint_namespace(e, errno, "unshare the cgroup namespace");

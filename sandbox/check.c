@@ -62,27 +62,34 @@ static bool cannot_open(const char *path, int flags)
 
 static bool probe_identity(const struct box *b)
 {
+    if (b->lone)
+        return getuid() == b->uid && getuid() != 0 && geteuid() != 0;
     cleanup_free char *map = slurp("/proc/self/uid_map");
     char *end;
     long inner = strtol(map, &end, 10), outer = strtol(end, &end, 10), count = strtol(end, NULL, 10);
 
-    (void)b;
     /* Seen from inside, the outer side of the map is the id as the parent namespace has it. */
     return getuid() == INNER_ID && getgid() == INNER_ID && inner == INNER_ID && count == 1 && outer != 0;
 }
 
 static bool probe_caps(const struct box *b)
 {
-    (void)b;
+    /* Without namespaces the bounding set may stay: no_new_privs leaves it nothing to bound. */
     return file_says("/proc/self/status", "CapEff:\t0000000000000000") &&
            file_says("/proc/self/status", "CapPrm:\t0000000000000000") &&
-           file_says("/proc/self/status", "CapBnd:\t0000000000000000") &&
+           (b->lone || file_says("/proc/self/status", "CapBnd:\t0000000000000000")) &&
            prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && setuid(0) < 0;
 }
 
 static bool probe_pids(const struct box *b)
 {
-    (void)b;
+    /* Without a pid namespace init has our uid: what keeps us out is that it is not dumpable, and Landlock. */
+    cleanup_free char *dir = xasprintf("/proc/%d", (int)getppid());
+    cleanup_free char *memory = xasprintf("%s/mem", dir);
+    cleanup_free char *environment = xasprintf("%s/environ", dir);
+    if (b->lone)
+        return cannot_open(dir, O_RDONLY) && cannot_open(memory, O_RDONLY) && cannot_open(environment, O_RDONLY) &&
+               cannot_open("/proc", O_RDONLY);
     return getppid() == 1 && cannot_open("/proc/1/environ", O_RDONLY) && cannot_open("/proc/1/mem", O_RDONLY);
 }
 
@@ -90,10 +97,12 @@ static bool probe_files(const struct box *b)
 {
     static const char *const absent[] = { "/root", "/home", "/var", "/sys", "/etc/shadow", "/run/docker.sock", "/boot" };
 
-    (void)b;
+    /* Without a mount namespace they are there, but closed. */
     for (size_t i = 0; i < ARRAY_LEN(absent); i++)
-        if (access(absent[i], F_OK) == 0)
+        if (b->lone ? !cannot_open(absent[i], O_RDONLY) : access(absent[i], F_OK) == 0)
             return false;
+    if (b->lone && (!cannot_open("/", O_RDONLY) || !cannot_open("/tmp", O_RDONLY) || !cannot_open("/etc/passwd", O_RDONLY)))
+        return false;
     return cannot_open("/usr/.agent-sandbox-check", O_WRONLY | O_CREAT) &&
            cannot_open("/etc/passwd", O_WRONLY) && cannot_open("/.check", O_WRONLY | O_CREAT) &&
            cannot_open("/proc/sys/kernel/core_pattern", O_WRONLY) && mount("x", "/tmp", "tmpfs", 0, "") < 0;
@@ -105,7 +114,7 @@ static bool probe_devices(const struct box *b)
 
     (void)b;
     return cannot_open("/dev/tty", O_RDWR) && cannot_open("/dev/kmsg", O_RDONLY) && cannot_open("/dev/mem", O_RDONLY) &&
-           !cannot_open("/dev/null", O_RDWR) && refused(mknod("/workspace/d", S_IFBLK | 0600, 0x801), EPERM) &&
+           !cannot_open("/dev/null", O_RDWR) && refused(mknod("d", S_IFBLK | 0600, 0x801), EPERM) &&
            refused(ioctl(0, TIOCSTI, &byte), EPERM);
 }
 
@@ -114,10 +123,9 @@ static bool probe_network(const struct box *b)
     cleanup_free char *interfaces = slurp("/proc/net/dev");
     size_t lines = 0;
 
-    (void)b;
     for (const char *p = interfaces; *p; p++)
         lines += *p == '\n';
-    for (int family = 2; family < 46; family++)
+    for (int family = b->lone ? 1 : 2; family < 46; family++)
         if (!refused(socket(family, SOCK_DGRAM, 0), EPERM))
             return false;
     return lines <= 3; /* two of head, and lo */
@@ -164,10 +172,10 @@ static bool probe_seccomp(const struct box *b)
            refused(syscall(9999), ENOSYS);
 }
 
-/* pid 1 has our uid: without Landlock's signal scope the kernel would let us ask for it. */
+/* Init has our uid: without Landlock's signal scope the kernel would let us ask for it. */
 static bool probe_landlock(const struct box *b)
 {
-    return b->landlock >= 6 && refused(kill(1, 0), EPERM);
+    return b->landlock >= 6 && refused(kill(getppid(), 0), EPERM);
 }
 
 static bool probe_fds(const struct box *b)
@@ -244,32 +252,49 @@ static size_t fill(const char *path)
 
 static bool probe_space(const struct box *b)
 {
-    (void)b;
     signal(SIGXFSZ, SIG_IGN);
-    size_t one = fill("/workspace/1"), all = one + fill("/workspace/2") + fill("/workspace/3");
+    size_t one = fill("1");
+    if (b->lone) /* the whole of it is the helper's to watch, who would end this check */
+        return one > 0 && one <= 2 << 20;
+    size_t all = one + fill("2") + fill("3");
     return one > 0 && one <= 2 << 20 && all > one && all <= 4 << 20;
 }
 
 static const struct {
     const char *layer, *what;
     probe_fn *holds;
+    const char *lone; /* what there is without namespaces; NULL: nothing */
 } probes[] = {
-    { "user namespace", "one id mapped, not root", probe_identity },
-    { "capabilities", "none in any set, no_new_privs, no way to uid 0", probe_caps },
-    { "pid namespace", "pid 1 cannot be inspected", probe_pids },
-    { "files", "system read-only, nothing else of the host, no mounts, core_pattern closed", probe_files },
-    { "devices", "five harmless ones, no terminal, no node can be made", probe_devices },
-    { "network", "no family but unix, no interface but lo", probe_network },
-    { "names", "host name and machine id tell nothing", probe_names },
-    { "ipc", "no System V objects, no keyrings", probe_ipc },
-    { "cgroup namespace", "no path of the host's groups", probe_cgroup_view },
-    { "seccomp", "filter loaded; io_uring, ptrace, bpf, namespaces, unknown calls refused", probe_seccomp },
-    { "landlock", "signals do not leave the domain", probe_landlock },
-    { "descriptors", "nothing inherited but 0, 1, 2", probe_fds },
-    { "rlimits", "hard limits cannot be raised, no core files", probe_rlimits },
-    { "workspace limit", "a file and the workspace end at their limits", probe_space },
-    { "process limit", "forks end at the limit", probe_processes },
-    { "memory limit", "shared memory over the limit is killed", probe_memory },
+    { "user namespace", "one id mapped, not root", probe_identity,
+      "no namespace; an ordinary user of this machine" },
+    { "capabilities", "none in any set, no_new_privs, no way to uid 0", probe_caps,
+      "none in effect, no_new_privs, no way to uid 0" },
+    { "pid namespace", "pid 1 cannot be inspected", probe_pids,
+      "no namespace; other processes cannot be inspected" },
+    { "files", "system read-only, nothing else of the host, no mounts, core_pattern closed", probe_files,
+      "system read-only, nothing else of the host can be opened or listed" },
+    { "devices", "five harmless ones, no terminal, no node can be made", probe_devices,
+      "five harmless ones, no terminal, no node can be made" },
+    { "network", "no family but unix, no interface but lo", probe_network,
+      "no namespace; no sockets of any family" },
+    { "names", "host name and machine id tell nothing", probe_names, NULL },
+    { "ipc", "no System V objects, no keyrings", probe_ipc,
+      "no System V objects, no keyrings" },
+    { "cgroup namespace", "no path of the host's groups", probe_cgroup_view, NULL },
+    { "seccomp", "filter loaded; io_uring, ptrace, bpf, namespaces, unknown calls refused", probe_seccomp,
+      "filter loaded; io_uring, ptrace, bpf, namespaces, unknown calls refused" },
+    { "landlock", "signals do not leave the domain", probe_landlock,
+      "signals do not leave the domain" },
+    { "descriptors", "nothing inherited but 0, 1, 2", probe_fds,
+      "nothing inherited but 0, 1, 2" },
+    { "rlimits", "hard limits cannot be raised, no core files", probe_rlimits,
+      "hard limits cannot be raised, no core files" },
+    { "workspace limit", "a file and the workspace end at their limits", probe_space,
+      "a file ends at its limit; the helper watches the sum" },
+    { "process limit", "forks end at the limit", probe_processes,
+      "forks end at the limit" },
+    { "memory limit", "shared memory over the limit is killed", probe_memory,
+      "shared memory over the limit is killed" },
 };
 
 int check_inside(const struct box *b)
@@ -280,9 +305,10 @@ int check_inside(const struct box *b)
 
     for (size_t i = 0; i < ARRAY_LEN(probes); i++) {
         /* A layer that this kernel lacks was named as weaker; everything else must hold. */
-        bool absent = probes[i].holds == probe_landlock && b->landlock < 6;
+        bool absent = (probes[i].holds == probe_landlock && b->landlock < 6) || (b->lone && !probes[i].lone);
         bool holds = !absent && probes[i].holds(b);
-        buf_putf(&out, "%-7s %-17s %s\n", absent ? "absent" : holds ? "holds" : "FAILS", probes[i].layer, probes[i].what);
+        buf_putf(&out, "%-7s %-17s %s\n", absent ? "absent" : holds ? "holds" : "FAILS", probes[i].layer,
+                 b->lone && probes[i].lone ? probes[i].lone : probes[i].what);
         failed += !holds && !absent;
     }
     io_write_all(1, out.p, out.n, &ignored);
@@ -300,6 +326,7 @@ void check_head(const struct box *b)
 
     buf_putf(&out, "started by %s; inside it is the host's user %u\nmemory limit by %s\nLandlock level %ld\n",
              b->from_root ? "root" : "an ordinary user", (unsigned)b->uid, backends[b->cg.backend], b->landlock);
+    buf_putf(&out, "back end: %s\n", b->lone ? "Landlock and seccomp, without namespaces" : "namespaces");
     if (b->weaker.n)
         buf_putf(&out, "weaker: %s", buf_cstr(&b->weaker));
     io_write_all(1, out.p, out.n, &ignored);
@@ -321,6 +348,8 @@ int policy_print(void)
     limits_print(&out);
     buf_puts(&out, "\n");
     landlock_print(&out);
+    buf_puts(&out, "\n");
+    lone_print(&out);
     buf_puts(&out, "\n");
     seccomp_print(&out);
     return io_write_all(1, out.p, out.n, &e) < 0 ? 1 : 0;

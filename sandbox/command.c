@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include "sandbox/box.h"
@@ -71,7 +72,7 @@ static bool is_overridden(const struct spec *s, const char *name)
 static char **build_environment(const struct box *b)
 {
     const struct spec *s = b->spec;
-    char **env = xcalloc(ARRAY_LEN(env_table) + s->n_env + 1, sizeof *env);
+    char **env = xcalloc(ARRAY_LEN(env_table) + s->n_env + 3, sizeof *env);
     size_t n = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(env_table); i++) {
@@ -79,11 +80,17 @@ static char **build_environment(const struct box *b)
         if (is_overridden(s, name))
             continue;
         cleanup_free char *value =
-            env_table[i].value ? xstrdup(env_table[i].value) : inner_value(b, name);
+            env_table[i].value ? box_place(b, env_table[i].value) : inner_value(b, name);
         env[n++] = xasprintf("%s=%s", name, value);
     }
     for (size_t i = 0; i < s->n_env; i++)
         env[n++] = xstrdup(s->env[i]);
+    if (b->lone) { /* last, so that --env cannot say otherwise */
+        cleanup_buf struct buf ro = BUF_MAX(65536);
+        landlock_ro(b, &ro);
+        env[n++] = xasprintf("SANDBOX_ROOT=%s", b->root);
+        env[n++] = xasprintf("SANDBOX_RO=%s", buf_cstr(&ro));
+    }
     return env;
 }
 
@@ -105,6 +112,26 @@ static int set_oom_score(const struct box *b, struct err *e)
     if (fd < 0 || write(fd, "1000", 4) < 0)
         return err_set(e, ERR_SANDBOX, errno, "cannot raise oom_score_adj");
     return 0;
+}
+
+/* An argument that is the place of a --file-fd names the file where it was placed. Lives until exec. */
+static char **place_arguments(const struct box *b)
+{
+    const struct spec *s = b->spec;
+    size_t n = 0;
+
+    while (s->command && s->command[n]) /* --check has none */
+        n++;
+    char **argv = xcalloc(n + 1, sizeof *argv);
+    for (size_t i = 0; i < n; i++) {
+        argv[i] = s->command[i];
+        for (size_t k = 0; k < s->n_files; k++)
+            if (strcmp(s->files[k].dst, argv[i]) == 0) {
+                argv[i] = box_place(b, argv[i]);
+                break;
+            }
+    }
+    return argv;
 }
 
 /* Only 0 to 2 and what was asked for survive exec. */
@@ -158,14 +185,20 @@ void command_exec(struct box *b)
     const struct spec *s = b->spec;
     struct info info = { .kind = INFO_NOT_RUN };
     struct err e = ERR_INIT;
-    char **env = build_environment(b);
+    char **env = build_environment(b), **argv = place_arguments(b);
+    cleanup_free char *dir = box_place(b, s->chdir);
 
     reset_signals();
+    /* Where no pid namespace takes it along, it goes with init by this, if it leaves it so. */
+    if (b->lone && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) {
+        err_set(&e, ERR_SANDBOX, errno, "prctl(PR_SET_PDEATHSIG)");
+        box_fail(b, "limits", &e);
+    }
     if (set_oom_score(b, &e) < 0)
         box_fail(b, "limits", &e);
     if (keep_fds(s, &e) < 0)
         box_fail(b, "descriptors", &e);
-    if (chdir(s->chdir) < 0) {
+    if (chdir(dir) < 0) {
         err_set(&e, ERR_SANDBOX, errno, "--chdir %s: no such directory inside the sandbox", s->chdir);
         box_fail(b, "command", &e);
     }
@@ -177,7 +210,7 @@ void command_exec(struct box *b)
         box_fail(b, "seccomp", &e);
     if (s->mode == MODE_CHECK)
         _exit(check_inside(b));
-    try_exec(s->command, env);
+    try_exec(argv, env);
     info.status = errno == ENOENT || errno == ENOTDIR ? 127 : 126;
     err_set(&info.err, ERR_SANDBOX, errno, "cannot run %.400s%s", s->command[0],
             errno == ENOENT ? " (inside the sandbox only /usr and what --ro names is there)" : "");

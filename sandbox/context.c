@@ -17,7 +17,7 @@
 
 long template_enter(void);
 long guardian_enter(void);
-long context_enter(void);
+long context_enter(const char *root, const char *ro);
 
 static long set(long option, long value)
 {
@@ -53,10 +53,11 @@ static long offer_to_oom_killer(void)
     return r < 0 ? r : 0;
 }
 
-/* A context: from here on it runs model code. The strict filter comes last, because it refuses the
+/* A context: `root` and `ro` as in struct landlock_place, both "" with namespaces. From here on it runs model code. The strict filter comes last, because it refuses the
  * calls before it. */
-EXPORT long context_enter(void)
+EXPORT long context_enter(const char *root, const char *ro)
 {
+    struct landlock_place place = { root, ro };
     /* The filter around the template refuses memfd_create where no cgroup counts it, so the wider variant serves both. */
     struct sock_fprog prog = { sizeof bpf_strict_counted / sizeof bpf_strict_counted[0],
                                (struct sock_filter *)bpf_strict_counted };
@@ -71,8 +72,8 @@ EXPORT long context_enter(void)
         return r;
     long abi = landlock_abi();
     if (abi > 0)
-        r = landlock_enter(abi, LL_CONTEXT, &step);
-    else if (abi != -ENOSYS && abi != -EOPNOTSUPP)
+        r = landlock_enter(abi, LL_CONTEXT, &place, &step);
+    else if (root[0] || (abi != -ENOSYS && abi != -EOPNOTSUPP))
         r = abi;
     if (r == 0)
         r = raw4(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, (long)&prog, 0);

@@ -45,7 +45,7 @@ static const char *container_advice(void)
     if (access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0 || is_filtered())
         return "this looks like a container whose seccomp profile forbids namespaces; start it with "
                "`docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined ...', or run agent-sandbox "
-               "outside the container";
+               "outside the container; or permit less isolation with --backend best (for agent: sandbox = best)";
     return NULL;
 }
 

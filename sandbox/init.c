@@ -61,15 +61,23 @@ void init_run(struct box *b, pid_t command)
         err_set(&e, ERR_SANDBOX, errno, "cannot be told when a process ends");
         box_fail(b, "pid 1", &e);
     }
-    if (prctl(PR_SET_DUMPABLE, 0) < 0 || seccomp_init_filter(b, &e) < 0) {
+    /* Without a pid namespace it has to find and kill what is left, and to remove files: too many calls for a filter. */
+    if (prctl(PR_SET_DUMPABLE, 0) < 0 || (!b->lone && seccomp_init_filter(b, &e) < 0)) {
         if (e.code == ERR_NONE)
             err_set(&e, ERR_SANDBOX, errno, "prctl(PR_SET_DUMPABLE)");
         box_fail(b, "pid 1", &e);
     }
     while (!reap(command, &info.status)) {
         int n = ppoll(&leash, 1, NULL, &waiting);
-        if (n > 0)
-            end(125); /* the helper is gone */
+        if (n > 0) { /* the helper is gone, or wants the end */
+            if (b->lone) {
+                lone_kill(0);
+                lone_remove(b);
+            }
+            end(125);
+        }
     }
+    if (b->lone)
+        lone_kill(0);
     end(write(b->info_fd, &info, sizeof info) < 0 ? 125 : 0);
 }

@@ -2,26 +2,40 @@
 #include <errno.h>
 #include <string.h>
 #include "sandbox/box.h"
+#include "agent/base/mem.h"
 #include "agent/base/banned.h"
+
+#define MAX_RO_BYTES (64 << 10)
 
 long landlock_level(void)
 {
     return landlock_abi();
 }
 
+void landlock_ro(const struct box *b, struct buf *out)
+{
+    for (size_t i = 0; i < b->spec->n_ro; i++)
+        buf_putf(out, "%s\n", b->spec->ro[i].src);
+}
+
 int landlock_apply(struct box *b, struct err *e)
 {
     const char *step = "";
+    cleanup_buf struct buf ro = BUF_MAX(MAX_RO_BYTES);
 
     if (b->landlock <= 0)
         return 0; /* reported as weaker by main.c, once */
-    long r = landlock_enter(b->landlock, b->spec->is_template ? LL_TEMPLATE : LL_COMMAND, &step);
+    landlock_ro(b, &ro);
+    if (ro.over)
+        return err_set(e, ERR_LIMIT, 0, "the paths of all --ro together have more than %d bytes", MAX_RO_BYTES);
+    struct landlock_place place = { b->root, buf_cstr(&ro) };
+    long r = landlock_enter(b->landlock, b->spec->is_template ? LL_TEMPLATE : LL_COMMAND, &place, &step);
     if (r < 0)
         return err_set(e, ERR_SANDBOX, (int)-r, "%s (level %ld)", step, b->landlock);
     return 0;
 }
 
-void landlock_print(struct buf *out)
+static void print_table(struct buf *out, const struct landlock_row *rows, int n)
 {
     static const struct {
         uint64_t right;
@@ -31,10 +45,8 @@ void landlock_print(struct buf *out)
         { LL_WRITE, "write" }, { LL_MAKE_REG, "make+remove" },
     };
 
-    buf_puts(out, "Landlock (path; rights; domains; why). TCP, device ioctls, and from level 6 abstract sockets and "
-                  "signals\nout of the domain are refused as well.\n");
-    for (int i = 0; i < LANDLOCK_ROWS; i++) {
-        const struct landlock_row *row = &landlock_table[i];
+    for (int i = 0; i < n; i++) {
+        const struct landlock_row *row = &rows[i];
         const char *sep = "";
         buf_putf(out, "  %-11s ", row->path);
         for (size_t k = 0; k < sizeof names / sizeof names[0]; k++)
@@ -46,4 +58,13 @@ void landlock_print(struct buf *out)
                  row->domains & LL_TEMPLATE ? " template" : "", row->domains & LL_CONTEXT ? " context" : "",
                  row->why);
     }
+}
+
+void landlock_print(struct buf *out)
+{
+    buf_puts(out, "Landlock (path; rights; domains; why). TCP, device ioctls, and from level 6 abstract sockets and "
+                  "signals\nout of the domain are refused as well.\n");
+    print_table(out, landlock_table, LANDLOCK_ROWS);
+    buf_puts(out, "Landlock without namespaces (a dot: below the private directory)\n");
+    print_table(out, landlock_lone_table, LANDLOCK_LONE_ROWS);
 }

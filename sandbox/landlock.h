@@ -70,6 +70,59 @@ static const struct landlock_row landlock_table[] = {
 };
 enum { LANDLOCK_ROWS = sizeof landlock_table / sizeof landlock_table[0] };
 
+/* Without namespaces the host's tree is what a path leads into, so what may be read is named piece by piece. A path below
+ * `root` begins with a dot. What the caller shows with --ro comes on top. */
+static const struct landlock_row landlock_lone_table[] = {
+    { "/usr", LL_LOOK, LL_ALL, "interpreter, libraries, fonts, time zones" },
+    { "/bin", LL_LOOK, LL_ALL, "where it is no link into /usr" },
+    { "/sbin", LL_LOOK, LL_ALL, "likewise" },
+    { "/lib", LL_LOOK, LL_ALL, "likewise" },
+    { "/lib32", LL_LOOK, LL_ALL, "likewise" },
+    { "/lib64", LL_LOOK, LL_ALL, "likewise: the loader's path" },
+    { "/libx32", LL_LOOK, LL_ALL, "likewise" },
+    { "/etc/ld.so.cache", LL_READ, LL_ALL, "where shared libraries are" },
+    { "/etc/alternatives", LL_LOOK, LL_ALL, "libblas and liblapack are links through it" },
+    { "/etc/localtime", LL_READ, LL_ALL, "the time zone" },
+    { "/etc/timezone", LL_READ, LL_ALL, "the time zone's name" },
+    { "/etc/fonts", LL_LOOK, LL_ALL, "fontconfig" },
+    { "/etc/matplotlibrc", LL_READ, LL_ALL, "matplotlib's settings" },
+    { "/etc/mime.types", LL_READ, LL_ALL, "the mimetypes module" },
+    { "/etc/os-release", LL_READ, LL_ALL, "the platform module" },
+    { "/etc/services", LL_READ, LL_ALL, "names of ports" },
+    { "/etc/protocols", LL_READ, LL_ALL, "names of protocols" },
+    { "/etc/python3", LL_LOOK, LL_ALL, "settings of the system's Python" },
+    { "/dev/null", LL_READ | LL_EDIT, LL_ALL, "nothing" },
+    { "/dev/zero", LL_READ | LL_EDIT, LL_ALL, "zeros" },
+    { "/dev/full", LL_READ | LL_EDIT, LL_ALL, "a full disk" },
+    { "/dev/random", LL_READ, LL_ALL, "random bytes" },
+    { "/dev/urandom", LL_READ, LL_ALL, "random bytes" },
+    { "/proc/self", LL_READ | LL_READ_DIR, LL_COMMAND | LL_CONTEXT,
+      "a process looks at itself; its children, which have other numbers, do not" },
+    { "/proc", LL_READ | LL_READ_DIR | LL_EDIT, LL_TEMPLATE,
+      "guardians find what their contexts started; contexts raise their own oom_score_adj before they enter their domain" },
+    { "/proc/stat", LL_READ, LL_ALL, "libraries count processors with it" },
+    { "/proc/meminfo", LL_READ, LL_ALL, "libraries size their buffers with it" },
+    { "/proc/cpuinfo", LL_READ, LL_ALL, "libraries choose their code by it" },
+    { "/proc/loadavg", LL_READ, LL_ALL, "os.getloadavg" },
+    { "/proc/uptime", LL_READ, LL_ALL, "uptime" },
+    { "/proc/version", LL_READ, LL_ALL, "platform" },
+    { "/proc/filesystems", LL_READ, LL_ALL, "libc reads it" },
+    { "./workspace", LL_LOOK | LL_EDIT | LL_MAKE, LL_ALL, "the working directory" },
+    { "./tmp", LL_LOOK | LL_EDIT | LL_MAKE, LL_ALL, "temporary files" },
+    { "./data", LL_READ | LL_READ_DIR, LL_ALL, "attachments" },
+    { "./run", LL_LOOK, LL_ALL, "files that the caller placed" },
+    { "./output", LL_READ | LL_READ_DIR, LL_CONTEXT, "contexts may only read them" },
+    { "./output", LL_READ | LL_READ_DIR | LL_EDIT | LL_MAKE, LL_COMMAND | LL_TEMPLATE,
+      "trusted code places files there for contexts" },
+};
+enum { LANDLOCK_LONE_ROWS = sizeof landlock_lone_table / sizeof landlock_lone_table[0] };
+
+/* Where a sandbox without namespaces lies. NULL or an empty root: there are namespaces, and the first table holds. */
+struct landlock_place {
+    const char *root; /* the private directory */
+    const char *ro;   /* what else may be read: paths, each ended by a line end */
+};
+
 /* The kernel's level (1..), or -errno: -ENOSYS not built in, -EOPNOTSUPP not enabled at boot. */
 static inline long landlock_abi(void)
 {
@@ -97,9 +150,83 @@ static inline long landlock_fill(struct landlock_attr *attr, long abi)
     return abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
 }
 
+enum { LL_FILE = LL_EXECUTE | LL_WRITE | LL_READ | LL_TRUNCATE }; /* what can be granted on a file */
+
+/* Grants `rights` at and beneath `path`, `n` bytes of it, behind `root`. A path that is missing grants nothing. */
+static inline long landlock_grant(long ruleset, const char *root, const char *path, long n, uint64_t rights)
+{
+    char whole[4200];
+    long at = 0;
+    struct {
+        uint64_t rights;
+        int32_t fd;
+    } __attribute__((packed)) rule;
+
+    while (root && root[at] && at < 100) {
+        whole[at] = root[at];
+        at++;
+    }
+    if (n > 4096)
+        return -36; /* ENAMETOOLONG */
+    for (long i = 0; i < n; i++)
+        whole[at++] = path[i];
+    whole[at] = '\0';
+    long fd = raw4(__NR_openat, AT_FDCWD, (long)whole, O_PATH | O_CLOEXEC, 0);
+    if (fd == -2 /* ENOENT */)
+        return 0;
+    if (fd < 0)
+        return fd;
+    rule.rights = rights;
+    rule.fd = (int32_t)fd;
+    long r = raw4(__NR_landlock_add_rule, ruleset, 1 /* path beneath */, (long)&rule, 0);
+    if (r == -22 && (rights & ~(uint64_t)LL_FILE)) { /* EINVAL: it is a file */
+        rule.rights = rights & LL_FILE;
+        r = raw4(__NR_landlock_add_rule, ruleset, 1, (long)&rule, 0);
+    }
+    raw4(__NR_close, fd, 0, 0, 0);
+    return r;
+}
+
+static inline long landlock_length(const char *s)
+{
+    long n = 0;
+
+    while (s[n])
+        n++;
+    return n;
+}
+
+static inline long landlock_rows(long ruleset, uint64_t handled, unsigned domain, const struct landlock_place *place,
+                                 const char **step)
+{
+    int lone = place && place->root && place->root[0];
+    const struct landlock_row *rows = lone ? landlock_lone_table : landlock_table;
+    int n = lone ? (int)LANDLOCK_LONE_ROWS : (int)LANDLOCK_ROWS;
+    long r = 0;
+
+    for (int i = 0; r == 0 && i < n; i++) {
+        const char *path = rows[i].path;
+        int below = path[0] == '.';
+        if (!(rows[i].domains & domain))
+            continue;
+        *step = path;
+        r = landlock_grant(ruleset, below ? place->root : 0, path + below, landlock_length(path + below),
+                           rows[i].rights & handled);
+    }
+    for (const char *p = lone && place->ro ? place->ro : ""; r == 0 && *p;) {
+        long length = 0;
+        while (p[length] && p[length] != '\n')
+            length++;
+        *step = "--ro";
+        r = landlock_grant(ruleset, 0, p, length, LL_LOOK & handled);
+        p += length + (p[length] == '\n');
+    }
+    return r;
+}
+
 /* Enters the domain: 0, or -errno with *step naming the call. Needs no_new_privs. A kernel without
  * Landlock is the caller's decision: ask landlock_abi() first. */
-static inline long landlock_enter(long abi, unsigned domain, const char **step)
+static inline long landlock_enter(long abi, unsigned domain, const struct landlock_place *place, const char **step)
 {
     struct landlock_attr attr;
     long size = landlock_fill(&attr, abi);
@@ -108,29 +235,11 @@ static inline long landlock_enter(long abi, unsigned domain, const char **step)
     long ruleset = raw4(__NR_landlock_create_ruleset, (long)&attr, size, 0, 0);
     if (ruleset < 0)
         return ruleset;
-    for (int i = 0; i < LANDLOCK_ROWS; i++) {
-        struct {
-            uint64_t rights;
-            int32_t fd;
-        } __attribute__((packed)) rule;
-
-        if (!(landlock_table[i].domains & domain))
-            continue;
-        *step = landlock_table[i].path;
-        long fd = raw4(__NR_openat, AT_FDCWD, (long)landlock_table[i].path, O_PATH | O_CLOEXEC, 0);
-        if (fd == -2 /* ENOENT */)
-            continue;
-        if (fd < 0)
-            return fd;
-        rule.rights = landlock_table[i].rights & attr.handled_access_fs;
-        rule.fd = (int32_t)fd;
-        long r = raw4(__NR_landlock_add_rule, ruleset, 1 /* path beneath */, (long)&rule, 0);
-        raw4(__NR_close, fd, 0, 0, 0);
-        if (r < 0)
-            return r;
-    }
+    long r = landlock_rows(ruleset, attr.handled_access_fs, domain, place, step);
+    if (r < 0)
+        return r;
     *step = "landlock_restrict_self";
-    long r = raw4(__NR_landlock_restrict_self, ruleset, 0, 0, 0);
+    r = raw4(__NR_landlock_restrict_self, ruleset, 0, 0, 0);
     raw4(__NR_close, ruleset, 0, 0, 0);
     return r;
 }

@@ -20,7 +20,8 @@ static const struct rlimit_row {
       "no core file; 1 and not 0, because a core_pattern that is a pipe ignores 0 and starts a handler as root" },
     { "NOFILE", RLIMIT_NOFILE, FROM_LIMIT, LIMIT_OPEN_FILES, "descriptors of one process" },
     { "NPROC", RLIMIT_NPROC, FROM_LIMIT, LIMIT_PROCESSES,
-      "processes and threads; counted per user namespace, so other sandboxes do not matter" },
+      "processes and threads; counted per user namespace, so other sandboxes do not matter. Without one: on top of what the "
+      "ordinary user runs already" },
     { "FSIZE", RLIMIT_FSIZE, FROM_LIMIT, LIMIT_FILE, "size of one file" },
     { "STACK", RLIMIT_STACK, FROM_LIMIT, LIMIT_STACK, "main stack" },
     { "DATA", RLIMIT_DATA, FROM_MEMORY, 7,
@@ -42,7 +43,7 @@ static int64_t row_value(const struct rlimit_row *row, const struct box *b)
 
     switch (row->from) {
     case FROM_LIMIT:
-        return limits[row->value];
+        return limits[row->value] + (row->value == LIMIT_PROCESSES ? b->tasks : 0);
     case FROM_FIXED:
         return row->value;
     case FROM_MEMORY:

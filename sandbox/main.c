@@ -20,6 +20,7 @@
  * and nothing runs. There is no path around a layer, except where a row says "weaker". */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "sandbox/box.h"
 #include "sandbox/check.h"
@@ -86,6 +88,25 @@ static const struct step inner_steps[] = {
     { "capabilities", caps_drop, "nothing after this needs them; also sets no_new_privs" },
 };
 
+/* Without namespaces: --backend best, where the steps above were tried and refused. */
+static const struct step lone_outer_steps[] = {
+    { "landlock", lone_level, "it alone holds the files: without it nothing runs" },
+    { "attachments", sources_open_files, "opened by the caller's own rights, before they change" },
+    { "cgroup", cgroup_make, "needs the caller's rights; its keeper keeps them" },
+    { "user", ns_drop_root, "root becomes a user of the run's own" },
+    { "files", lone_files, "the private directory, owned by the user that the code runs as" },
+    { "workspace", workspace_send, "the caller's view of the results" },
+    { "process limit", lone_count, "the kernel counts all processes of a user" },
+    { "reaper", lone_reaper, "should init be killed, the helper inherits what it held" },
+};
+
+static const struct step lone_inner_steps[] = {
+    { "reaper", lone_reaper, "orphans of the code become init's children, so that it finds them" },
+    { "cgroup", cgroup_join, "before memory is used" },
+    { "session", ns_session, "no terminal, no keyring of the caller" },
+    { "capabilities", lone_rights, "none, and no_new_privs" },
+};
+
 /* What command.c and init.c do after the steps above, for --policy. */
 static const struct step last_steps[] = {
     { "descriptors", NULL, "all but 0, 1, 2 and --pass-fd close" },
@@ -107,6 +128,9 @@ void steps_print(struct buf *out)
     print_steps(out, "the helper", outer_steps, ARRAY_LEN(outer_steps));
     print_steps(out, "pid 1, in new user, mount, pid, IPC and UTS namespaces", inner_steps,
                 ARRAY_LEN(inner_steps));
+    print_steps(out, "the helper, without namespaces (--backend best where they are refused)", lone_outer_steps,
+                ARRAY_LEN(lone_outer_steps));
+    print_steps(out, "init, without namespaces", lone_inner_steps, ARRAY_LEN(lone_inner_steps));
     print_steps(out, "the command's process", last_steps, ARRAY_LEN(last_steps));
 }
 
@@ -127,14 +151,24 @@ int box_report(const struct spec *s, const char *layer, const struct err *e, int
     return exit_status;
 }
 
+static void run_inner_steps(struct box *b, const struct step *steps, size_t n)
+{
+    struct err e = ERR_INIT;
+
+    for (size_t i = 0; i < n; i++)
+        if (steps[i].run(b, &e) < 0)
+            box_fail(b, steps[i].layer, &e);
+}
+
 /* In the new namespaces: init, and from it the command. */
 __attribute__((noreturn)) static void inside(struct box *b, int ready_fd)
 {
     struct err e = ERR_INIT;
 
-    for (size_t i = 0; i < ARRAY_LEN(inner_steps); i++)
-        if (inner_steps[i].run(b, &e) < 0)
-            box_fail(b, inner_steps[i].layer, &e);
+    if (b->lone)
+        run_inner_steps(b, lone_inner_steps, ARRAY_LEN(lone_inner_steps));
+    else
+        run_inner_steps(b, inner_steps, ARRAY_LEN(inner_steps));
     pid_t command = fork();
     if (command < 0) {
         err_set(&e, ERR_SANDBOX, errno, "fork");
@@ -146,9 +180,19 @@ __attribute__((noreturn)) static void inside(struct box *b, int ready_fd)
     init_run(b, command);
 }
 
+static int run_outer_steps(struct box *b, const struct step *steps, size_t n, struct err *e, const char **layer)
+{
+    for (size_t i = 0; i < n; i++) {
+        *layer = steps[i].layer;
+        if (steps[i].run(b, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 static int run_box(struct box *b, struct err *e, const char **layer)
 {
-    cleanup_fd int pidfd = -1, info_in = -1, ready_in = -1, leash_out = -1;
+    cleanup_fd int pidfd = -1, info_in = -1, ready_in = -1;
     int info[2], ready[2], leash[2];
 
     b->landlock = landlock_level();
@@ -156,14 +200,12 @@ static int run_box(struct box *b, struct err *e, const char **layer)
         b->landlock = 0;
         buf_puts(&b->weaker, "no Landlock in this kernel: files and signals are held by namespaces and seccomp alone\n");
     }
-    for (size_t i = 0; i < ARRAY_LEN(outer_steps); i++) {
-        *layer = outer_steps[i].layer;
-        if (outer_steps[i].run(b, e) < 0)
-            return -1;
-    }
+    if ((b->lone ? run_outer_steps(b, lone_outer_steps, ARRAY_LEN(lone_outer_steps), e, layer)
+                 : run_outer_steps(b, outer_steps, ARRAY_LEN(outer_steps), e, layer)) < 0)
+        return -1;
     if (b->spec->mode == MODE_CHECK)
         check_head(b);
-    *layer = "namespaces";
+    *layer = b->lone ? "processes" : "namespaces";
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, info) < 0 || pipe2(ready, O_CLOEXEC) < 0 ||
         pipe2(leash, O_CLOEXEC) < 0)
         return err_set(e, ERR_SANDBOX, errno, "pipe");
@@ -171,12 +213,12 @@ static int run_box(struct box *b, struct err *e, const char **layer)
     b->info_fd = info[1];
     ready_in = ready[0];
     b->leash_fd = leash[0];
-    leash_out = leash[1];
+    b->leash_out = leash[1];
     pid_t init = ns_fork(b, &pidfd, e);
     if (init < 0)
         return -1;
     if (init == 0) {
-        close(steal_fd(&leash_out));
+        cleanup_closep(&b->leash_out);
         close(steal_fd(&info_in));
         close(steal_fd(&ready_in));
         inside(b, ready[1]);
@@ -190,20 +232,132 @@ static int run_box(struct box *b, struct err *e, const char **layer)
     return box_watch(b, init, pidfd, info_in, ready_in);
 }
 
+static struct box new_box(const struct spec *s)
+{
+    return (struct box){ .spec = s, .from_root = geteuid() == 0, .weaker = BUF_MAX(8192), .info_fd = -1, .leash_fd = -1,
+                         .leash_out = -1, .meter_fds = { -1, -1, -1, -1 }, .start_us = now_us() };
+}
+
+/* --- --backend best: are namespaces to be had? --- */
+
+/* Refusals that mean "not here". Any other failure (memory, descriptors, a path that is wrong) would be one with namespaces or
+ * without, and ends the start. */
+static bool is_forbidden(const struct info *info)
+{
+    static const struct {
+        const char *layer;
+        int errors[7];
+    } rows[] = {
+        { "namespaces", { EPERM, EACCES, ENOSYS, EINVAL, ENOSPC, EUSERS } },
+        { "user namespace", { EPERM, EACCES, ENOENT } },
+        { "host name", { EPERM, EACCES } },
+        { "system files", { EPERM, ENOSYS } },
+        { "cgroup namespace", { EPERM, ENOSPC } },
+        { "mounts", { EPERM, EACCES, ENOSYS } },
+        { "root", { EPERM, EACCES, ENOSYS } },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (size_t k = 0; strcmp(rows[i].layer, info->layer) == 0 && k < ARRAY_LEN(rows[i].errors); k++)
+            if (rows[i].errors[k] && rows[i].errors[k] == info->err.sys)
+                return true;
+    return false;
+}
+
+static int cgroup_space(struct box *b, struct err *e)
+{
+    (void)b;
+    return unshare(CLONE_NEWCGROUP) < 0 ? hint_namespace(e, errno, "unshare the cgroup namespace") : 0;
+}
+
+/* Everything that takes namespaces, without the caller's files, limits and command. */
+__attribute__((noreturn)) static void trial(struct box *b)
+{
+    static const struct step before[] = {
+        { "system files", open_trees_as_root, "" },
+        { "user", ns_drop_root, "" },
+    };
+    static const struct step within[] = {
+        { "user namespace", ns_map_ids, "" },     { "host name", ns_names, "" },
+        { "system files", open_trees_inside, "" }, { "cgroup namespace", cgroup_space, "" },
+        { "mounts", mounts_build, "" },           { "root", mounts_pivot, "" },
+    };
+    struct info info = { .kind = INFO_ENDED };
+    struct err e = ERR_INIT;
+    int pidfd;
+
+    run_inner_steps(b, before, ARRAY_LEN(before));
+    pid_t pid = ns_fork(b, &pidfd, &e);
+    if (pid < 0)
+        box_fail(b, "namespaces", &e);
+    if (pid == 0) {
+        run_inner_steps(b, within, ARRAY_LEN(within));
+        _exit(write(b->info_fd, &info, sizeof info) < 0);
+    }
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    _exit(0);
+}
+
+/* 1 = namespaces can be had, 0 = they are forbidden here (*ret says by what), -1 = another failure. */
+static int try_namespaces(const struct spec *s, struct info *ret, struct err *e, const char **layer)
+{
+    cleanup_fd int in = -1;
+    int info[2];
+
+    *layer = "namespaces";
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, info) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "socketpair");
+    in = info[0];
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct box b = new_box(s);
+        b.info_fd = info[1];
+        trial(&b);
+    }
+    int sys = errno;
+    close(info[1]);
+    if (pid < 0)
+        return err_set(e, ERR_SANDBOX, sys, "fork");
+    ssize_t n = read(in, ret, sizeof *ret);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    if (n != (ssize_t)sizeof *ret)
+        return err_set(e, ERR_SANDBOX, 0, "the trial of namespaces was killed before it could tell");
+    ret->layer[sizeof ret->layer - 1] = '\0';
+    if (ret->kind == INFO_ENDED)
+        return 1;
+    if (is_forbidden(ret))
+        return 0;
+    *e = ret->err;
+    *layer = ret->layer;
+    return -1;
+}
+
 static int run(const struct spec *s, struct err *e, const char **layer)
 {
-    struct box b = { .spec = s, .from_root = geteuid() == 0, .weaker = BUF_MAX(8192), .info_fd = -1,
-                     .leash_fd = -1, .meter_fds = { -1, -1, -1, -1 }, .start_us = now_us() };
-    int status = run_box(&b, e, layer);
+    static struct info tried; /* *layer may point into it */
+    int status = s->best ? try_namespaces(s, &tried, e, layer) : 1;
 
+    if (status < 0)
+        return -1;
+    struct box b = new_box(s);
+    if (status == 0) {
+        b.lone = true;
+        char *advice = strstr(tried.err.msg, ". "); /* how to have them is for who insists on them */
+        buf_putf(&b.weaker, "no namespaces, which this place forbids: %s: %.*s\n", tried.layer,
+                 (int)(advice ? advice - tried.err.msg : (long)strlen(tried.err.msg)), tried.err.msg);
+    }
+    status = run_box(&b, e, layer);
     for (size_t i = 0; i < METER_DIRS; i++)
         cleanup_closep(&b.meter_fds[i]);
+    cleanup_closep(&b.leash_out);
+    lone_remove(&b);
     ops_free(&b);
     cgroup_release(&b.cg);
     buf_free(&b.weaker);
     return status;
 }
-
 
 /* 0 to 2 exist, and are no way out: a directory there would be a door to the host's files. */
 static int check_standard_fds(struct err *e)

@@ -144,7 +144,7 @@ static int64_t tmpfs_bytes(const struct meter *m)
 {
     int64_t sum = 0;
 
-    for (size_t i = 0; i < ARRAY_LEN(m->box->meter_fds); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(m->box->meter_fds) && !m->box->lone; i++) { /* a disk is no memory */
         struct statfs st;
         if (m->box->meter_fds[i] >= 0 && fstatfs(m->box->meter_fds[i], &st) == 0)
             sum += (int64_t)(st.f_blocks - st.f_bfree) * st.f_bsize;

@@ -300,6 +300,21 @@ int mounts_build(struct box *b, struct err *e)
     return do_text(root, "/run/sandbox/context.so", context_so, sizeof context_so, e);
 }
 
+int mounts_place(struct box *b, int root, struct err *e)
+{
+    for (size_t i = 0; i < b->n_ops; i++) {
+        struct op *op = &b->ops[i];
+        if (op->kind == OP_SYMLINK) { /* from /workspace/NAME to /data/NAME, wherever the two lie */
+            char *near = xasprintf("..%s", op->text);
+            free(op->text);
+            op->text = near;
+        }
+        if (do_op(root, op, e) < 0)
+            return -1;
+    }
+    return do_text(root, "/run/sandbox/context.so", context_so, sizeof context_so, e);
+}
+
 int mounts_pivot(struct box *b, struct err *e)
 {
     (void)b;
@@ -324,9 +339,10 @@ int workspace_send(struct box *b, struct err *e)
 
     if (b->spec->workspace_fd < 0)
         return 0;
-    cleanup_fd int fd = open("/workspace", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_free char *path = box_place(b, "/workspace");
+    cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return err_set(e, ERR_SANDBOX, errno, "open /workspace");
+        return err_set(e, ERR_SANDBOX, errno, "open %s", path);
     struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;

@@ -17,6 +17,8 @@ static const struct sock_fprog programs[FILTERS] = {
     PROGRAM(FILTER_TEMPLATE, bpf_template),
     PROGRAM(FILTER_TEMPLATE_COUNTED, bpf_template_counted),
     PROGRAM(FILTER_INIT, bpf_init),
+    PROGRAM(FILTER_LONE, bpf_lone),
+    PROGRAM(FILTER_LONE_USER, bpf_lone_user),
 };
 
 static int load(enum seccomp_variant v, struct err *e)
@@ -33,6 +35,9 @@ static int load(enum seccomp_variant v, struct err *e)
 int seccomp_command(struct box *b, struct err *e)
 {
     bool counted = b->cg.backend != BACKEND_RLIMITS;
+
+    if (b->lone && load(b->from_root ? FILTER_LONE : FILTER_LONE_USER, e) < 0)
+        return -1;
 
     if (b->spec->is_template)
         return load(counted ? FILTER_TEMPLATE_COUNTED : FILTER_TEMPLATE, e);
@@ -73,8 +78,9 @@ void seccomp_print(struct buf *out)
         const struct seccomp_row *row = &seccomp_policy[i];
         buf_putf(out, "  %s %s", row->err ? strerrorname_np(row->err) : "allow", row->calls);
         put_condition(out, row);
-        buf_putf(out, "\n      [%s%s%s%s] %s\n", row->sets & SET_STRICT ? " strict" : "",
-                 row->sets & SET_TEMPLATE ? " template" : "", row->sets & SET_INIT ? " init" : "",
+        buf_putf(out, "\n      [%s%s%s%s%s%s] %s\n", row->sets & SET_STRICT ? " strict" : "",
+                 row->sets & SET_TEMPLATE ? " template" : "", row->sets & SET_INIT ? " init" : "", row->sets & SET_LONE ? " lone" : "",
+                 row->sets & SET_LONE_USER ? " lone, not root" : "",
                  row->sets & SET_COUNTED ? ", only with a memory cgroup" : "", row->why);
     }
 }

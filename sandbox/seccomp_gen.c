@@ -55,7 +55,7 @@ static int add_row(scmp_filter_ctx ctx, const struct seccomp_row *row)
 
 static int print_filter(const struct seccomp_variant_row *v)
 {
-    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    scmp_filter_ctx ctx = seccomp_init(v->others ? SCMP_ACT_ERRNO((unsigned)v->others) : SCMP_ACT_ALLOW);
     int fd = memfd_create("filter", MFD_CLOEXEC);
     struct sock_filter insn;
     int r = ctx && fd >= 0 ? 0 : -1;

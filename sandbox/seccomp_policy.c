@@ -250,13 +250,31 @@ const struct seccomp_row seccomp_policy[] = {
     /* --- pid 1 --- */
     ALLOW(SET_INIT, "read write poll ppoll wait4 exit_group kill rt_sigreturn rt_sigprocmask close",
           "pid 1 reaps, watches one pipe, reports, and ends"),
+
+    /* --- without namespaces: a second filter, around the ones above --- */
+    DENY(SET_LONE, EPERM, "socket bind listen accept accept4 connect",
+         "no network namespace: a unix socket reaches the services of this machine; socketpair(2) is enough for pipes"),
+    DENY_MASK(SET_LONE, EPERM, "socketpair", 1, 0xf, SOCK_DGRAM, "a datagram socket sends to any path or name"),
+    DENY_MASK(SET_LONE, EPERM, "socketpair", 1, 0xf, SOCK_RAW, "the kernel makes it a datagram socket"),
+    DENY(SET_LONE, EPERM, "inotify_init1 inotify_init inotify_add_watch",
+         "Landlock does not watch it: it would tell what the host does with its files"),
+    DENY(SET_LONE, EOPNOTSUPP, "getxattr lgetxattr listxattr llistxattr",
+         "Landlock does not watch them: attributes of the host's files; shutil.copy2 takes this errno well"),
+    DENY_NE(SET_LONE, EPERM, "prlimit64", 0, 0, "the limits of another process: Landlock does not watch them"),
+    DENY_NE(SET_LONE, EPERM, "sched_setaffinity", 0, 0, "processors of another process"),
+    DENY(SET_LONE, EPERM, "setpriority ioprio_set", "priorities of other processes"),
+    DENY(SET_LONE_USER, EPERM, "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat utimensat",
+         "Landlock does not watch them, and the files of the user would obey"),
+    DENY(SET_LONE_USER, EPERM, "truncate", "likewise, before the third level of Landlock"),
 };
 const size_t seccomp_policy_rows = sizeof seccomp_policy / sizeof seccomp_policy[0];
 
 const struct seccomp_variant_row seccomp_variants[FILTERS] = {
-    [FILTER_STRICT] = { "strict", SET_STRICT, 0 },
-    [FILTER_STRICT_COUNTED] = { "strict_counted", SET_STRICT, 1 },
-    [FILTER_TEMPLATE] = { "template", SET_TEMPLATE, 0 },
-    [FILTER_TEMPLATE_COUNTED] = { "template_counted", SET_TEMPLATE, 1 },
-    [FILTER_INIT] = { "init", SET_INIT, 0 },
+    [FILTER_STRICT] = { "strict", SET_STRICT, 0, ENOSYS },
+    [FILTER_STRICT_COUNTED] = { "strict_counted", SET_STRICT, 1, ENOSYS },
+    [FILTER_TEMPLATE] = { "template", SET_TEMPLATE, 0, ENOSYS },
+    [FILTER_TEMPLATE_COUNTED] = { "template_counted", SET_TEMPLATE, 1, ENOSYS },
+    [FILTER_INIT] = { "init", SET_INIT, 0, ENOSYS },
+    [FILTER_LONE] = { "lone", SET_LONE, 0, 0 },
+    [FILTER_LONE_USER] = { "lone_user", SET_LONE | SET_LONE_USER, 0, 0 },
 };

@@ -13,6 +13,8 @@ enum {
     SET_STRICT = 1,   /* what runs model code or the user's command */
     SET_TEMPLATE = 2, /* the trusted template interpreter, which starts contexts */
     SET_INIT = 4,     /* pid 1 after set-up */
+    SET_LONE = 16,      /* without namespaces: refused on top, in a filter that allows all else */
+    SET_LONE_USER = 32, /* likewise, where the code runs as the user */
     SET_COUNTED = 8,  /* only where a memory cgroup counts what the call makes */
     SET_CODE = SET_STRICT | SET_TEMPLATE,
 };
@@ -41,12 +43,15 @@ enum seccomp_variant {
     FILTER_TEMPLATE,
     FILTER_TEMPLATE_COUNTED,
     FILTER_INIT,
+    FILTER_LONE,
+    FILTER_LONE_USER,
     FILTERS,
 };
 struct seccomp_variant_row {
     const char *name;
     unsigned set;
     int counted;
+    int others; /* what no row names: the errno, 0 = allowed */
 };
 extern const struct seccomp_variant_row seccomp_variants[FILTERS];
 

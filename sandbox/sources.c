@@ -264,7 +264,7 @@ static int add_data(struct box *b, const struct spec_data *d, struct err *e)
     } else {
         add_op(b, OP_SYMLINK, work)->text = xstrdup(data);
     }
-    if (st.st_size <= COPY_DATA_BYTES) {
+    if (st.st_size <= COPY_DATA_BYTES || b->lone) { /* without namespaces nothing can be bound */
         add_copy(b, data, steal_fd(&fd), st.st_size, false);
     } else {
         struct op *op = add_op(b, OP_TREE, data);

@@ -2,7 +2,7 @@
 # table, through libseccomp) and context.so (put into the helper as an array).
 .DEFAULT_GOAL := all
 SANDBOX_HELPER_SRC := $(addprefix sandbox/,main.c spec.c spec_help.c status.c ns.c mounts.c sources.c limits.c \
-	cgroup.c caps.c seccomp_policy.c seccomp.c landlock.c init.c command.c watch.c meter.c hints.c check.c)
+	cgroup.c caps.c seccomp_policy.c seccomp.c landlock.c init.c command.c watch.c meter.c hints.c check.c lone.c)
 
 SANDBOX_AGENT_SRC := $(addprefix sandbox/,run.c runcell.c launch.c collect.c frame.c needs.c driver_embed.c)
 

@@ -281,6 +281,14 @@ static int set_template(struct spec *s, const char *value, struct err *e)
     return 0;
 }
 
+static int set_backend(struct spec *s, const char *value, struct err *e)
+{
+    s->best = strcmp(value, "best") == 0;
+    if (!s->best && strcmp(value, "strict") != 0)
+        return err_set(e, ERR_USAGE, 0, "--backend %s: give strict or best", value);
+    return 0;
+}
+
 static int set_status_fd(struct spec *s, const char *value, struct err *e)
 {
     return parse_fd("--status-fd", value, &s->status_fd, e);
@@ -323,6 +331,7 @@ const struct option_row option_table[] = {
     { "--env", "NAME=VALUE", "add to the environment, which is built and never inherited", set_env },
     { "--chdir", "DIR", "start in this directory (default /workspace)", set_chdir },
     { "--template", NULL, "the command is a trusted template that starts contexts", set_template },
+    { "--backend", "strict|best", "best: where namespaces are forbidden, go on without them, and say what is weaker", set_backend },
     { "--status-fd", "FD", "write one JSON object a line: started, memory, exited, error", set_status_fd },
     { "--workspace-fd", "FD", "send a descriptor of /workspace over this unix socket", set_workspace_fd },
     { "--lifeline-fd", "FD", "when this pipe or socket hangs up, kill everything inside", set_lifeline_fd },

@@ -51,6 +51,7 @@ enum spec_mode { MODE_RUN, MODE_POLICY, MODE_CHECK, MODE_VERSION, MODE_HELP };
 struct spec {
     enum spec_mode mode;
     bool is_template;
+    bool best; /* without namespaces too, where they cannot be had */
     struct spec_bind *ro;
     struct spec_data *data;
     struct spec_file *files;

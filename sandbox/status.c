@@ -40,8 +40,8 @@ void status_started(int fd, const struct box *b, pid_t init)
 
     if (fd < 0)
         return;
-    buf_putf(&line, "{\"event\":\"started\",\"pid\":%d,\"limits\":\"%s\",\"landlock\":%ld,\"weaker\":[", (int)init,
-             backends[b->cg.backend], b->landlock);
+    buf_putf(&line, "{\"event\":\"started\",\"pid\":%d,\"limits\":\"%s\",\"landlock\":%ld,\"backend\":\"%s\",\"root\":\"%s\",\"weaker\":[",
+             (int)init, backends[b->cg.backend], b->landlock, b->lone ? "landlock" : "namespaces", b->root);
     while (rest.n) {
         str_cut(&rest, '\n', &one);
         cleanup_free char *text = str_dup(one);

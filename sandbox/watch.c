@@ -48,7 +48,11 @@ static void kill_all(struct watch *w, const char *cause)
     if (!w->cause)
         w->cause = cause;
     cpu_now(w);
-    syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0);
+    /* Init takes everything inside with it. Without a pid namespace it has to be told, and does it itself. */
+    if (w->box->lone)
+        cleanup_closep(&w->box->leash_out);
+    else
+        syscall(SYS_pidfd_send_signal, w->pidfd, SIGKILL, NULL, 0);
 }
 
 static void look_at_memory(struct watch *w)
@@ -72,6 +76,9 @@ static void on_tick(struct watch *w)
         w->oom_kills = w->oom_seen + 1;
         look_at_memory(w);
     }
+    const char *over = w->box->lone && !w->cause ? lone_over(w->box) : NULL;
+    if (over)
+        kill_all(w, over);
     if (w->look_again_ms && now_ms() >= w->look_again_ms) {
         w->look_again_ms = 0;
         look_at_memory(w);
@@ -84,7 +91,7 @@ static int next_tick(const struct watch *w)
     const int64_t *limits = w->box->spec->limits;
     int64_t next = -1, now = now_ms();
 
-    if (w->box->cg.backend == BACKEND_RLIMITS || limits[LIMIT_CPU])
+    if (w->box->cg.backend == BACKEND_RLIMITS || limits[LIMIT_CPU] || w->box->lone)
         next = METER_MS;
     if (limits[LIMIT_WALL]) {
         int64_t left = w->started_ms + limits[LIMIT_WALL] - now;
@@ -161,6 +168,8 @@ static void wait_for_init(struct watch *w, struct rusage *usage)
     }
     while (wait4(w->init, &status, 0, usage) < 0 && errno == EINTR)
         ;
+    if (w->box->lone)
+        lone_kill(w->box->cg.keeper); /* if init itself was killed, what it held is ours now */
     read_info(w);
     look_at_memory(w);
 }

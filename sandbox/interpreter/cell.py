@@ -21,7 +21,7 @@ note, cut, one_line, name_of = show.note, show.cut, show.one_line, show.name_of
 bundle, bound, plain_text = show.bundle, show.bound, show.plain_text
 
 OWN = __file__.rpartition("/")[0] + "/"     # frames of files below it are not shown
-WORKSPACE = "/workspace"
+WORKSPACE = globals()["driver"].ROOT.decode() + "/workspace"
 CONTROL, OUT, ERR = 200, 201, 202
 
 MAX_VALUE = 64 << 10        # characters of an error's message

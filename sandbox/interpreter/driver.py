@@ -24,7 +24,9 @@ import _socket
 
 HERE = __file__.rpartition("/")[0]
 DRIVER = sys.modules["__main__"]
-OUTPUT = "/output/"
+# Where workspace and output lie: below "/", or in a private directory where there are no namespaces.
+ROOT, RO = posix.environ.get(b"SANDBOX_ROOT", b""), posix.environ.get(b"SANDBOX_RO", b"")
+OUTPUT = ROOT.decode() + "/output/"
 FD_END = 4096       # descriptors are closed up to here
 # Imports that are quicker from warm, although they are not preloaded themselves.
 BUILT_ON = {
@@ -34,10 +36,10 @@ BUILT_ON = {
 }
 
 
-def native(name):
+def native(name, *arguments):
     """Calls a function of context.so: 0 or -errno. Nothing goes on without it."""
     handle = _ctypes.dlopen(HERE + "/context.so", 2)
-    r = _ctypes.call_function(_ctypes.dlsym(handle, name), ())
+    r = _ctypes.call_function(_ctypes.dlsym(handle, name), arguments)
     if r != 0:
         raise OSError(-r, "%s of context.so refused: %s" % (name, posix.strerror(-r)))
 
@@ -301,8 +303,11 @@ class Template:
             if not name or "/" in name or name in (".", ".."):
                 raise OSError(22, "not a file name")
             tmp = OUTPUT + ".put"
-            out = posix.open(tmp, posix.O_WRONLY | posix.O_CREAT | posix.O_TRUNC | posix.O_CLOEXEC
-                             | posix.O_NOFOLLOW, 0o600)
+            try:
+                posix.unlink(tmp)
+            except FileNotFoundError:
+                pass
+            out = posix.open(tmp, posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC, 0o444)
             try:
                 while True:
                     data = posix.read(fds[0], 1 << 20)
@@ -310,7 +315,6 @@ class Template:
                         break
                     while data:
                         data = data[posix.write(out, data):]
-                posix.fchmod(out, 0o444)
             finally:
                 posix.close(out)
             posix.rename(tmp, OUTPUT + name)

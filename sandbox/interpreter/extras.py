@@ -164,7 +164,7 @@ class Tools:
                          "write it in plain Python" % word)
 
     def magic_cd(self, args):
-        posix.chdir(args or "/workspace")
+        posix.chdir(args or posix.environ.get(b"HOME", b"/workspace"))
         print(posix.getcwd())
 
     def magic_pwd(self, args):

@@ -155,7 +155,7 @@ def context(guardian_pid):
         posix.dup2(ERR, 2)
         posix.setsid()
         cell = load("cell")
-        driver.native("context_enter")
+        driver.native("context_enter", driver.ROOT, driver.RO)
         if posix.getppid() != guardian_pid:
             posix._exit(125)
     except BaseException as e:
