@@ -19,6 +19,7 @@
 enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT };
 enum conf_provider { PROVIDER_OPENAI, PROVIDER_REPLAY };
 enum conf_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+enum conf_sandbox { SANDBOX_STRICT, SANDBOX_BEST };
 enum conf_stdin { STDIN_AUTO, STDIN_NO, STDIN_WAIT };
 
 struct conf_list {
@@ -65,6 +66,7 @@ struct conf {
     long max_processes;
     int64_t cpu_ms; /* 0 = no limit */
     char *python, *preload, *sandbox_helper;
+    int sandbox; /* enum conf_sandbox */
 
     /* network; times in ms, 0 = none */
     long retries;

@@ -218,6 +218,7 @@ static int start_sandbox(struct program *p, struct err *e)
         .file_bytes = c->file_bytes,
         .max_processes = (int)c->max_processes,
         .cpu_seconds = (int)((c->cpu_ms + 999) / 1000),
+        .best = c->sandbox == SANDBOX_BEST,
         .preload = c->preload,
         .fonts_name = p->fonts.name,
         .fonts_fd = p->fonts.fd,
@@ -289,12 +290,19 @@ static void record_sandbox(struct program *p)
     json_add_str(ev, "python", str_of(info.python_path));
     json_add_str(ev, "python_version", str_of(info.python_version));
     json_add_str(ev, "limits", str_of(info.limits_backend));
+    json_add_str(ev, "backend", str_of(info.backend));
     json_add_str(ev, "weaker", str_of(info.weaker));
     record_event(p->run.record, "sandbox.start", ev);
+    bool lone = strcmp(info.backend, "landlock") == 0;
+    if (lone)
+        ui_warn(p->run.ui, "the sandbox is weaker here (sandbox = best), since this place forbids namespaces:");
     struct str rest = str_of(info.weaker), line;
     while (rest.n) {
         str_cut(&rest, '\n', &line);
-        ui_detail(p->run.ui, "sandbox: %.*s", (int)line.n, line.p);
+        if (lone)
+            ui_warn(p->run.ui, "%.*s", (int)line.n, line.p);
+        else
+            ui_detail(p->run.ui, "sandbox: %.*s", (int)line.n, line.p);
     }
 }
 

@@ -85,7 +85,8 @@ static void put_with_newline(struct buf *out, struct str s)
         buf_putc(out, '\n');
 }
 
-static void put_cut_note(struct buf *out, struct str whole, struct cut cut, const char *file)
+static void put_cut_note(struct buf *out, struct str whole, struct cut cut, const char *dir,
+                         const char *file)
 {
     struct str gone = { whole.p + cut.from, cut.to - cut.from };
 
@@ -93,7 +94,7 @@ static void put_cut_note(struct buf *out, struct str whole, struct cut cut, cons
         buf_putc(out, '\n');
     buf_putf(out, "[... %zu bytes, %zu lines cut here", gone.n, count_lines(gone));
     if (file)
-        buf_putf(out, "; the whole text is in /output/%s", file);
+        buf_putf(out, "; the whole text is in %s/%s", dir, file);
     buf_puts(out, " ...]\n");
 }
 
@@ -102,6 +103,7 @@ struct stream {
     const char *label;
     struct buf whole;
     struct cut cut;
+    const char *dir;
     char file[64];
     bool spilled, noted;
     size_t at;
@@ -113,7 +115,7 @@ static void stream_open(struct stream *st, const struct observe_cell *c,
 {
     cleanup_buf struct buf raw = BUF_MAX(SIZE_MAX / 4);
 
-    *st = (struct stream){ .label = label, .whole = BUF_MAX(SIZE_MAX / 4) };
+    *st = (struct stream){ .label = label, .dir = c->output, .whole = BUF_MAX(SIZE_MAX / 4) };
     for (size_t i = 0; i < r->n_items; i++)
         if (r->items[i].kind == kind)
             buf_put(&raw, r->items[i].text, r->items[i].n);
@@ -141,7 +143,7 @@ static void stream_piece(struct buf *out, struct stream *st, size_t n, bool last
         put_with_newline(out, (struct str){ st->whole.p + st->at, to - st->at });
     }
     if (end > st->cut.from && st->cut.from < st->cut.to && !st->noted) {
-        put_cut_note(out, buf_str(&st->whole), st->cut, st->spilled ? st->file : NULL);
+        put_cut_note(out, buf_str(&st->whole), st->cut, st->dir, st->spilled ? st->file : NULL);
         st->noted = true;
     }
     size_t from = st->at > st->cut.to ? st->at : st->cut.to;
@@ -188,7 +190,7 @@ static void put_result(struct buf *out, const struct sandbox_item *it, int index
     snprintf(file, sizeof file, "cell-%d-result-%d.txt", c->number, index);
     bool spilled = spill && spill(arg, file, s);
     put_with_newline(out, (struct str){ s.p, cut.from });
-    put_cut_note(out, s, cut, spilled ? file : NULL);
+    put_cut_note(out, s, cut, c->output, spilled ? file : NULL);
     put_with_newline(out, str_from(s, cut.to));
 }
 
@@ -265,7 +267,7 @@ static void put_error(struct buf *out, const struct sandbox_result *r)
         struct cut cut = { utf8_head(tb, TRACEBACK_CAP / 2).n,
                            tb.n - utf8_tail(tb, TRACEBACK_CAP / 2).n };
         put_with_newline(out, (struct str){ tb.p, cut.from });
-        put_cut_note(out, tb, cut, NULL);
+        put_cut_note(out, tb, cut, NULL, NULL);
         put_with_newline(out, str_from(tb, cut.to));
     } else if (r->error_name) {
         buf_puts(out, "error:\n");

@@ -10,11 +10,12 @@ struct observe_cell {
     int number;
     size_t cap;         /* characters (code points) a stream */
     int64_t timeout_ms; /* the cell's limit, for the message */
+    const char *output; /* where spilled text lies for the code: "/output" */
     const char *files;  /* lines on new and changed files, NULL or "" = none */
 };
 
 /* Called for each stream that was cut, before the text that names it is final: makes `whole` readable
- * for the next cell under /output/`name`. False: it could not be; the observation then names no
+ * for the next cell at `name` in the folder c->output. False: it could not be; the observation then names no
  * file. */
 typedef bool observe_spill(void *arg, const char *name, struct str whole);
 

@@ -348,11 +348,14 @@ int tool_python_call(struct run *run, const struct chat_call *call, bool cut,
     if (sandbox_run(run->sandbox, &cell, run->stop, &sink, &r, e) < 0)
         return -1;
     collect(run, number, &files);
-    struct observe_cell oc = { number, (size_t)run->conf->output_cap, cell.timeout_ms,
+    struct sandbox_info info;
+    sandbox_get_info(run->sandbox, &info);
+    struct observe_cell oc = { number, (size_t)run->conf->output_cap, cell.timeout_ms, info.output_dir,
                                buf_cstr(&files) };
     if (revived)
-        buf_puts(&ret->text, "Before this cell the sandbox had to be started anew: variables and the "
-                             "files in /workspace were lost. Attached files are there again.\n");
+        buf_putf(&ret->text, "Before this cell the sandbox had to be started anew: variables and the "
+                             "files in the workspace were lost. The workspace is %s; attached files "
+                             "are there again.\n", info.workspace_dir);
     observe_cell(&ret->text, &oc, &r, spill, run);
     observe_digest(cell.code, &r, ret->digest);
     ret->ran = true;

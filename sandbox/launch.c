@@ -392,6 +392,10 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
         return -1;
     strings_add(argv, xstrdup("agent-sandbox"));
     strings_add(argv, xstrdup("--template"));
+    if (spec->best) {
+        strings_add(argv, xstrdup("--backend"));
+        strings_add(argv, xstrdup("best"));
+    }
     if (bind_python(argv, python, e) < 0 || add_files(argv, spec, e) < 0)
         return -1;
     add_limit(argv, "memory", spec->memory_bytes);

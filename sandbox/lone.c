@@ -185,7 +185,10 @@ int lone_count(struct box *b, struct err *e)
 {
     if (b->from_root)
         return 0; /* the run has a uid of its own */
-    return count_tasks(&b->tasks, e);
+    if (count_tasks(&b->tasks, e) < 0)
+        return -1;
+    b->tasks -= 2; /* those that counted; init and the command are part of the limit, as with namespaces */
+    return 0;
 }
 
 int lone_reaper(struct box *b, struct err *e)

@@ -177,7 +177,14 @@ static void hear_event(struct sandbox *s, struct str line)
         return;
     if (strcmp(event, "started") == 0) {
         const char *limits = json_str(j, "limits");
+        const char *backend = json_str(j, "backend"), *root = json_str(j, "root");
         const cJSON *one;
+        if (root == NULL || strlen(root) > 60)
+            root = "";
+        snprintf(s->backend, sizeof s->backend, "%s", backend ? backend : "");
+        snprintf(s->workspace_dir, sizeof s->workspace_dir, "%.60s/workspace", root);
+        snprintf(s->data_dir, sizeof s->data_dir, "%.60s/data", root);
+        snprintf(s->output_dir, sizeof s->output_dir, "%.60s/output", root);
         snprintf(s->limits, sizeof s->limits, "%s", limits ? limits : "");
         buf_clear(&s->weaker);
         cJSON_ArrayForEach(one, json_arr(j, "weaker"))
@@ -392,7 +399,14 @@ int sandbox_revive(struct sandbox *s, const struct stop *stop, struct err *e)
 
 void sandbox_get_info(const struct sandbox *s, struct sandbox_info *ret)
 {
-    *ret = (struct sandbox_info){ s->version, s->python, s->limits, buf_cstr(&s->weaker) };
+    *ret = (struct sandbox_info){ .python_version = s->version,
+                                  .python_path = s->python,
+                                  .limits_backend = s->limits,
+                                  .backend = s->backend,
+                                  .workspace_dir = s->workspace_dir,
+                                  .data_dir = s->data_dir,
+                                  .output_dir = s->output_dir,
+                                  .weaker = buf_cstr(&s->weaker) };
 }
 
 int sandbox_workspace_fd(const struct sandbox *s)

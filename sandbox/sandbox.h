@@ -12,6 +12,7 @@
 #ifndef SANDBOX_SANDBOX_H
 #define SANDBOX_SANDBOX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "agent/base/err.h"
 #include "agent/base/stop.h"
@@ -29,6 +30,7 @@ struct sandbox_spec {
     size_t n_files;
     int64_t memory_bytes, workspace_bytes, file_bytes; /* 0 = the helper's default */
     int max_processes, max_open_files, cpu_seconds;    /* 0 = the helper's default */
+    bool best; /* where namespaces are forbidden, go on without them (sandbox_info says so) */
     const char *preload; /* modules the template imports ahead, space separated; NULL = none */
     /* matplotlib's list of fonts, as sandbox_fonts gave it in an earlier session, and its file
      * name; NULL = none. The descriptor stays the caller's and is used only in sandbox_start; any
@@ -54,6 +56,8 @@ struct sandbox_info {
     const char *python_version; /* "3.11.2" */
     const char *python_path;
     const char *limits_backend; /* "cgroup2", "cgroup1", "rlimits" */
+    const char *backend;        /* "namespaces", "landlock" */
+    const char *workspace_dir, *data_dir, *output_dir; /* as the code sees them */
     const char *weaker;         /* one line a weakness, newline separated; "" = none */
 };
 void sandbox_get_info(const struct sandbox *s, struct sandbox_info *ret);

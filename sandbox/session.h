@@ -23,7 +23,8 @@ struct sandbox {
     int workspace_fd; /* its number stays the same over a restart */
     bool started, ready, lost;
     int restarts;
-    char version[32], limits[16];
+    char version[32], limits[16], backend[16];
+    char workspace_dir[80], data_dir[80], output_dir[80];
     int64_t oom_kills;
     struct err why; /* why it was lost */
     struct context *contexts;

@@ -51,7 +51,7 @@ static char *said(struct sandbox_item *it, size_t n, size_t cap, const char *tra
 {
     struct buf out = BUF_MAX(1 << 22);
     struct sandbox_result r = { .items = it, .n_items = n };
-    struct observe_cell c = { 3, cap, 30000, "" };
+    struct observe_cell c = { 3, cap, 30000, "/output", "" };
 
     r.traceback = traceback ? xstrdup(traceback) : NULL;
     r.status = traceback ? SANDBOX_ERROR : SANDBOX_OK;
