@@ -162,6 +162,8 @@ int box_report(const struct spec *s, const char *layer, const struct err *e, int
 int meter_send(struct box *b, struct err *e); /* in init: the directories to be counted */
 /* Receives one record, and the descriptors if it carries them. false: none waiting, or the other side is gone. */
 bool meter_receive(struct box *b, int info_fd, struct info *ret);
+/* All processes below `top`, theirs included. Caller frees *ret. */
+size_t meter_below(pid_t top, pid_t **ret);
 struct meter;
 struct meter *meter_new(const struct box *b, pid_t init);
 /* Sums memory; over the limit it kills the largest process and returns 1, else 0. */

@@ -81,13 +81,14 @@ int lone_level(struct box *b, struct err *e)
                          "SIGKILL at the same moment\n"
                          "without a tmpfs, the room for files is added up ten times a second: a fast writer can pass the limit "
                          "for a moment, by at most the size of one file a process\n"
-                         "without namespaces there are no sockets and no semaphores: multiprocessing pools and locks do not work\n");
+                         "without namespaces there are no sockets and no semaphores: multiprocessing pools and locks do not work\n"
+                         "without a mount namespace, setting times of files is refused: shutil.copy2 fails, shutil.copyfile works\n");
     if (b->landlock < 6)
         buf_putf(&b->weaker, "Landlock level %ld has no signal scope: the code can signal %s\n", b->landlock,
                  b->from_root ? "the processes of agent-sandbox itself, and then outlive them"
                               : "every process of this user, and outlive agent-sandbox");
     if (!b->from_root)
-        buf_puts(&b->weaker, "the code runs as this user: changing modes, owners and times of files is refused altogether\n");
+        buf_puts(&b->weaker, "the code runs as this user: changing modes and owners of files is refused altogether\n");
     return 0;
 }
 
@@ -303,32 +304,60 @@ const char *lone_over(struct box *b)
 
 /* --- the end --- */
 
-/* Kills our children, and what they leave behind, which becomes ours: until none is left but `keep`. */
+/* A zombie, or gone: nothing more comes of it. */
+static bool has_ended(pid_t pid)
+{
+    char path[64], text[1024];
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    if (n <= 0)
+        return true;
+    text[n] = '\0';
+    const char *after = strrchr(text, ')'); /* the name before it may hold anything */
+    return after && (after[2] == 'Z' || after[2] == 'X');
+}
+
+/* Sends `sig` to all below us but `keep`; how many of them were not known to `seen` and live. */
+static size_t signal_all(pid_t keep, int sig, struct buf *seen)
+{
+    cleanup_free pid_t *pids = NULL;
+    size_t n = meter_below(getpid(), &pids), fresh = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        bool known = false;
+        if (pids[i] == keep || has_ended(pids[i]))
+            continue;
+        for (size_t at = 0; !known && at + sizeof *pids <= seen->n; at += sizeof *pids)
+            known = memcmp(seen->p + at, &pids[i], sizeof *pids) == 0;
+        if (!known) {
+            buf_put(seen, &pids[i], sizeof *pids);
+            fresh++;
+        }
+        kill(pids[i], sig);
+    }
+    return fresh;
+}
+
+/* First all are stopped, again and again until no new one appears: killed one by one, a fork bomb would fill each
+ * place anew. Then all are killed and reaped, until none is left. */
 void lone_kill(pid_t keep)
 {
-    char text[65536];
+    cleanup_buf struct buf seen = BUF_MAX(16 << 20), ignored = BUF_MAX(16 << 20);
 
+    for (int quiet = 0; quiet < 3;)
+        quiet = signal_all(keep, SIGSTOP, &seen) ? 0 : quiet + 1;
     for (;;) {
-        bool others = false;
-        int status;
-        while (waitpid(-1, &status, WNOHANG) > 0)
+        cleanup_free pid_t *pids = NULL;
+        size_t left = 0;
+        signal_all(keep, SIGKILL, &ignored);
+        while (waitpid(-1, NULL, WNOHANG) > 0)
             ;
-        cleanup_fd int fd = open(CHILDREN, O_RDONLY | O_CLOEXEC);
-        ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
-        if (n < 0)
-            return;
-        text[n] = '\0';
-        char *end;
-        for (char *p = text;; p = end) {
-            long pid = strtol(p, &end, 10);
-            if (end == p)
-                break;
-            if (pid != keep) {
-                kill((pid_t)pid, SIGKILL);
-                others = true;
-            }
-        }
-        if (!others)
+        size_t n = meter_below(getpid(), &pids);
+        for (size_t i = 0; i < n; i++)
+            left += pids[i] != keep;
+        if (left == 0)
             return;
         poll(NULL, 0, 1);
     }

@@ -140,6 +140,15 @@ static void list(struct meter *m)
         add_children(m, m->pids[i]);
 }
 
+size_t meter_below(pid_t top, pid_t **ret)
+{
+    struct meter m = { .init = top };
+
+    list(&m);
+    *ret = m.pids;
+    return m.n;
+}
+
 static int64_t tmpfs_bytes(const struct meter *m)
 {
     int64_t sum = 0;

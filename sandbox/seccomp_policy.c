@@ -262,8 +262,10 @@ const struct seccomp_row seccomp_policy[] = {
          "Landlock does not watch them: attributes of the host's files; shutil.copy2 takes this errno well"),
     DENY_NE(SET_LONE, EPERM, "prlimit64", 0, 0, "the limits of another process: Landlock does not watch them"),
     DENY_NE(SET_LONE, EPERM, "sched_setaffinity", 0, 0, "processors of another process"),
+    DENY(SET_LONE, EPERM, "utime utimes futimesat utimensat",
+         "Landlock does not watch them, and whatever all may write, such as /dev/null, would take a new time"),
     DENY(SET_LONE, EPERM, "setpriority ioprio_set", "priorities of other processes"),
-    DENY(SET_LONE_USER, EPERM, "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat utimensat",
+    DENY(SET_LONE_USER, EPERM, "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat",
          "Landlock does not watch them, and the files of the user would obey"),
     DENY(SET_LONE_USER, EPERM, "truncate", "likewise, before the third level of Landlock"),
 };

@@ -142,9 +142,9 @@ for pid in (me, ppid):
     refused('prlimit', resource.prlimit, pid, resource.RLIMIT_NOFILE)
     refused('affinity', os.sched_setaffinity, pid, [0])
     refused('nice', os.setpriority, os.PRIO_PROCESS, pid, 5)
+refused('utime', os.utime, '/dev/null')
 if {uid or os.getuid()}:
     refused('chmod', os.chmod, {str(secret)!r}, 0)
-    refused('utime', os.utime, {str(secret)!r})
 print(sum(1 for l in open('/proc/self/status')) > 9, len(os.listdir('/proc/self/fd')) > 2, 'end')
 """, uid=uid)
     eq((r.out, r.status), ("True True end\n", 0), "nothing of the host can be read, written, signalled or reached: " + r.err[-500:])
@@ -172,6 +172,8 @@ print(sum(1 for l in open('/proc/self/status')) > 9, len(os.listdir('/proc/self/
     r = best("import os\nn = 0\ntry:\n  while n < 200:\n    if os.fork() == 0: __import__('time').sleep(5); os._exit(0)\n    n += 1\n"
              "except OSError as e: print('refused', 10 < n < 30)", "--limit", "processes=30", uid=uid)
     eq(r.out, "refused True\n", "forks end at the limit, whatever this user runs besides")
+    r = best("import os\nwhile True:\n  try: os.fork()\n  except OSError: pass", "--limit", "processes=32", "--limit", "wall=1", uid=uid)
+    eq((r.last.get("cause"), r.took < 10 * PATIENCE), ("wall", True), "a fork bomb of everyone ends")
     r = best("x = bytearray(900 << 20); print('no')", "--limit", "memory=200m", uid=uid)
     ok("no" not in r.out and r.status, "memory ends at its limit", r.status, r.out)
     r = best("import os\nos.mkdir('x', 0o700); os.chdir('x')\nfor i in range(90): os.mkdir('y'); os.chdir('y')\n"
