@@ -79,8 +79,8 @@ int lone_level(struct box *b, struct err *e)
                          "without namespaces of their own, host name, machine and users of this machine are visible\n"
                          "without a pid namespace, processes of the code may survive if both processes of agent-sandbox are killed by "
                          "SIGKILL at the same moment\n"
-                         "without a tmpfs, the room for files is added up ten times a second: a fast writer can pass the limit "
-                         "for a moment, by at most the size of one file a process\n"
+                         "without a tmpfs, files are added up some times a second: a fast writer can pass the limit "
+                         "for a moment\n"
                          "without namespaces there are no sockets and no semaphores: multiprocessing pools and locks do not work\n"
                          "without a mount namespace, setting times of files is refused: shutil.copy2 fails, shutil.copyfile works\n");
     if (b->landlock < 6)
