@@ -71,9 +71,10 @@ int lone_level(struct box *b, struct err *e)
 
     if (b->landlock < least)
         return err_set(e, ERR_SANDBOX, 0,
-                       "without namespaces Landlock must hold the files, and this kernel offers level %ld of it, not %ld; use Linux "
-                       "%s or newer with `landlock' in its list of security modules (lsm=), or permit namespaces",
-                       b->landlock, least, b->from_root ? "5.13" : "6.2");
+                       "without namespaces Landlock must hold the files: level %ld of it is needed, and %ld is there (0: not in this kernel, "
+                       "not in its list lsm=, or refused by the container's filter); use Linux %s or newer with Landlock on, or "
+                       "permit namespaces",
+                       least, b->landlock, b->from_root ? "5.13" : "6.2");
     buf_puts(&b->weaker, "without a mount namespace, names, sizes and times of this machine's files can be asked for; their contents and "
                          "the lists of folders cannot\n"
                          "without namespaces of their own, host name, machine and users of this machine are visible\n"

@@ -67,7 +67,7 @@ if pid == 0:
     pid = os.fork()
     if pid == 0:
         import socket
-        r += l.context_enter()
+        r += l.context_enter(b"", b"")
         out = [r]
         for p in ('/output/x', '/workspace/x', '/tmp/x', '/dev/shm/x', '/usr/x'):
             try: open(p, 'w'); out.append('w')
@@ -84,7 +84,7 @@ open('/output/y', 'w'); print('template writes /output')
 """, "--template", uid=uid)
     eq(r.out, "0\n[0, '-', 'w', 'w', 'w', '-', '-', '-', '-', '-', '-', '1000']\ntemplate writes /output\n",
        "template, guardian, context: each with its rights")
-    r = python("import ctypes\nprint(ctypes.CDLL('/run/sandbox/context.so').context_enter())", uid=uid)
+    r = python("import ctypes\nprint(ctypes.CDLL('/run/sandbox/context.so').context_enter(b'', b''))", uid=uid)
     ok(r.out.startswith("-"), "outside a template, context_enter fails closed", r.out, r.err)
     r = python("""
 import numpy, pandas, io, matplotlib

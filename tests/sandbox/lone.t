@@ -24,7 +24,7 @@ if not POD.exists():
 tmp = Path(tempfile.mkdtemp(prefix="lone-"))
 tmp.chmod(0o755)
 REAL = SANDBOX
-for mode in ("docker", "mount"):
+for mode in ("docker", "mount", "bare"):
     (tmp / mode).write_text(f'#!/bin/sh\nexec {POD} {mode} {REAL} "$@"\n')
     (tmp / mode).chmod(0o755)
 secret = tmp / "secret"
@@ -82,7 +82,10 @@ for uid in each_user():
         eq((r.status, r.out), (0, "ran\n"), f"{mode}: best runs")
         eq(r.events[0].get("backend"), "landlock", f"{mode}: and says by what")
         has("\n".join(r.events[0]["weaker"]), "no namespaces, which this place forbids: ", f"{mode}: and why")
-    pod("docker")
+    pod("bare")
+    r = sh("echo ran", "--backend", "best", uid=uid)
+    eq((r.status, r.out, r.last.get("layer")), (125, "", "landlock"), "without Landlock as well nothing runs")
+    has(r.err, "Landlock must hold the files", "and it says what is missing")
     boxlib.SANDBOX = REAL
     r = sh("echo $$", "--backend", "best", uid=uid)
     eq((r.events[0]["backend"], r.events[0]["root"], r.out), ("namespaces", "", "2\n"), "best is strict where namespaces are to be had")

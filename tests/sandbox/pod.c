@@ -1,6 +1,6 @@
 /* pod MODE COMMAND...: runs a command where namespaces are forbidden, as a container engine's seccomp profile does it: unshare,
  * setns, mount and clone with a flag of a new namespace answer EPERM, clone3 answers ENOSYS. MODE "mount" forbids mounts only, as a
- * covered /proc does. Not a test by itself: the tests start agent-sandbox below it. */
+ * covered /proc does; "bare" is "docker" where Landlock is not to be had either. Not a test by itself: the tests start agent-sandbox below it. */
 #include <errno.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -22,7 +22,7 @@ int main(int argc, char **argv)
     int r = 0;
 
     if (argc < 3 || ctx == NULL) {
-        fprintf(stderr, "usage: pod docker|mount COMMAND...\n");
+        fprintf(stderr, "usage: pod docker|mount|bare COMMAND...\n");
         return 125;
     }
     bool only_mounts = strcmp(argv[1], "mount") == 0;
@@ -36,6 +36,8 @@ int main(int argc, char **argv)
                                  SCMP_A0(SCMP_CMP_MASKED_EQ, 1u << bit, 1u << bit));
     if (r == 0 && !only_mounts)
         r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+    if (r == 0 && strcmp(argv[1], "bare") == 0)
+        r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(landlock_create_ruleset), 0);
     /* Root stays root: no_new_privs would be set otherwise, and is no part of such a profile. */
     if (r == 0 && geteuid() == 0)
         r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);

@@ -10,8 +10,8 @@ for uid in each_user():
     r = sh("exit 7", uid=uid)
     ok(r.status == 7 and [e["event"] for e in r.events] == ["started", "exited"], "started, then exited", r.lines)
     first, last = r.events
-    ok(set(first) == {"event", "pid", "limits", "landlock", "weaker", "setup_us"} and first["pid"] > 1 and
-       first["limits"] in ("cgroup1", "cgroup2", "rlimits") and isinstance(first["weaker"], list), "what started says", first)
+    ok(set(first) == {"event", "pid", "limits", "landlock", "backend", "root", "weaker", "setup_us"} and first["pid"] > 1 and
+       first["backend"] == "namespaces" and first["root"] == "" and first["limits"] in ("cgroup1", "cgroup2", "rlimits") and isinstance(first["weaker"], list), "what started says", first)
     ok((first["limits"] == "rlimits") == any("memory cgroup" in w for w in first["weaker"]), "no cgroup is said to be weaker", first)
     ok(set(last) == {"event", "exit", "signal", "cause", "wall_ms", "cpu_ms", "peak_bytes", "oom_kills"}, "what exited says", last)
     eq((last["exit"], last["signal"], last["cause"]), (7, 0, "exit"), "the command's own status")
