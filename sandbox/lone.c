@@ -1,16 +1,17 @@
-/* The back end for places that forbid namespaces: a container or pod whose seccomp profile refuses them. Only by --backend best,
- * only after a sandbox with namespaces was really tried, and every difference is told as "weaker".
+/* The back end for places that forbid namespaces: a container or pod whose seccomp profile refuses
+ * them. Only by --backend best, only after a sandbox with namespaces was really tried, and every
+ * difference is told as "weaker".
  *
  * What takes the place of what:
  *
- *   mount namespace   Landlock, which opens nothing but the system, the files that were given, and one private directory in /tmp
- *                     that holds workspace, output, data, tmp and run
- *   tmpfs sizes       RLIMIT_FSIZE, and the helper, which adds up the tree and kills
- *   pid namespace     two subreapers, helper and init: whatever is orphaned becomes a child of one of them, and either kills
- *                     its children until none is left
- *   network, IPC      a second filter (the rows "lone" of seccomp_policy.c): no sockets but socketpair(2)
- *   user namespace    root becomes an ordinary user of the run's own, as always; an ordinary user stays who it is, so that what
- *                     Landlock does not watch (modes, times, limits of other processes) is refused by the filter
+ *   mount namespace   Landlock, which opens nothing but the system, the files that were given, and
+ * one private directory in /tmp that holds workspace, output, data, tmp and run tmpfs sizes
+ * RLIMIT_FSIZE, and the helper, which adds up the tree and kills pid namespace     two subreapers,
+ * helper and init: whatever is orphaned becomes a child of one of them, and either kills its
+ * children until none is left network, IPC      a second filter (the rows "lone" of
+ * seccomp_policy.c): no sockets but socketpair(2) user namespace    root becomes an ordinary user
+ * of the run's own, as always; an ordinary user stays who it is, so that what Landlock does not
+ * watch (modes, times, limits of other processes) is refused by the filter
  *
  * What lies in the private directory is hostile: it is walked by descriptors, never by paths. */
 #include <dirent.h>
@@ -35,10 +36,11 @@
 
 #define LONE_TEMPLATE "/tmp/agent-sandbox.XXXXXX"
 #define CHILDREN "/proc/thread-self/children"
-/* Deeper trees than this count as over the limit: each level holds a descriptor of the helper while it is added up. */
+/* Deeper trees than this count as over the limit: each level holds a descriptor of the helper while
+ * it is added up. */
 #define MAX_DEPTH 100
-/* Levels of Landlock. Below the third, truncate(2) and O_TRUNC are not watched, and an ordinary user owns files that are
- * shown read-only. */
+/* Levels of Landlock. Below the third, truncate(2) and O_TRUNC are not watched, and an ordinary
+ * user owns files that are shown read-only. */
 #define LEVEL_USER 3
 #define LEVEL_ROOT 1
 
@@ -71,25 +73,36 @@ int lone_level(struct box *b, struct err *e)
 
     if (b->landlock < least)
         return err_set(e, ERR_SANDBOX, 0,
-                       "without namespaces Landlock must hold the files: level %ld of it is needed, and %ld is there (0: not in this kernel, "
-                       "not in its list lsm=, or refused by the container's filter); use Linux %s or newer with Landlock on, or "
+                       "without namespaces Landlock must hold the files: level %ld of it is "
+                       "needed, and %ld is there (0: not in this kernel, "
+                       "not in its list lsm=, or refused by the container's filter); use Linux %s "
+                       "or newer with Landlock on, or "
                        "permit namespaces",
                        least, b->landlock, b->from_root ? "5.13" : "6.2");
-    buf_puts(&b->weaker, "without a mount namespace, names, sizes and times of this machine's files can be asked for; their contents and "
-                         "the lists of folders cannot\n"
-                         "without namespaces of their own, host name, machine and users of this machine are visible\n"
-                         "without a pid namespace, processes of the code may survive if both processes of agent-sandbox are killed by "
-                         "SIGKILL at the same moment\n"
-                         "without a tmpfs, files are added up some times a second: a fast writer can pass the limit "
-                         "for a moment\n"
-                         "without namespaces there are no sockets and no semaphores: multiprocessing pools and locks do not work\n"
-                         "without a mount namespace, setting times of files is refused: shutil.copy2 fails, shutil.copyfile works\n");
+    buf_puts(
+        &b->weaker,
+        "without a mount namespace, names, sizes and times of this machine's files can be asked "
+        "for; their contents and "
+        "the lists of folders cannot\n"
+        "without namespaces of their own, host name, machine and users of this machine are "
+        "visible\n"
+        "without a pid namespace, processes of the code may survive if both processes of "
+        "agent-sandbox are killed by "
+        "SIGKILL at the same moment\n"
+        "without a tmpfs, files are added up some times a second: a fast writer can pass the limit "
+        "for a moment\n"
+        "without namespaces there are no sockets and no semaphores: multiprocessing pools and "
+        "locks do not work\n"
+        "without a mount namespace, setting times of files is refused: shutil.copy2 fails, "
+        "shutil.copyfile works\n");
     if (b->landlock < 6)
-        buf_putf(&b->weaker, "Landlock level %ld has no signal scope: the code can signal %s\n", b->landlock,
+        buf_putf(&b->weaker, "Landlock level %ld has no signal scope: the code can signal %s\n",
+                 b->landlock,
                  b->from_root ? "the processes of agent-sandbox itself, and then outlive them"
                               : "every process of this user, and outlive agent-sandbox");
     if (!b->from_root)
-        buf_puts(&b->weaker, "the code runs as this user: changing modes and owners of files is refused altogether\n");
+        buf_puts(&b->weaker, "the code runs as this user: changing modes and owners of files is "
+                             "refused altogether\n");
     return 0;
 }
 
@@ -99,18 +112,22 @@ static int check_spec(const struct spec *s, struct err *e)
     for (size_t i = 0; i < s->n_ro; i++) {
         if (strcmp(s->ro[i].src, s->ro[i].dst) != 0)
             return err_set(e, ERR_USAGE, 0,
-                           "--ro %s:%s: without namespaces a file can be shown only where it is; leave out the second path",
+                           "--ro %s:%s: without namespaces a file can be shown only where it is; "
+                           "leave out the second path",
                            s->ro[i].src, s->ro[i].dst);
         if (strchr(s->ro[i].src, '\n') || s->ro[i].src[0] != '/')
-            return err_set(e, ERR_USAGE, 0, "--ro %s: without namespaces this must be an absolute path without line ends",
-                           s->ro[i].src);
+            return err_set(
+                e, ERR_USAGE, 0,
+                "--ro %s: without namespaces this must be an absolute path without line ends",
+                s->ro[i].src);
         if (access(s->ro[i].src, F_OK) < 0)
             return err_set(e, ERR_SANDBOX, errno, "--ro %s", s->ro[i].src);
     }
     for (size_t i = 0; i < s->n_files; i++)
         if (strncmp(s->files[i].dst, "/run/", 5) != 0)
-            return err_set(e, ERR_USAGE, 0, "--file-fd %d:%s: without namespaces the place must be below /run", s->files[i].fd,
-                           s->files[i].dst);
+            return err_set(e, ERR_USAGE, 0,
+                           "--file-fd %d:%s: without namespaces the place must be below /run",
+                           s->files[i].fd, s->files[i].dst);
     return 0;
 }
 
@@ -122,8 +139,10 @@ int lone_files(struct box *b, struct err *e)
         return -1;
     umask(022);
     if (!mkdtemp(name))
-        return err_set(e, ERR_SANDBOX, errno, "make a private directory in /tmp (in a container with a read-only root, mount a "
-                                              "writable volume there)");
+        return err_set(
+            e, ERR_SANDBOX, errno,
+            "make a private directory in /tmp (in a container with a read-only root, mount a "
+            "writable volume there)");
     snprintf(b->root, sizeof b->root, "%s", name);
     cleanup_fd int root = open(b->root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (root < 0)
@@ -141,8 +160,9 @@ int lone_files(struct box *b, struct err *e)
     return mounts_place(b, root, e);
 }
 
-/* How many tasks the kernel counts for this user, which it does not tell: the lowest RLIMIT_NPROC under which a process can still
- * be forked says it. The count includes what other containers run under the same number. */
+/* How many tasks the kernel counts for this user, which it does not tell: the lowest RLIMIT_NPROC
+ * under which a process can still be forked says it. The count includes what other containers run
+ * under the same number. */
 static int count_tasks(int64_t *ret, struct err *e)
 {
     struct rlimit old;
@@ -189,7 +209,8 @@ int lone_count(struct box *b, struct err *e)
         return 0; /* the run has a uid of its own */
     if (count_tasks(&b->tasks, e) < 0)
         return -1;
-    b->tasks -= 2; /* those that counted; init and the command are part of the limit, as with namespaces */
+    b->tasks -=
+        2; /* those that counted; init and the command are part of the limit, as with namespaces */
     return 0;
 }
 
@@ -200,8 +221,10 @@ int lone_reaper(struct box *b, struct err *e)
         return err_set(e, ERR_SANDBOX, errno, "prctl(PR_SET_CHILD_SUBREAPER)");
     cleanup_fd int fd = open(CHILDREN, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return err_set(e, ERR_SANDBOX, errno, "open " CHILDREN ", by which processes are found to be killed (needs /proc, and a kernel "
-                                              "with CONFIG_PROC_CHILDREN)");
+        return err_set(e, ERR_SANDBOX, errno,
+                       "open " CHILDREN
+                       ", by which processes are found to be killed (needs /proc, and a kernel "
+                       "with CONFIG_PROC_CHILDREN)");
     return 0;
 }
 
@@ -211,8 +234,8 @@ int lone_rights(struct box *b, struct err *e)
     struct __user_cap_data_struct data[2] = { 0 };
 
     (void)b;
-    /* The bounding set stays: lowering it takes a capability. no_new_privs makes it meaningless, because exec
-     * grants nothing any more. */
+    /* The bounding set stays: lowering it takes a capability. no_new_privs makes it meaningless,
+     * because exec grants nothing any more. */
     if (cap_reset_ambient() < 0 || capset(&head, data) < 0)
         return err_set(e, ERR_SANDBOX, errno, "cannot drop the capabilities");
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
@@ -231,8 +254,8 @@ struct room {
     int64_t bytes, files, max_bytes, max_files;
 };
 
-/* Opens the directory `name`, also one whose mode forbids it to its owner. By a descriptor: a name could become a link
- * to something of the user's between two looks. */
+/* Opens the directory `name`, also one whose mode forbids it to its owner. By a descriptor: a name
+ * could become a link to something of the user's between two looks. */
 static int open_dir(int parent, const char *name)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -341,8 +364,8 @@ static size_t signal_all(pid_t keep, int sig, struct buf *seen)
     return fresh;
 }
 
-/* First all are stopped, again and again until no new one appears: killed one by one, a fork bomb would fill each
- * place anew. Then all are killed and reaped, until none is left. */
+/* First all are stopped, again and again until no new one appears: killed one by one, a fork bomb
+ * would fill each place anew. Then all are killed and reaped, until none is left. */
 void lone_kill(pid_t keep)
 {
     cleanup_buf struct buf seen = BUF_MAX(16 << 20), ignored = BUF_MAX(16 << 20);
@@ -364,7 +387,8 @@ void lone_kill(pid_t keep)
     }
 }
 
-/* Empties `top`: each directory in it hands its own directories up to `top` before it goes, so that no tree is too deep. */
+/* Empties `top`: each directory in it hands its own directories up to `top` before it goes, so that
+ * no tree is too deep. */
 static void empty(int top)
 {
     unsigned long number = 0;
@@ -392,10 +416,12 @@ static void empty(int top)
                 if (strcmp(inner->d_name, ".") == 0 || strcmp(inner->d_name, "..") == 0)
                     continue;
                 snprintf(up, sizeof up, ".up-%lu", ++number);
-                if (unlinkat(dirfd(s), inner->d_name, 0) == 0 || unlinkat(dirfd(s), inner->d_name, AT_REMOVEDIR) == 0) {
+                if (unlinkat(dirfd(s), inner->d_name, 0) == 0 ||
+                    unlinkat(dirfd(s), inner->d_name, AT_REMOVEDIR) == 0) {
                     found = true;
                 } else {
-                    /* A directory that its owner may not write cannot be moved: its ".." would change. */
+                    /* A directory that its owner may not write cannot be moved: its ".." would
+                     * change. */
                     int opened = open_dir(dirfd(s), inner->d_name);
                     if (opened >= 0)
                         fchmod(opened, 0700);
@@ -429,8 +455,9 @@ void lone_remove(struct box *b)
 
 void lone_print(struct buf *out)
 {
-    buf_puts(out, "Without namespaces (--backend best, where they are refused): places in a private directory below /tmp\n");
+    buf_puts(out, "Without namespaces (--backend best, where they are refused): places in a "
+                  "private directory below /tmp\n");
     for (size_t i = 0; i < ARRAY_LEN(places); i++)
-        buf_putf(out, "  %-12s %-10s %s\n", places[i].path, places[i].limit < 0 ? "" : limit_table[places[i].limit].name,
-                 places[i].why);
+        buf_putf(out, "  %-12s %-10s %s\n", places[i].path,
+                 places[i].limit < 0 ? "" : limit_table[places[i].limit].name, places[i].why);
 }

@@ -92,8 +92,11 @@ for uid in each_user():
     pod("docker")
     r = Run(["--backend", "best", "--ro", "/nonexistent-dir", "--", "/bin/true"], uid=uid)
     eq(r.status, 125, "a failure that has nothing to do with namespaces is none of their absence")
-    r = Run(["--backend", "best", "--check"], uid=uid)
-    ok(r.status == 0 and "FAILS" not in r.out and "absent" in r.out, "--check: every layer that this back end has holds", r.out, r.err)
+    if b"__asan" in Path(REAL).read_bytes():
+        skip("--check: the sanitizer's memory does not fit into the limits that are probed")
+    else:
+        r = Run(["--backend", "best", "--check"], uid=uid)
+        ok(r.status == 0 and "FAILS" not in r.out and "absent" in r.out, "--check: every layer that this back end has holds", r.out, r.err)
 
     # What code finds
     data = tempfile.TemporaryFile()

@@ -1,6 +1,8 @@
-/* pod MODE COMMAND...: runs a command where namespaces are forbidden, as a container engine's seccomp profile does it: unshare,
- * setns, mount and clone with a flag of a new namespace answer EPERM, clone3 answers ENOSYS. MODE "mount" forbids mounts only, as a
- * covered /proc does; "bare" is "docker" where Landlock is not to be had either. Not a test by itself: the tests start agent-sandbox below it. */
+/* pod MODE COMMAND...: runs a command where namespaces are forbidden, as a container engine's
+ * seccomp profile does it: unshare, setns, mount and clone with a flag of a new namespace answer
+ * EPERM, clone3 answers ENOSYS. MODE "mount" forbids mounts only, as a covered /proc does; "bare"
+ * is "docker" where Landlock is not to be had either. Not a test by itself: the tests start
+ * agent-sandbox below it. */
 #include <errno.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -10,13 +12,16 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define NAMESPACES \
-    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define NAMESPACES                                                                                 \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
+     CLONE_NEWNET)
 
 int main(int argc, char **argv)
 {
-    static const int mounts[] = { SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(pivot_root), SCMP_SYS(open_tree),
-                                  SCMP_SYS(move_mount), SCMP_SYS(fsopen), SCMP_SYS(mount_setattr) };
+    static const int mounts[] = { SCMP_SYS(mount),        SCMP_SYS(umount2),
+                                  SCMP_SYS(pivot_root),   SCMP_SYS(open_tree),
+                                  SCMP_SYS(move_mount),   SCMP_SYS(fsopen),
+                                  SCMP_SYS(mount_setattr) };
     static const int spaces[] = { SCMP_SYS(unshare), SCMP_SYS(setns) };
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
     int r = 0;
