@@ -49,6 +49,7 @@ static bool print(const struct spec *s, struct buf *out)
 {
     if (s->is_template)
         buf_puts(out, "--template\n");
+    word(out, "--backend", s->best ? "best" : "strict");
     for (size_t i = 0; i < s->n_ro; i++) {
         cleanup_free char *v = xasprintf("%s:%s", s->ro[i].src, s->ro[i].dst);
         word(out, "--ro", v);
