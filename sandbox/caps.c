@@ -9,7 +9,7 @@
 #define CAP_END 64
 
 /* Reads back that nothing is left: a drop that failed silently would be the worst kind. */
-static int check_gone(struct err *e)
+static int check_sets_empty(struct err *e)
 {
     struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
     struct __user_cap_data_struct data[2];
@@ -19,6 +19,13 @@ static int check_gone(struct err *e)
     for (int i = 0; i < 2; i++)
         if (data[i].effective | data[i].permitted | data[i].inheritable)
             return err_set(e, ERR_SANDBOX, 0, "capabilities are left after the drop");
+    return 0;
+}
+
+static int check_gone(struct err *e)
+{
+    if (check_sets_empty(e) < 0)
+        return -1;
     for (int c = 0; c < CAP_END; c++) {
         int r = prctl(PR_CAPBSET_READ, c, 0, 0, 0);
         if (r < 0)
@@ -57,4 +64,19 @@ int caps_drop(struct box *b, struct err *e)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return err_set(e, ERR_SANDBOX, errno, "cannot set no_new_privs");
     return check_gone(e);
+}
+
+int lone_rights(struct box *b, struct err *e)
+{
+    struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct data[2] = { 0 };
+
+    (void)b;
+    /* The bounding set stays: lowering it takes a capability. no_new_privs makes it meaningless,
+     * because exec grants nothing any more. */
+    if (cap_reset_ambient() < 0 || capset(&head, data) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "cannot drop the capabilities");
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+        return err_set(e, ERR_SANDBOX, errno, "cannot set no_new_privs");
+    return check_sets_empty(e);
 }

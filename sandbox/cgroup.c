@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -34,17 +35,14 @@
 /* Group directories of one sandbox: memory and, with cpu-share, cpu. */
 #define MAX_GROUPS 2
 
+/* Shared with the keeper, which starts before the first directory is made: a name stands here before
+ * its directory exists, so that there is no moment at which a kill could leave one behind. */
 struct groups {
-    char *dirs[MAX_GROUPS]; /* owned */
+    char dirs[MAX_GROUPS][512];
     size_t n;
+    bool keeper_failed;
+    struct err why;
 };
-
-static void groups_free(struct groups *g)
-{
-    for (size_t i = 0; i < g->n; i++)
-        free(g->dirs[i]);
-    g->n = 0;
-}
 
 static int open_in(const char *dir, const char *name, int flags)
 {
@@ -174,16 +172,26 @@ static void sweep(const char *parent)
         closedir(d);
 }
 
-static char *make_group(struct groups *g, const char *parent)
+static char *make_group(struct cgroup *cg, struct groups *g, const char *parent)
 {
+    char *dir = g->dirs[g->n];
+
+    if (snprintf(dir, sizeof g->dirs[0], "%s/" PREFIX "%d", parent, (int)getpid()) >= (int)sizeof g->dirs[0])
+        return NULL;
     sweep(parent);
-    cleanup_free char *dir = xasprintf("%s/" PREFIX "%d", parent, (int)getpid());
+    if (cg->keeper <= 0 && keeper_start(cg, g, &g->why) < 0) {
+        g->keeper_failed = true;
+        return NULL;
+    }
+    g->n++;
     int r = mkdir(dir, 0755);
     if (r < 0 && errno == EEXIST && rmdir(dir) == 0) /* of an earlier process with our pid */
         r = mkdir(dir, 0755);
-    if (r < 0)
+    if (r < 0) {
+        g->n--;
         return NULL;
-    return g->dirs[g->n++] = steal_ptr(&dir);
+    }
+    return dir;
 }
 
 static int add_attach(struct cgroup *cg, const char *dir, const char *file)
@@ -212,7 +220,7 @@ static int make_v1(struct box *b, struct groups *g)
 {
     const int64_t *limits = b->spec->limits;
     struct cgroup *cg = &b->cg;
-    char *memory = make_group(g, ROOT_DIR "/memory");
+    char *memory = make_group(cg, g, ROOT_DIR "/memory");
 
     if (!memory || write_number(memory, "memory.limit_in_bytes", limits[LIMIT_MEMORY]) < 0)
         return -1;
@@ -226,7 +234,7 @@ static int make_v1(struct box *b, struct groups *g)
     cg->notify_fd = oom_eventfd(memory, cg->events_fd);
     /* No group of the pids controller: RLIMIT_NPROC, per user namespace, holds the same limit without a directory more. */
     if (limits[LIMIT_CPU_SHARE]) {
-        char *cpu = make_group(g, ROOT_DIR "/cpu");
+        char *cpu = make_group(cg, g, ROOT_DIR "/cpu");
         cg->has_cpu = cpu && write_number(cpu, "cpu.cfs_quota_us", limits[LIMIT_CPU_SHARE] * 1000) == 0 &&
                       add_attach(cg, cpu, "tasks") == 0;
     }
@@ -239,7 +247,7 @@ static int make_v2(struct box *b, struct groups *g, const char *parent)
     const int64_t *limits = b->spec->limits;
     struct cgroup *cg = &b->cg;
     char text[64];
-    char *dir = make_group(g, parent);
+    char *dir = make_group(cg, g, parent);
 
     if (!dir || write_number(dir, "memory.max", limits[LIMIT_MEMORY]) < 0)
         return -1;
@@ -317,29 +325,34 @@ static void forget(struct cgroup *cg, struct groups *g)
     cleanup_closep(&cg->cpu_fd);
     for (size_t i = 0; i < g->n; i++)
         rmdir(g->dirs[i]);
+    cgroup_release(cg);
     *cg = (struct cgroup){ .events_fd = -1, .notify_fd = -1, .peak_fd = -1, .cpu_fd = -1 };
 }
 
 int cgroup_make(struct box *b, struct err *e)
 {
-    struct groups g = { { NULL }, 0 };
+    struct groups *g = mmap(NULL, sizeof *g, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int r = 0;
 
     b->cg = (struct cgroup){ .events_fd = -1, .notify_fd = -1, .peak_fd = -1, .cpu_fd = -1 };
-    if (try_backends(b, &g) < 0) {
-        forget(&b->cg, &g);
+    if (g == MAP_FAILED)
+        return err_set(e, ERR_SANDBOX, errno, "memory shared with the cgroup's keeper");
+    if (try_backends(b, g) < 0) {
+        forget(&b->cg, g);
         buf_puts(&b->weaker, "no memory cgroup: memory is summed ten times a second, and a fast allocation can pass the "
                              "limit for a moment (for the full limit run as root, or under a systemd user session)\n");
     }
-    if (b->spec->limits[LIMIT_CPU_SHARE] && !b->cg.has_cpu)
+    if (g->keeper_failed) {
+        *e = g->why;
+        r = -1;
+    } else if (b->spec->limits[LIMIT_CPU_SHARE] && !b->cg.has_cpu) {
         r = err_set(e, ERR_SANDBOX, 0,
                     "--limit cpu-share needs a cpu cgroup, and none is writable here; run as root, or leave the "
                     "limit out");
-    if (r == 0 && g.n)
-        r = keeper_start(&b->cg, &g, e);
+    }
     if (r < 0)
-        forget(&b->cg, &g);
-    groups_free(&g);
+        forget(&b->cg, g);
+    munmap(g, sizeof *g);
     return r;
 }
 

@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -228,25 +227,6 @@ int lone_reaper(struct box *b, struct err *e)
     return 0;
 }
 
-int lone_rights(struct box *b, struct err *e)
-{
-    struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
-    struct __user_cap_data_struct data[2] = { 0 };
-
-    (void)b;
-    /* The bounding set stays: lowering it takes a capability. no_new_privs makes it meaningless,
-     * because exec grants nothing any more. */
-    if (cap_reset_ambient() < 0 || capset(&head, data) < 0)
-        return err_set(e, ERR_SANDBOX, errno, "cannot drop the capabilities");
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
-        return err_set(e, ERR_SANDBOX, errno, "cannot set no_new_privs");
-    if (capget(&head, data) < 0)
-        return err_set(e, ERR_SANDBOX, errno, "cannot read the capabilities back");
-    for (int i = 0; i < 2; i++)
-        if (data[i].effective | data[i].permitted | data[i].inheritable)
-            return err_set(e, ERR_SANDBOX, 0, "capabilities are left after the drop");
-    return 0;
-}
 
 /* --- room --- */
 

@@ -29,7 +29,7 @@ check "sys/capability.h only in sandbox/caps.c" "$(inc 'sys/capability\.h' "$(fi
 check "no cJSON type in a header but by name" "$(inc 'cjson/' "$(find agent providers sandbox prompts -name '*.h')")"
 check "banned.h is in every source file" "$(grep -L 'banned\.h"' $(find agent providers sandbox prompts -name '*.c' | grep -vE 'sandbox/(context|seccomp_gen)\.c'))"
 check "exit() only in main.c, and in the helper" "$(grep -nE '[^_a-z]exit\(' $(ls agent/*.c agent/base/*.c providers/*.c) | grep -v '^agent/main\.c:')"
-helper=${AGENT_SANDBOX:-build/agent-sandbox}
+helper=${SANDBOX_PROGRAM:-build/agent-sandbox}
 check "agent-sandbox links no TLS, no HTTP and no JSON" \
     "$(ldd "$helper" 2>&1 | grep -E 'curl|ssl|crypto|cjson|gnutls|not found')"
 echo "1..$n"

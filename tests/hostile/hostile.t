@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 from cases import CASES  # noqa: E402
 
-SANDBOX = os.path.realpath(os.environ.get("AGENT_SANDBOX") or HERE.parent.parent / "build" / "agent-sandbox")
+SANDBOX = os.path.realpath(os.environ.get("SANDBOX_PROGRAM") or HERE.parent.parent / "build" / "agent-sandbox")
 PYTHON = "/usr/bin/python3"
 PATIENCE = float(os.environ.get("TEST_PATIENCE") or 1)
 PRELUDE = (HERE / "prelude.py").read_text()

@@ -29,7 +29,7 @@ TOP = LIB.parent.parent
 DATA = TOP / "tests" / "data"
 SAMPLES = Path(os.environ.get("SAMPLE_DATA") or TOP.parent / "shared" / "data")
 AGENT = Path(os.environ.get("AGENT") or TOP / "build" / "agent").resolve()
-HELPER = Path(os.environ.get("AGENT_SANDBOX") or AGENT.parent / "agent-sandbox").resolve()
+HELPER = Path(os.environ.get("SANDBOX_PROGRAM") or AGENT.parent / "agent-sandbox").resolve()
 PYTHON = "/usr/bin/python3"
 KEY = "sk-test-canary-7f3a9c51d2e84b60"
 # A sanitized program is several times slower; a test's patience is not what is tested.

@@ -69,7 +69,7 @@ serve() {
 # The environment and limits of every run; the words that follow are the command.
 in_box() {
     local helper=()
-    [ -n "${AGENT_SANDBOX:-}" ] && helper=(AGENT_SANDBOX_HELPER="$(realpath "$AGENT_SANDBOX")")
+    [ -n "${SANDBOX_PROGRAM:-}" ] && helper=(AGENT_SANDBOX_HELPER="$(realpath "$SANDBOX_PROGRAM")")
     (cd "$BOX/home/work" && exec timeout -k 5 "$patience" \
         env -i PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 HOME="$BOX/home" \
         XDG_CONFIG_HOME="$BOX/home/config" XDG_DATA_HOME="$BOX/home/share" \

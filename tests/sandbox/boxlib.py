@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent.parent
-SANDBOX = os.path.realpath(os.environ.get("AGENT_SANDBOX") or TOP / "build" / "agent-sandbox")
+SANDBOX = os.path.realpath(os.environ.get("SANDBOX_PROGRAM") or TOP / "build" / "agent-sandbox")
 PYTHON = "/usr/bin/python3"
 PATIENCE = float(os.environ.get("TEST_PATIENCE") or 1)
 USER = 12345

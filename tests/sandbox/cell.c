@@ -95,7 +95,7 @@ int main(int argc, char **argv)
     struct err e = ERR_INIT;
     struct stop never = STOP_NEVER;
     struct sandbox_file files[16];
-    struct sandbox_spec spec = { .helper = getenv("AGENT_SANDBOX"), .files = files };
+    struct sandbox_spec spec = { .helper = getenv("SANDBOX_PROGRAM"), .files = files };
     cleanup_buf struct buf text = BUF_MAX(1 << 24);
     const char *path = NULL;
     long timeout = 20000;

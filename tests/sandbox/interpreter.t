@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 BUILD = Path(os.environ.get("BUILD") or HERE.parent.parent / "build")
 CELL = Path(os.environ.get("CELL") or BUILD / "tests" / "sandbox" / "cell")
-os.environ.setdefault("AGENT_SANDBOX", str(BUILD / "agent-sandbox"))
+os.environ.setdefault("SANDBOX_PROGRAM", str(BUILD / "agent-sandbox"))
 LIMIT = 300
 SHOWN = 30  # lines of a failure
 

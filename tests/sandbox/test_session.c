@@ -186,10 +186,10 @@ static void test_failures(void)
     struct sandbox_spec none = { .helper = "/nonexistent/agent-sandbox" };
     CHECK(sandbox_start(&none, &e) == NULL && e.code == ERR_SANDBOX && strstr(e.msg, "/nonexistent"),
           "no helper: %s", e.msg);
-    struct sandbox_spec python = { .helper = getenv("AGENT_SANDBOX"), .python = "/nonexistent/python" };
+    struct sandbox_spec python = { .helper = getenv("SANDBOX_PROGRAM"), .python = "/nonexistent/python" };
     CHECK(sandbox_start(&python, &e) == NULL && e.code == ERR_CONFIG && strstr(e.msg, "/nonexistent"),
           "no Python: %s", e.msg);
-    struct sandbox_spec not_python = { .helper = getenv("AGENT_SANDBOX"), .python = "/usr/bin/true" };
+    struct sandbox_spec not_python = { .helper = getenv("SANDBOX_PROGRAM"), .python = "/usr/bin/true" };
     struct sandbox *s = sandbox_start(&not_python, &e);
     CHECK(s && sandbox_wait_ready(s, &never, &e) < 0 && e.code == ERR_SANDBOX,
           "a Python that is none: %s", e.msg);
@@ -198,7 +198,7 @@ static void test_failures(void)
 
 int main(void)
 {
-    struct sandbox_spec spec = { .helper = getenv("AGENT_SANDBOX") };
+    struct sandbox_spec spec = { .helper = getenv("SANDBOX_PROGRAM") };
 
     test_failures();
     int before = open_descriptors();

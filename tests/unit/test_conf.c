@@ -742,7 +742,7 @@ int main(void)
         cleanup_free char *name = conf_env_name(&conf_table[i]);
         unsetenv(name);
     }
-    unsetenv("AGENT_SANDBOX"); /* tests/run says there where the helper is */
+    unsetenv("SANDBOX_PROGRAM"); /* tests/run says there where the helper is */
     unsetenv("OPENAI_BASE_URL");
     unsetenv("XDG_DATA_HOME");
     cleanup_free char *home = xasprintf("%s/home", root), *xdg = xasprintf("%s/xdg", root);
