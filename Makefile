@@ -28,6 +28,7 @@ AGENT_LIBS := -lcurl -lcjson -linih -lm
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 AGENT_OBJ := $(call obj,$(filter %.c,$(AGENT_SRC))) $(patsubst %.S,$(B)/obj/%.o,$(filter %.S,$(AGENT_SRC)) prompts/embed.S)
 HELPER_OBJ := $(call obj,$(SANDBOX_HELPER_SRC) $(BASE_SRC))
+EGRESS_OBJ := $(call obj,sandbox/egress_main.c sandbox/egress_conn.c $(SANDBOX_EGRESS_SRC) $(BASE_SRC))
 
 LIB_OBJ := $(filter-out $(B)/obj/agent/main.o,$(AGENT_OBJ))
 UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -35,7 +36,7 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*
 TOOLS := $(patsubst tests/sandbox/%.c,$(B)/tests/sandbox/%,$(wildcard tests/sandbox/*.c))
 
 .PHONY: all check demo bench install install-apparmor uninstall lint format fuzz clean deps-build deps-demo deps-check
-all: $(B)/agent $(B)/agent-sandbox
+all: $(B)/agent $(B)/agent-sandbox $(B)/agent-egress
 
 $(B)/agent: $(AGENT_OBJ)
 	$(call say,LD,$@)
@@ -43,6 +44,9 @@ $(B)/agent: $(AGENT_OBJ)
 $(B)/agent-sandbox: $(HELPER_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lseccomp -lcap
+$(B)/agent-egress: $(EGRESS_OBJ)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 $(B)/libagent.a: $(LIB_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
@@ -103,6 +107,7 @@ install: all
 	install -D -m 755 $(B)/agent $(DESTDIR)$(PREFIX)/bin/agent
 	install -D -m 755 $(B)/agent-sandbox $(DESTDIR)$(PREFIX)/bin/agent-sandbox
 	install -D -m 644 docs/agent-sandbox.1 $(DESTDIR)$(PREFIX)/share/man/man1/agent-sandbox.1
+	install -D -m 755 $(B)/agent-egress $(DESTDIR)$(PREFIX)/bin/agent-egress
 	install -D -m 644 agent.conf.example $(DESTDIR)$(PREFIX)/share/doc/agent/agent.conf.example
 	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/agent/README.md
 	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/agent/LICENSE
@@ -117,7 +122,7 @@ install-apparmor:
 	$(if $(APPARMOR_PARSER),$(APPARMOR_PARSER) -r $(APPARMOR),@echo "$(APPARMOR) is in place; it is not loaded:" \
 		"$(if $(DESTDIR),DESTDIR is set,AppArmor is not in use here or has no apparmor_parser)")
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/agent $(DESTDIR)$(PREFIX)/bin/agent-sandbox
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,agent agent-sandbox agent-egress)
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/agent-sandbox.1
 	cd $(DESTDIR)$(PREFIX)/share/doc/agent 2>/dev/null && rm -f agent.conf.example README.md LICENSE || :
 	rmdir $(DESTDIR)$(PREFIX)/share/doc/agent 2>/dev/null || :

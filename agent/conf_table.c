@@ -14,6 +14,7 @@
 #define KEY "it decides who gets your API key"
 #define READS "it can send files of yours to the model's service"
 #define WRITES "it can overwrite files of yours"
+#define REACHES "it opens a way out of the sandbox for your data"
 #define TRUST "a project cannot vouch for itself"
 
 /* The order here is the order of --help and of agent.conf.example. */
@@ -296,6 +297,15 @@ const struct conf_setting conf_table[] = {
       .zero_ok = true,
       .arg = "TIME",
       .help = "processor time of one process of the code, in whole seconds; 0 is no limit" },
+    { .name = "network",
+      .kind = K_HOSTS,
+      .group = G_SANDBOX,
+      .offset = F(network),
+      .def = "none",
+      .arg = "HOSTS",
+      .guard = REACHES,
+      .help = "hosts that the code may reach by HTTPS and HTTP, separated by spaces, such as "
+              "\"pypi.org *.example.org example.net:8443\"; what the code sends there is its choice" },
     { .name = "python",
       .kind = K_PATH,
       .group = G_SANDBOX,

@@ -18,6 +18,7 @@ enum conf_kind {
     K_DURATION, /* int64_t, milliseconds: "1m30s"; a bare number is seconds */
     K_BOOL,     /* bool */
     K_CHOICE,   /* int: index into `choices` */
+    K_HOSTS,    /* char *: hosts separated by a space; NULL when none */
     K_LIST,     /* struct conf_list of paths: repeatable */
 };
 

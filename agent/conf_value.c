@@ -9,6 +9,7 @@
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
 #include "agent/conf_table.h"
+#include "sandbox/sandbox.h"
 #include "agent/base/banned.h"
 
 struct unit {
@@ -364,6 +365,37 @@ static int set_text(const struct conf_setting *s, void *field, struct str text, 
     return 0;
 }
 
+static int set_hosts(char **field, struct str text, struct err *e)
+{
+    cleanup_buf struct buf b = BUF_MAX(MAX_NETWORK_HOSTS * 300);
+    size_t n = 0;
+
+    for (size_t i = 0; i < text.n;) {
+        struct str word = { text.p + i, 0 };
+        while (i + word.n < text.n && !strchr(" \t\n,", text.p[i + word.n]))
+            word.n++;
+        i += word.n + 1;
+        if (word.n == 0 || (text.n == 4 && str_is(word, "none")))
+            continue;
+        if (memchr(word.p, '\0', word.n))
+            return err_set(e, ERR_USAGE, 0, "the value holds a NUL byte");
+        if (str_is(word, "none"))
+            return err_set(e, ERR_USAGE, 0, "\"none\" stands alone, without hosts beside it");
+        if (sandbox_check_host(word, e) < 0)
+            return -1;
+        if (++n > MAX_NETWORK_HOSTS)
+            return err_set(e, ERR_USAGE, 0, "more than %d hosts", MAX_NETWORK_HOSTS);
+        if (b.n)
+            buf_putc(&b, ' ');
+        buf_putstr(&b, word);
+    }
+    if (field == NULL)
+        return 0;
+    free(*field);
+    *field = n ? buf_steal(&b) : NULL;
+    return 0;
+}
+
 int conf_value_set(const struct conf_setting *s, void *field, struct str text, const char *dir,
                    struct err *e)
 {
@@ -397,6 +429,8 @@ int conf_value_set(const struct conf_setting *s, void *field, struct str text, c
             *(int *)field = v;
         return 0;
     }
+    case K_HOSTS:
+        return set_hosts(field, text, e);
     default:
         return set_text(s, field, text, dir, e);
     }
@@ -434,6 +468,9 @@ void conf_value_text(const struct conf_setting *s, const void *field, size_t i, 
             buf_puts(out, l->v[i]);
         break;
     }
+    case K_HOSTS:
+        buf_puts(out, *(char *const *)field ? *(char *const *)field : "none");
+        break;
     default:
         buf_putstr(out, str_of(*(char *const *)field));
     }
@@ -451,6 +488,7 @@ void conf_value_free(const struct conf_setting *s, void *field)
     case K_PATH:
     case K_URL:
     case K_ENVNAME:
+    case K_HOSTS:
         free(*(char **)field);
         *(char **)field = NULL;
         break;

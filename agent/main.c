@@ -27,6 +27,7 @@
 #include "agent/keys.h"
 #include "agent/libs.h"
 #include "agent/loop.h"
+#include "agent/network.h"
 #include "agent/opening.h"
 #include "agent/run.h"
 #include "agent/base/banned.h"
@@ -219,6 +220,7 @@ static int start_sandbox(struct program *p, struct err *e)
         .max_processes = (int)c->max_processes,
         .cpu_seconds = (int)((c->cpu_ms + 999) / 1000),
         .best = c->sandbox == SANDBOX_BEST,
+        .network = c->network,
         .preload = c->preload,
         .fonts_name = p->fonts.name,
         .fonts_fd = p->fonts.fd,
@@ -292,6 +294,7 @@ static void record_sandbox(struct program *p)
     json_add_str(ev, "limits", str_of(info.limits_backend));
     json_add_str(ev, "backend", str_of(info.backend));
     json_add_str(ev, "weaker", str_of(info.weaker));
+    json_add_str(ev, "network", str_of(p->conf.network ? p->conf.network : "none"));
     record_event(p->run.record, "sandbox.start", ev);
     bool lone = strcmp(info.backend, "landlock") == 0;
     if (lone)
@@ -443,6 +446,7 @@ static void finish(struct program *p, struct loop_result *res)
     }
     if (record_dir(r->record) && hash_inputs(p, true, &e) < 0)
         ui_warn(r->ui, "no fingerprint of a large file in the record: %s", e.msg);
+    network_record(r, true);
     cJSON *ev = cJSON_CreateObject();
     cJSON_AddStringToObject(ev, "status", err_word(res->why.code));
     json_add_int(ev, "exit_status", err_exit_status(&res->why));

@@ -58,7 +58,7 @@ static char *limits_text(const struct conf *c, const char *workspace)
         put_size(&b, c->workspace_bytes);
         buf_putf(&b, " of files in %s", workspace);
     }
-    buf_puts(&b, ", no network");
+    buf_puts(&b, c->network ? ", a network of a few hosts" : ", no network");
     return buf_steal(&b);
 }
 
@@ -68,6 +68,10 @@ static char *system_text(struct run *run, const struct attach_list *files, const
     const struct conf *c = run->conf;
     struct sandbox_info info;
     char turns[24], cap[24];
+    cleanup_free char *network =
+        c->network ? xasprintf("by HTTPS and HTTP (urllib, requests) the code may reach these hosts and no others: %s",
+                               c->network)
+                   : xstrdup("there is no network");
 
     sandbox_get_info(run->sandbox, &info);
     cleanup_free char *attachments = attachments_text(files, info.workspace_dir);
@@ -78,7 +82,7 @@ static char *system_text(struct run *run, const struct attach_list *files, const
         "python_version", info.python_version, "libraries", libraries, "limits", limits,
         "output_cap",     cap,                 "max_turns", turns,     "attachments",
         attachments,      "workspace",         info.workspace_dir, "data", info.data_dir,
-        NULL,
+        "network",        network,             NULL,
     };
     cleanup_free char *text = NULL;
     if (c->system_prompt) {

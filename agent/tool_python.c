@@ -9,6 +9,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/network.h"
 #include "agent/observe.h"
 #include "agent/tools.h"
 #include "agent/base/banned.h"
@@ -345,7 +346,9 @@ int tool_python_call(struct run *run, const struct chat_call *call, bool cut,
     int revived = sandbox_revive(run->sandbox, run->stop, e);
     if (revived < 0 || (revived > 0 && begin_anew(run, e) < 0))
         return -1;
-    if (sandbox_run(run->sandbox, &cell, run->stop, &sink, &r, e) < 0)
+    int ran = sandbox_run(run->sandbox, &cell, run->stop, &sink, &r, e);
+    network_record(run, false);
+    if (ran < 0)
         return -1;
     collect(run, number, &files);
     struct sandbox_info info;

@@ -113,6 +113,7 @@ int ns_session(struct box *b, struct err *e);
 int mounts_build(struct box *b, struct err *e);
 int mounts_pivot(struct box *b, struct err *e);
 void mounts_print(struct buf *out); /* what of /proc is left visible */
+int egress_send(struct box *b, struct err *e);    /* between the two above: --egress-fd */
 int workspace_send(struct box *b, struct err *e);
 
 /* Without namespaces: copies the caller's files and context.so below `root`. */

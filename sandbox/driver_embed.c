@@ -17,7 +17,8 @@ EMBED(cell);
 EMBED(show);
 EMBED(extras);
 EMBED(fonts);
+EMBED(net);
 
-const struct driver_file driver_files[] = { FILE_ROW(driver), FILE_ROW(guardian), FILE_ROW(cell),
-                                            FILE_ROW(show),   FILE_ROW(extras),   FILE_ROW(fonts) };
+const struct driver_file driver_files[] = { FILE_ROW(driver), FILE_ROW(guardian), FILE_ROW(cell), FILE_ROW(show),
+                                            FILE_ROW(extras), FILE_ROW(fonts),    FILE_ROW(net) };
 const size_t driver_files_n = ARRAY_LEN(driver_files);

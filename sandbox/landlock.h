@@ -54,7 +54,8 @@ struct landlock_row {
 };
 
 /* What no row grants is refused: device nodes, ioctl on devices, TCP, and from level 6 on abstract sockets and signals that
- * would leave the domain. */
+ * would leave the domain. A unix socket with a path needs no right of Landlock's: the one of --egress-fd is
+ * reached because the mount plan shows it. */
 static const struct landlock_row landlock_table[] = {
     { "/", LL_LOOK, LL_ALL,
       "all that the mount plan shows may be read; nothing outside it, were it reachable" },

@@ -86,9 +86,33 @@ static char *search_path(const char *name)
     return NULL;
 }
 
+/* A program of ours, beside this one or where it is installed. */
+static char *find_ours(const char *name, struct err *e)
+{
+    static const char *const places[] = { "", "../libexec/agent/" };
+    char self[PATH_MAX];
+
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n > 0) {
+        self[n] = '\0';
+        *strrchr(self, '/') = '\0';
+        for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+            char *p = xasprintf("%s/%s%s", self, places[i], name);
+            if (access(p, X_OK) == 0)
+                return p;
+            free(p);
+        }
+    }
+    char *p = search_path(name);
+    if (p == NULL)
+        err_set(e, ERR_SANDBOX, 0,
+                "the program %s was found neither beside this one, nor in ../libexec/agent, nor in PATH; "
+                "build it with `make` or install it with `make install`", name);
+    return p;
+}
+
 static char *find_helper(const char *wanted, struct err *e)
 {
-    char self[PATH_MAX];
 
     if (wanted) {
         if (access(wanted, X_OK) < 0) {
@@ -97,26 +121,7 @@ static char *find_helper(const char *wanted, struct err *e)
         }
         return xstrdup(wanted);
     }
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n > 0) {
-        self[n] = '\0';
-        char *slash = strrchr(self, '/');
-        *slash = '\0';
-        static const char *const places[] = { "agent-sandbox", "../libexec/agent/agent-sandbox" };
-        for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-            char *p = io_join(self, places[i]);
-            if (access(p, X_OK) == 0)
-                return p;
-            free(p);
-        }
-    }
-    char *p = search_path("agent-sandbox");
-    if (p == NULL)
-        err_set(e, ERR_SANDBOX, 0,
-                "the program agent-sandbox was found neither beside this one, nor in "
-                "../libexec/agent, nor in PATH; build it with `make` or install it with "
-                "`make install`");
-    return p;
+    return find_ours("agent-sandbox", e);
 }
 
 char *launch_find_python(const char *wanted, struct err *e)
@@ -312,9 +317,9 @@ static int add_files(struct strings *argv, const struct sandbox_spec *spec, stru
     return 0;
 }
 
-static void add_preload(struct strings *argv, const char *preload)
+static void add_words(struct strings *argv, const char *words)
 {
-    struct str rest = str_of(preload), word;
+    struct str rest = str_of(words), word;
 
     for (bool more = true; more;) {
         more = str_cut(&rest, ' ', &word);
@@ -382,7 +387,7 @@ static int make_pipe(int *ours, int *theirs, bool we_read, struct err *e)
 }
 
 static int build(const struct sandbox_spec *spec, const char *python, struct strings *argv,
-                 struct hand_over *hand_in, struct helper *h, struct err *e)
+                 struct hand_over *hand_in, int *egress, struct helper *h, struct err *e)
 {
     cleanup_fd int control = -1, status = -1, workspace = -1, lifeline = -1;
 
@@ -408,6 +413,7 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
     if (number < 0 || add_fd(argv, hand_in, "--status-fd", &status, e) < 0 ||
         add_fd(argv, hand_in, "--workspace-fd", &workspace, e) < 0 ||
         add_fd(argv, hand_in, "--lifeline-fd", &lifeline, e) < 0 ||
+        (*egress >= 0 && add_fd(argv, hand_in, "--egress-fd", egress, e) < 0) ||
         add_driver(argv, hand_in, e) < 0 || add_fonts(argv, hand_in, spec, e) < 0)
         return -1;
     strings_add(argv, xstrdup("--"));
@@ -416,8 +422,36 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         strings_add(argv, xstrdup(flags[i]));
     strings_add(argv, xasprintf("%d", number));
-    add_preload(argv, spec->preload);
+    add_words(argv, spec->preload);
     return 0;
+}
+
+/* The proxy, with its end of the socket by which the helper hands over where to listen. */
+static int launch_egress(const struct sandbox_spec *spec, int *handoff, int log, struct helper *h, struct err *e)
+{
+    cleanup_free char *program = find_ours("agent-egress", e);
+    cleanup_fd int record = -1, life = -1;
+    struct strings argv = { NULL, 0 };
+    struct hand_over hand_in = { .n = 0 };
+    int r = -1;
+
+    if (program == NULL || make_pipe(&h->network, &record, true, e) < 0 ||
+        make_pipe(&h->egress_life, &life, false, e) < 0)
+        return -1;
+    strings_add(&argv, xstrdup("agent-egress"));
+    int *fds[] = { handoff, &record, &life };
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        int n = hand(&hand_in, fds[i], e);
+        if (n < 0)
+            goto out;
+        strings_add(&argv, xasprintf("%d", n));
+    }
+    add_words(&argv, spec->network);
+    r = spawn(program, &argv, &hand_in, log, &h->egress, e);
+out:
+    hand_over_done(&hand_in);
+    strings_done(&argv);
+    return r;
 }
 
 int launch_helper(const struct sandbox_spec *spec, const char *python, struct helper *ret,
@@ -427,13 +461,20 @@ int launch_helper(const struct sandbox_spec *spec, const char *python, struct he
     struct strings argv = { NULL, 0 };
     struct hand_over hand_in = { .n = 0 };
     cleanup_free char *program = find_helper(spec->helper, e);
-    cleanup_fd int log = -1;
-    int r = -1;
+    cleanup_fd int log = -1, to_helper = -1, to_egress = -1;
+    int r = -1, pair[2];
 
     if (program == NULL)
         return -1;
+    if (spec->network) {
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+            return err_set(e, ERR_SANDBOX, errno, "sandbox: socketpair");
+        to_helper = pair[0];
+        to_egress = pair[1];
+    }
     if (make_pipe(&h.log, &log, true, e) == 0 &&
-        build(spec, python, &argv, &hand_in, &h, e) == 0 &&
+        (to_egress < 0 || launch_egress(spec, &to_egress, log, &h, e) == 0) &&
+        build(spec, python, &argv, &hand_in, &to_helper, &h, e) == 0 &&
         spawn(program, &argv, &hand_in, log, &h.pid, e) == 0) {
         h.pidfd = (int)syscall(SYS_pidfd_open, h.pid, 0);
         r = h.pidfd < 0 ? err_set(e, ERR_SANDBOX, errno, "sandbox: pidfd_open") : 0;
@@ -450,7 +491,8 @@ int launch_helper(const struct sandbox_spec *spec, const char *python, struct he
 
 void launch_end(struct helper *h, int ms)
 {
-    int *fds[] = { &h->lifeline, &h->control, &h->status, &h->log, &h->workspace };
+    int *fds[] = { &h->lifeline, &h->control, &h->status,     &h->log,
+                   &h->workspace, &h->network, &h->egress_life };
 
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         if (*fds[i] >= 0)
@@ -465,4 +507,10 @@ void launch_end(struct helper *h, int ms)
     }
     if (h->pidfd >= 0)
         close(steal_fd(&h->pidfd));
+    if (h->egress > 0) {
+        kill(h->egress, SIGKILL); /* with it go the processes of its connections */
+        while (waitpid(h->egress, NULL, 0) < 0 && errno == EINTR)
+            continue;
+        h->egress = -1;
+    }
 }

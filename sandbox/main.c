@@ -80,6 +80,7 @@ static const struct step inner_steps[] = {
     { "system files", open_trees_inside, "in our own mount namespace, before anything is covered" },
     { "cgroup", cgroup_join, "before memory is used, and before its own namespace hides where it is" },
     { "mounts", mounts_build, "the file tree, from open descriptors" },
+    { "egress", egress_send, "with --egress-fd only: the socket is made in the new tree, its listening end leaves" },
     { "root", mounts_pivot, "the host's tree is gone after this" },
     { "network", ns_net_join, "an empty one; nothing before this needs it" },
     { "workspace", workspace_send, "the caller's view of the results" },

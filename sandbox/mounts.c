@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "sandbox/box.h"
 #include "agent/base/io.h"
@@ -326,7 +327,8 @@ int mounts_pivot(struct box *b, struct err *e)
     return set_readonly("/", 0, e);
 }
 
-int workspace_send(struct box *b, struct err *e)
+/* One descriptor over a unix socket of the caller's. */
+static int send_fd(int socket_fd, int fd, const char *what, const char *option, struct err *e)
 {
     union {
         struct cmsghdr head;
@@ -337,21 +339,41 @@ int workspace_send(struct box *b, struct err *e)
     struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
                           .msg_controllen = sizeof control };
 
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    if (sendmsg(socket_fd, &msg, MSG_NOSIGNAL) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "send the descriptor of %s to %s %d", what, option, socket_fd);
+    return 0;
+}
+
+int workspace_send(struct box *b, struct err *e)
+{
     if (b->spec->workspace_fd < 0)
         return 0;
     cleanup_free char *path = box_place(b, "/workspace");
     cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return err_set(e, ERR_SANDBOX, errno, "open %s", path);
-    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    if (sendmsg(b->spec->workspace_fd, &msg, MSG_NOSIGNAL) < 0)
-        return err_set(e, ERR_SANDBOX, errno, "send the descriptor of /workspace to --workspace-fd %d",
-                       b->spec->workspace_fd);
-    return 0;
+    return send_fd(b->spec->workspace_fd, fd, "/workspace", "--workspace-fd", e);
+}
+
+/* A unix socket is found by its inode, in any network namespace: so it is made in the tree that will be the root, and no
+ * file of the host is needed that a kill could leave behind. The listening end is given away and not kept. */
+int egress_send(struct box *b, struct err *e)
+{
+    struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = EGRESS_SOCKET };
+
+    if (b->spec->egress_fd < 0)
+        return 0;
+    /* We stand in the new root: without its slash the path is below it. */
+    memmove(name.sun_path, name.sun_path + 1, strlen(name.sun_path));
+    cleanup_fd int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&name, sizeof name) < 0 || listen(fd, 128) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "make the socket " EGRESS_SOCKET);
+    return send_fd(b->spec->egress_fd, fd, EGRESS_SOCKET, "--egress-fd", e);
 }
 
 void mounts_print(struct buf *out)

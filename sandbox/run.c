@@ -30,6 +30,7 @@
 #define MAX_RESTARTS 3
 #define MAX_LOG (16 * KIB)
 #define MAX_STATUS (256 * KIB)
+#define MAX_NETWORK (32 * MIB) /* all lines of a proxy and of those before it: 6 MiB each */
 #define END_MS 2000
 
 /* --- start and end --- */
@@ -47,6 +48,7 @@ static void copy_spec(struct sandbox_spec *to, const struct sandbox_spec *from)
     to->helper = dup_or_null(from->helper);
     to->python = dup_or_null(from->python);
     to->preload = dup_or_null(from->preload);
+    to->network = dup_or_null(from->network);
     for (size_t i = 0; i < from->n_files; i++)
         files[i] = (struct sandbox_file){ xstrdup(from->files[i].path),
                                           xstrdup(from->files[i].name) };
@@ -73,6 +75,7 @@ static void free_spec(struct sandbox_spec *s)
     free_const(s->fonts_name);
     if (s->fonts_fd >= 0)
         close(s->fonts_fd);
+    free_const(s->network);
 }
 
 struct sandbox *sandbox_start(const struct sandbox_spec *spec, struct err *e)
@@ -88,6 +91,7 @@ struct sandbox *sandbox_start(const struct sandbox_spec *spec, struct err *e)
     s->status_in = (struct buf)BUF_MAX(MAX_STATUS);
     s->log = (struct buf)BUF_MAX(MAX_LOG);
     s->weaker = (struct buf)BUF_MAX(MAX_STATUS);
+    s->network_in = (struct buf)BUF_MAX(MAX_NETWORK);
     copy_spec(&s->spec, spec);
     s->python = steal_ptr(&python);
     if (launch_helper(&s->spec, s->python, &s->h, e) < 0) {
@@ -134,6 +138,7 @@ void sandbox_free(struct sandbox *s)
     buf_free(&s->status_in);
     buf_free(&s->log);
     buf_free(&s->weaker);
+    buf_free(&s->network_in);
     free_spec(&s->spec);
     free(s->python);
     free(s);
@@ -386,6 +391,7 @@ int sandbox_revive(struct sandbox *s, const struct stop *stop, struct err *e)
     }
     for (size_t i = 0; i < s->n_contexts; i++)
         context_close(&s->contexts[i]);
+    session_end_network(s);
     launch_end(&s->h, 0);
     buf_clear(&s->control_in);
     buf_clear(&s->status_in);

@@ -31,6 +31,7 @@ struct sandbox_spec {
     int64_t memory_bytes, workspace_bytes, file_bytes; /* 0 = the helper's default */
     int max_processes, max_open_files, cpu_seconds;    /* 0 = the helper's default */
     bool best; /* where namespaces are forbidden, go on without them (sandbox_info says so) */
+    const char *network; /* hosts that the code may reach, space separated; NULL = none */
     const char *preload; /* modules the template imports ahead, space separated; NULL = none */
     /* matplotlib's list of fonts, as sandbox_fonts gave it in an earlier session, and its file
      * name; NULL = none. The descriptor stays the caller's and is used only in sandbox_start; any
@@ -134,6 +135,21 @@ int sandbox_probe(struct sandbox *s, const char *modules, const struct stop *sto
  * run. */
 int sandbox_fonts(struct sandbox *s, const struct stop *stop, struct buf *name, struct buf *ret,
                   struct err *e);
+/* One word of sandbox_spec.network: "host", "host:port" or "*.host". ERR_USAGE says what is wrong with it. */
+int sandbox_check_host(struct str word, struct err *e);
+/* A connection that the code made or wanted; the strings live during the call. Host and port are what was asked
+ * for ("" and 0: it did not get that far), the reason says why not, or why it ended early. */
+struct sandbox_connection {
+    const char *host;
+    int port;
+    bool allowed;
+    const char *reason;
+    int64_t bytes_in, bytes_out, duration_us;
+};
+typedef void sandbox_connection_fn(void *arg, const struct sandbox_connection *c);
+/* Tells each that ended since the last call. `last` ends the way to the network first (it waits at most 3 s), so that
+ * the open ones are told too. */
+void sandbox_network(struct sandbox *s, bool last, sandbox_connection_fn *fn, void *arg);
 /* A directory descriptor on /workspace, owned by the sandbox. Look files up beneath it with
  * openat2(RESOLVE_BENEATH | NO_SYMLINKS | NO_MAGICLINKS): what is there is hostile. */
 int sandbox_workspace_fd(const struct sandbox *s);

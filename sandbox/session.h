@@ -20,6 +20,8 @@ struct sandbox {
     char *python;
     struct helper h;
     struct buf control_in, status_in, log, weaker;
+    struct buf network_in; /* the proxy's lines that nobody took yet; outlives a restart */
+    bool network_ending;
     int workspace_fd; /* its number stays the same over a restart */
     bool started, ready, lost;
     int restarts;
@@ -35,6 +37,8 @@ struct sandbox {
  * `warm` is given to `fn` (may be NULL). Sets s->lost when the helper has ended. */
 typedef void session_frame(void *arg, const struct frame *f);
 void session_hear(struct sandbox *s, session_frame *fn, void *arg);
+/* Ends the proxy and reads its last words (network.c). */
+void session_end_network(struct sandbox *s);
 /* Declares it lost, with the reason; the first reason stays. */
 void session_lose(struct sandbox *s, const char *why);
 /* Closes the channels: the guardian then kills all that the context left. Keeps `names`. */

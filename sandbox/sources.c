@@ -30,7 +30,7 @@
 /* Up to here /workspace/NAME is a writable copy of its own; above it is a link to /data/NAME. */
 #define COPY_WORK_BYTES (16ll << 20)
 
-enum row_kind { ROW_DIR, ROW_TMPFS, ROW_BIND, ROW_MAYBE, ROW_PREFIX, ROW_DEVICE, ROW_LINK, ROW_SAME, ROW_TEXT, ROW_PROC };
+enum row_kind { ROW_DIR, ROW_TMPFS, ROW_BIND, ROW_MAYBE, ROW_PREFIX, ROW_DEVICE, ROW_LINK, ROW_SAME, ROW_TEXT, ROW_PROC, ROW_EGRESS };
 static const struct row {
     enum row_kind kind;
     const char *dst;
@@ -55,6 +55,9 @@ static const struct row {
     { ROW_SAME, "/etc/os-release", NULL, "the platform module" },
     { ROW_MAYBE, "/etc/services", NULL, "names of ports" },
     { ROW_MAYBE, "/etc/protocols", NULL, "names of protocols" },
+    { ROW_EGRESS, "/etc/ssl/certs", NULL, "whom TLS trusts; Debian and many others" },
+    { ROW_EGRESS, "/etc/pki/tls/certs", NULL, "likewise; Fedora" },
+    { ROW_EGRESS, "/etc/pki/ca-trust/extracted", NULL, "likewise: what the links in it lead to" },
     { ROW_PREFIX, "/etc/python3", NULL, "sitecustomize and settings of the system's Python" },
     { ROW_TEXT, "/etc/passwd",
       "sandbox:x:1000:1000:sandbox:/workspace:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
@@ -215,6 +218,8 @@ static int add_row(struct box *b, const struct row *row, struct err *e)
         return add_tree(b, row->dst, row->dst, false, false, e);
     case ROW_MAYBE:
         return add_tree(b, row->dst, row->dst, false, true, e);
+    case ROW_EGRESS:
+        return b->spec->egress_fd < 0 ? 0 : add_tree(b, row->dst, row->dst, false, true, e);
     case ROW_PREFIX:
         return add_prefix(b, row->dst, e);
     case ROW_DEVICE:
@@ -324,10 +329,11 @@ void sources_print(struct buf *out)
     static const char *const kinds[] = {
         [ROW_DIR] = "directory", [ROW_TMPFS] = "tmpfs",   [ROW_BIND] = "bind ro",  [ROW_MAYBE] = "bind ro?",
         [ROW_PREFIX] = "bind ro*", [ROW_DEVICE] = "device", [ROW_LINK] = "link",   [ROW_SAME] = "as host",
-        [ROW_TEXT] = "written",  [ROW_PROC] = "proc",
+        [ROW_TEXT] = "written",  [ROW_PROC] = "proc",     [ROW_EGRESS] = "bind ro+",
     };
 
-    buf_puts(out, "Files (kind; path; why). ?: where the host has it; *: all names that begin so.\n");
+    buf_puts(out, "Files (kind; path; why). ?: where the host has it; *: all names that begin so; "
+                  "+: with --egress-fd only, where the host has it.\n");
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         buf_putf(out, "  %-9s  %-18s %s\n", kinds[rows[i].kind], rows[i].dst, rows[i].why);
 }

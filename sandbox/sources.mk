@@ -4,7 +4,10 @@
 SANDBOX_HELPER_SRC := $(addprefix sandbox/,main.c spec.c spec_help.c status.c ns.c mounts.c sources.c limits.c \
 	cgroup.c caps.c seccomp_policy.c seccomp.c landlock.c init.c command.c watch.c meter.c hints.c check.c lone.c)
 
-SANDBOX_AGENT_SRC := $(addprefix sandbox/,run.c runcell.c launch.c collect.c frame.c needs.c driver_embed.c)
+# The pure parts of the proxy: the agent checks its setting with them, and the unit tests link them.
+SANDBOX_EGRESS_SRC := $(addprefix sandbox/,egress_rule.c egress_addr.c egress_head.c)
+SANDBOX_AGENT_SRC := $(addprefix sandbox/,run.c runcell.c launch.c network.c collect.c frame.c needs.c driver_embed.c) \
+	$(SANDBOX_EGRESS_SRC)
 
 # The helper is linked statically where that works: the dynamic loader would be a fifth of its whole run.
 SANDBOX_STATIC := $(if $(SAN),,$(shell echo 'int main(void) { return 0; }' | $(CC) -static-pie -x c -o /dev/null - \

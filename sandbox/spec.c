@@ -305,6 +305,17 @@ static int set_workspace_fd(struct spec *s, const char *value, struct err *e)
     return 0;
 }
 
+static int set_egress_fd(struct spec *s, const char *value, struct err *e)
+{
+    struct stat st;
+
+    if (parse_fd("--egress-fd", value, &s->egress_fd, e) < 0)
+        return -1;
+    if (fstat(s->egress_fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return err_set(e, ERR_USAGE, 0, "--egress-fd %s: must be a unix socket", value);
+    return 0;
+}
+
 static int set_lifeline_fd(struct spec *s, const char *value, struct err *e)
 {
     return parse_fd("--lifeline-fd", value, &s->lifeline_fd, e);
@@ -334,6 +345,8 @@ const struct option_row option_table[] = {
     { "--backend", "strict|best", "best: where namespaces are forbidden, go on without them, and say what is weaker", set_backend },
     { "--status-fd", "FD", "write one JSON object a line: started, memory, exited, error", set_status_fd },
     { "--workspace-fd", "FD", "send a descriptor of /workspace over this unix socket", set_workspace_fd },
+    { "--egress-fd", "FD", "make " EGRESS_SOCKET " and send its listening end over this unix socket",
+      set_egress_fd },
     { "--lifeline-fd", "FD", "when this pipe or socket hangs up, kill everything inside", set_lifeline_fd },
     { "--policy", NULL, "print every table: steps, mounts, limits, environment, system calls", set_policy },
     { "--check", NULL, "probe every layer for real and say what holds", set_check },
@@ -407,7 +420,7 @@ int spec_parse(struct spec *s, int argc, char **argv, struct err *e)
 {
     int i;
 
-    *s = (struct spec){ .status_fd = -1, .workspace_fd = -1, .lifeline_fd = -1, .chdir = "/workspace" };
+    *s = (struct spec){ .status_fd = -1, .workspace_fd = -1, .lifeline_fd = -1, .egress_fd = -1, .chdir = "/workspace" };
     for (i = 0; i < LIMITS; i++)
         if (parse_number(limit_table[i].def, limit_table[i].kind, &s->limits[i]) < 0)
             return err_set(e, ERR_INTERNAL, 0, "bad default of the limit %s", limit_table[i].name);

@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include "agent/base/err.h"
 
+/* Where the code finds the way to the network, if the caller gives one. */
+#define EGRESS_SOCKET "/run/sandbox/egress.sock"
+
 enum limit_id {
     LIMIT_MEMORY,
     LIMIT_WORKSPACE,
@@ -60,7 +63,7 @@ struct spec {
     size_t n_ro, n_data, n_files, n_pass_fds, n_env;
     int64_t limits[LIMITS];
     const char *chdir;
-    int status_fd, workspace_fd, lifeline_fd; /* -1 = not given */
+    int status_fd, workspace_fd, lifeline_fd, egress_fd; /* -1 = not given */
     char **command;                           /* NULL-terminated */
 };
 

@@ -35,4 +35,16 @@
 #define MAX_HEADER_BYTES (256 * KIB) /* all response headers together */
 #define MAX_ERROR_BODY (256 * KIB)   /* body of an error answer that is looked at */
 
+/* --- what the sandbox does on the network, where it is permitted --- */
+#define MAX_NETWORK_HOSTS 64               /* of the setting `network' */
+#define MAX_EGRESS_HEAD (16 * KIB)         /* a request's head; clients send 2 KiB */
+#define MAX_EGRESS_AT_ONCE 32              /* connections at one time; each is a process. More wait */
+#define MAX_EGRESS_CONNECTIONS 10000       /* of one sandbox: each leaves a line in the record */
+#define MAX_EGRESS_BYTES (1024ll * MIB)    /* of one connection, each way: twice the default workspace */
+#define EGRESS_HEAD_MS 10000               /* until the head is whole */
+#define EGRESS_RESOLVE_S 20                /* a name's look-up */
+#define EGRESS_CONNECT_MS 10000            /* one address */
+#define EGRESS_IDLE_MS 60000               /* no byte either way */
+#define EGRESS_TOTAL_MS (15 * 60000)       /* a whole connection */
+
 #endif

@@ -423,6 +423,8 @@ def run_base(fd, preload):
     link = Link(fd)
     t = Template(link, preload, False)
     link.send(("op", "ready"), ("python", "%d.%d.%d" % sys.version_info[:3]))
+    if posix.access(HERE + "/egress.sock", posix.F_OK):
+        load("net").install()   # before any library takes a copy of socket.socket
     t.steps = [load_runtime, load_site, load_helpers, t.start_warm]
     t.serve()
 
