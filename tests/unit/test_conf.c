@@ -72,6 +72,14 @@ static void test_values(void)
         { "temperature", "inf", NULL, "not a number" },
         { "temperature", "1e0", NULL, "not a number" },
         { "temperature", "0,5", NULL, "not a number" },
+        { "network", "none", "none", NULL },
+        { "network", "", "none", NULL },
+        { "network", " a.org,  *.b.org\tc.org:8443 ", "a.org *.b.org c.org:8443", NULL },
+        { "network", "a.org none", NULL, "stands alone" },
+        { "network", "10.0.0.1", NULL, "address" },
+        { "network", "*.org", NULL, "top-level" },
+        { "network", "a.org:99999", NULL, "no port" },
+        { "network", "https://a.org/", NULL, "no port" },
         { "memory", "512m", "512m", NULL },
         { "memory", "2g", "2g", NULL },
         { "memory", "2G", "2g", NULL },
@@ -209,7 +217,7 @@ static void test_table(void)
     static const char *const guarded[] = {
         "api_key_cmd", "api_key_file", "api_key_env", "base_url",     "provider", "sandbox_helper",
         "python",      "output",       "out_dir",     "session_dir",  "debug",    "record",
-        "file",        "prompts_dir",  "replay",      "trust_project", "sandbox"
+        "file",        "prompts_dir",  "replay",      "trust_project", "sandbox",  "network"
     };
     for (size_t i = 0; i < ARRAY_LEN(guarded); i++) {
         int k = conf_find(str_of(guarded[i]));
