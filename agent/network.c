@@ -16,8 +16,8 @@ static void on_connection(void *arg, const struct sandbox_connection *c)
     json_add_int(ev, "bytes_out", c->bytes_out);
     json_add_int(ev, "duration_us", c->duration_us);
     record_event(run->record, "network", ev);
-    ui_detail(run->ui, "network: %s:%d %s%s%s", c->host, c->port, c->allowed ? "reached" : "refused",
-              c->reason[0] ? ": " : "", c->reason);
+    ui_detail(run->ui, "network: %s:%d %s%s%s", c->host, c->port,
+              c->allowed ? "reached" : "refused", c->reason[0] ? ": " : "", c->reason);
 }
 
 void network_record(struct run *run, bool last)

@@ -4,8 +4,8 @@
 
 #include "agent/run.h"
 
-/* Records what ended since the last call. `last`: ends the way to the network first, so that open connections
- * are recorded too. */
+/* Records what ended since the last call. `last`: ends the way to the network first, so that open
+ * connections are recorded too. */
 void network_record(struct run *run, bool last);
 
 #endif

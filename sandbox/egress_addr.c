@@ -1,11 +1,13 @@
-/* Addresses that are not the public network. The lists follow IANA's special-purpose registries; what is not
- * global unicast IPv6 is refused whole, so that a range unknown today is not open tomorrow. */
+/* Addresses that are not the public network. The lists follow IANA's special-purpose registries;
+ * what is not global unicast IPv6 is refused whole, so that a range unknown today is not open
+ * tomorrow. */
 #include <string.h>
 #include "sandbox/egress.h"
 #include "agent/base/mem.h"
 #include "agent/base/banned.h"
 
-#define V4(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
+#define V4(a, b, c, d)                                                                             \
+    ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
 static const struct {
     uint32_t net;
     int bits;

@@ -1,6 +1,7 @@
-/* One connection, in a process of its own: read the head, decide, resolve, check each address, connect to
- * exactly the address that was checked, pass bytes. Since the name is looked up once and the result is what is
- * connected to, a name server that answers differently the second time gains nothing. */
+/* One connection, in a process of its own: read the head, decide, resolve, check each address,
+ * connect to exactly the address that was checked, pass bytes. Since the name is looked up once and
+ * the result is what is connected to, a name server that answers differently the second time gains
+ * nothing. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -18,7 +19,8 @@
 
 #define CHUNK 65536
 
-static void because(struct egress_note *note, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void because(struct egress_note *note, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 static void because(struct egress_note *note, const char *fmt, ...)
 {
     va_list ap;
@@ -56,8 +58,8 @@ static bool send_all(int fd, struct str s, int64_t deadline)
     return true;
 }
 
-/* The reason in words, to the client. What it still sends is read away for a moment: closing over unread bytes would
- * turn the answer into a reset. */
+/* The reason in words, to the client. What it still sends is read away for a moment: closing over
+ * unread bytes would turn the answer into a reset. */
 static void say_no(int fd, const char *status, const struct egress_note *note)
 {
     cleanup_buf struct buf b = BUF_MAX(2048);
@@ -65,7 +67,8 @@ static void say_no(int fd, const char *status, const struct egress_note *note)
     char waste[4096];
 
     buf_putf(&b,
-             "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n%s\n",
+             "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\nConnection: "
+             "close\r\n\r\n%s\n",
              status, strlen(note->reason) + 1, note->reason);
     if (!send_all(fd, buf_str(&b), deadline))
         return;
@@ -101,8 +104,9 @@ static int read_head(int fd, struct buf *in, struct egress_request *rq, struct e
     return r;
 }
 
-/* The machine's own public address is no public network: what listens there may trust the machine. A datagram socket
- * that is connected sends nothing, and tells by which address of ours the other would be reached. */
+/* The machine's own public address is no public network: what listens there may trust the machine.
+ * A datagram socket that is connected sends nothing, and tells by which address of ours the other
+ * would be reached. */
 static bool is_ourselves(const struct sockaddr *sa, socklen_t size)
 {
     struct sockaddr_storage ours = { 0 };
@@ -139,15 +143,18 @@ static int connect_to(const struct addrinfo *a, struct egress_note *note)
     return steal_fd(&fd);
 }
 
-/* A connection to the first permitted address that answers; -1 with the reason. *ret_refused: no address was permitted. */
+/* A connection to the first permitted address that answers; -1 with the reason. *ret_refused: no
+ * address was permitted. */
 static int dial(struct egress_note *note, bool *ret_refused)
 {
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *list = NULL;
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV },
+                    *list = NULL;
     char port[8];
     int fd = -1;
 
     snprintf(port, sizeof port, "%d", note->port);
-    /* The resolver heeds no deadline of ours. The alarm ends this process, and the proxy tells this reason. */
+    /* The resolver heeds no deadline of ours. The alarm ends this process, and the proxy tells this
+     * reason. */
     because(note, "the name was not resolved within %d s", EGRESS_RESOLVE_S);
     alarm(EGRESS_RESOLVE_S);
     int r = getaddrinfo(note->host, port, &hints, &list);
@@ -231,7 +238,9 @@ static void tunnel(int client, int server, struct egress_note *note)
         if (r < 0 && errno == EINTR)
             continue;
         if (r <= 0) {
-            because(note, left <= EGRESS_IDLE_MS ? "ended after %d s in all" : "ended after %d s without a byte",
+            because(note,
+                    left <= EGRESS_IDLE_MS ? "ended after %d s in all"
+                                           : "ended after %d s without a byte",
                     (left <= EGRESS_IDLE_MS ? EGRESS_TOTAL_MS : EGRESS_IDLE_MS) / 1000);
             break;
         }
@@ -251,7 +260,8 @@ static void tunnel(int client, int server, struct egress_note *note)
 void egress_connection(int fd, const struct egress_rule *rules, size_t n, struct egress_note *note)
 {
     cleanup_fd int client = fd, server = -1;
-    cleanup_buf struct buf in = BUF_MAX(MAX_EGRESS_HEAD + 4096), head = BUF_MAX(2 * MAX_EGRESS_HEAD);
+    cleanup_buf struct buf in = BUF_MAX(MAX_EGRESS_HEAD + 4096),
+                           head = BUF_MAX(2 * MAX_EGRESS_HEAD);
     struct egress_request rq = { .port = 0 };
     bool refused;
     const char *why;

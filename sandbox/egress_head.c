@@ -31,7 +31,8 @@ static struct str next_line(struct str *rest)
 }
 
 /* "host[:port]" into the request. */
-static const char *take_target(struct str target, bool needs_port, int def, struct egress_request *rq)
+static const char *take_target(struct str target, bool needs_port, int def,
+                               struct egress_request *rq)
 {
     struct str host, port = target;
     long long n = def;
@@ -39,7 +40,8 @@ static const char *take_target(struct str target, bool needs_port, int def, stru
     if (target.n && target.p[0] == '[')
         return "an address, not a name";
     if (str_cut(&port, ':', &host)) {
-        if (port.n == 0 || port.p[0] < '0' || port.p[0] > '9' || !str_to_ll(port, &n) || n < 1 || n > 65535)
+        if (port.n == 0 || port.p[0] < '0' || port.p[0] > '9' || !str_to_ll(port, &n) || n < 1 ||
+            n > 65535)
             return "the port is none";
     } else if (needs_port) {
         return "CONNECT without a port";
@@ -87,7 +89,8 @@ int egress_head_parse(struct str bytes, struct egress_request *ret, const char *
         return -1;
     while (rest.n) {
         line = next_line(&rest);
-        /* No colon, a blank before it or a folded line: three ways in which two readers of a head disagree. */
+        /* No colon, a blank before it or a folded line: three ways in which two readers of a head
+         * disagree. */
         if (!str_cut(&line, ':', &name) || !is_token(name))
             return -1;
     }
@@ -115,8 +118,10 @@ int egress_head_parse(struct str bytes, struct egress_request *ret, const char *
 
 void egress_head_rewrite(struct str bytes, const struct egress_request *rq, struct buf *out)
 {
-    static const char *const dropped[] = { "host",       "connection", "proxy-connection", "proxy-authorization",
-                                           "keep-alive", "te",         "upgrade" };
+    static const char *const dropped[] = {
+        "host",       "connection", "proxy-connection", "proxy-authorization",
+        "keep-alive", "te",         "upgrade"
+    };
     struct str rest = { bytes.p, rq->used - 2 }, name;
 
     const char *version = str_ends(next_line(&rest), "1.0") ? "1.0" : "1.1";

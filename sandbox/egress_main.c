@@ -1,11 +1,12 @@
-/* agent-egress: accepts connections on a listening unix socket that agent-sandbox made inside the sandbox, and
- * gives each a process (egress_conn.c), at most MAX_EGRESS_AT_ONCE at a time; the others wait in the socket's queue.
+/* agent-egress: accepts connections on a listening unix socket that agent-sandbox made inside the
+ * sandbox, and gives each a process (egress_conn.c), at most MAX_EGRESS_AT_ONCE at a time; the
+ * others wait in the socket's queue.
  *
  * Started by agent, with an empty environment, as
  *     agent-egress HANDOFF RECORD LIFELINE HOST[:PORT]...
- * HANDOFF   a unix socket by which the listening socket comes (agent-sandbox --egress-fd has the other end)
- * RECORD    a pipe for one line of JSON a connection, when it has ended
- * LIFELINE  a pipe: when it hangs up, all connections end, are recorded, and so does the program
+ * HANDOFF   a unix socket by which the listening socket comes (agent-sandbox --egress-fd has the
+ * other end) RECORD    a pipe for one line of JSON a connection, when it has ended LIFELINE  a
+ * pipe: when it hangs up, all connections end, are recorded, and so does the program
  *
  * It becomes nobody if it was root, and gives up what it can give up before it reads a byte. */
 #include <errno.h>
@@ -31,14 +32,15 @@
 #include "agent/base/banned.h"
 
 #define NOBODY 65534
-#define FLUSH_MS 2000          /* the caller reads the last lines at once, or is gone */
-#define MAX_LINES (8 * MIB)    /* room for all lines there can be: MAX_EGRESS_CONNECTIONS of some 600 bytes */
+#define FLUSH_MS 2000 /* the caller reads the last lines at once, or is gone */
+#define MAX_LINES                                                                                  \
+    (8 * MIB) /* room for all lines there can be: MAX_EGRESS_CONNECTIONS of some 600 bytes */
 
 struct connection {
-    pid_t pid;                 /* 0 = free */
+    pid_t pid; /* 0 = free */
     int pidfd;
     int64_t began_us;
-    struct egress_note *note;  /* shared with its process alone */
+    struct egress_note *note; /* shared with its process alone */
 };
 
 struct proxy {
@@ -47,11 +49,11 @@ struct proxy {
     int listener, record, lifeline;
     struct connection conns[MAX_EGRESS_AT_ONCE];
     int active, total;
-    struct buf lines;          /* not yet taken by the record's reader */
+    struct buf lines; /* not yet taken by the record's reader */
 };
 
-/* The host holds characters of names alone, the reason only our words and strerror's: nothing to escape, but
- * the memory is shared with a process that parses hostile bytes. */
+/* The host holds characters of names alone, the reason only our words and strerror's: nothing to
+ * escape, but the memory is shared with a process that parses hostile bytes. */
 static void put_clean(struct buf *out, const char *s, size_t max)
 {
     for (size_t i = 0; i < max && s[i]; i++)
@@ -74,10 +76,11 @@ static void put_line(struct proxy *p, const struct egress_note *n, int64_t durat
 {
     buf_puts(&p->lines, "{\"host\":\"");
     put_clean(&p->lines, n->host, sizeof n->host);
-    buf_putf(&p->lines, "\",\"port\":%d,\"allowed\":%s,\"reason\":\"", n->port, n->allowed ? "true" : "false");
+    buf_putf(&p->lines, "\",\"port\":%d,\"allowed\":%s,\"reason\":\"", n->port,
+             n->allowed ? "true" : "false");
     put_clean(&p->lines, n->reason, sizeof n->reason);
-    buf_putf(&p->lines, "\",\"bytes_in\":%lld,\"bytes_out\":%lld,\"duration_us\":%lld}\n", (long long)n->bytes_in,
-             (long long)n->bytes_out, (long long)duration_us);
+    buf_putf(&p->lines, "\",\"bytes_in\":%lld,\"bytes_out\":%lld,\"duration_us\":%lld}\n",
+             (long long)n->bytes_in, (long long)n->bytes_out, (long long)duration_us);
     write_lines(p);
 }
 
@@ -115,7 +118,9 @@ static void take(struct proxy *p)
     if (fd < 0)
         return;
     if (++p->total >= MAX_EGRESS_CONNECTIONS) {
-        struct egress_note n = { .reason = "the last one: no more connections are served in this sandbox" };
+        struct egress_note n = {
+            .reason = "the last one: no more connections are served in this sandbox"
+        };
         put_line(p, &n, 0);
         close(steal_fd(&p->listener));
         return;
@@ -200,7 +205,8 @@ static void serve(struct proxy *p)
     }
 }
 
-/* The listening socket, by the handoff; -1 with *e. Ends in silence (1) when the sandbox came to nothing. */
+/* The listening socket, by the handoff; -1 with *e. Ends in silence (1) when the sandbox came to
+ * nothing. */
 static int receive_listener(struct proxy *p, int handoff, struct err *e)
 {
     union {
@@ -209,8 +215,9 @@ static int receive_listener(struct proxy *p, int handoff, struct err *e)
     } control;
     char byte;
     struct iovec iov = { &byte, 1 };
-    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-                          .msg_controllen = sizeof control };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+    };
     struct pollfd fds[] = { { p->lifeline, POLLIN, 0 }, { handoff, POLLIN, 0 } };
     int is_listening = 0;
     socklen_t size = sizeof is_listening;
@@ -221,10 +228,12 @@ static int receive_listener(struct proxy *p, int handoff, struct err *e)
     if (fds[0].revents || recvmsg(handoff, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) <= 0)
         return 1;
     struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+    if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+        c->cmsg_len != CMSG_LEN(sizeof(int)))
         return err_set(e, ERR_SYS, 0, "no listening socket came by descriptor %d", handoff);
     memcpy(&p->listener, CMSG_DATA(c), sizeof p->listener);
-    if (getsockopt(p->listener, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) < 0 || !is_listening)
+    if (getsockopt(p->listener, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) < 0 ||
+        !is_listening)
         return err_set(e, ERR_SYS, 0, "what came by descriptor %d is no listening socket", handoff);
     io_set_nonblock(p->listener, true);
     return 0;
@@ -266,7 +275,8 @@ static int prepare(struct proxy *p, int argc, char **argv, int *handoff, struct 
 {
     if (argc < 5 || argc - 4 > MAX_NETWORK_HOSTS)
         return err_set(e, ERR_USAGE, 0,
-                       "usage: agent-egress HANDOFF RECORD LIFELINE HOST[:PORT]... (at most %d; agent starts it)",
+                       "usage: agent-egress HANDOFF RECORD LIFELINE HOST[:PORT]... (at most %d; "
+                       "agent starts it)",
                        MAX_NETWORK_HOSTS);
     if (take_fd(argv[1], handoff, e) < 0 || take_fd(argv[2], &p->record, e) < 0 ||
         take_fd(argv[3], &p->lifeline, e) < 0)

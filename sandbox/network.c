@@ -27,7 +27,8 @@ static void hear(struct sandbox *s)
         return;
     close(steal_fd(&s->h.network));
     if (!s->network_ending && s->h.egress_life >= 0)
-        buf_puts(&s->network_in, "\n{\"reason\":\"the proxy ended by itself: nothing can be reached any more\"}\n");
+        buf_puts(&s->network_in,
+                 "\n{\"reason\":\"the proxy ended by itself: nothing can be reached any more\"}\n");
 }
 
 void session_end_network(struct sandbox *s)
