@@ -70,6 +70,10 @@ int lone_level(struct box *b, struct err *e)
 {
     long least = b->from_root ? LEVEL_ROOT : LEVEL_USER;
 
+    if (b->spec->egress_fd >= 0)
+        return err_set(e, ERR_SANDBOX, 0,
+                       "the way to permitted hosts is a socket in a file tree of the sandbox's own, and without "
+                       "namespaces there is none: set network = none, or permit namespaces");
     if (b->landlock < least)
         return err_set(e, ERR_SANDBOX, 0,
                        "without namespaces Landlock must hold the files: level %ld of it is "

@@ -49,4 +49,7 @@ like(r.observations[3], r"started anew.*sales\.csv", "which is started anew, wit
 r = run("what is the sum?", "--sandbox", "best", script=[code("import os; print(os.getcwd())"), say("done")])
 eq((r.status, r.observations[0].split("\n")[1]), (0, "/workspace"), "best where namespaces are to be had is strict")
 unlike(r.err, "weaker", "and nothing is weaker")
+r = run("what is the sum?", "--sandbox-helper", str(helper), "--sandbox", "best", "--network", "example.org", script=SCRIPT)
+eq((r.status, len(r.requests)), (5, 0), "best with permitted hosts: refused, since that way needs a file tree of its own")
+like(r.err, r"set network = none, or permit namespaces", "and it says what to do")
 done()
