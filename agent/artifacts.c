@@ -211,8 +211,8 @@ static bool update_seen(struct artifacts *a, const char *name, const struct stat
     struct seen **found = tfind(&key, &a->seen, seen_compare);
     struct seen *s = found ? *found : NULL;
 
-    if (s && s->ino == st->st_ino && s->size == st->st_size &&
-        same_time(&s->mtime, &st->st_mtim) && same_time(&s->ctime, &st->st_ctim))
+    if (s && s->ino == st->st_ino && s->size == st->st_size && same_time(&s->mtime, &st->st_mtim) &&
+        same_time(&s->ctime, &st->st_ctim))
         return false;
     if (s == NULL) {
         s = xcalloc(1, sizeof *s);
@@ -322,8 +322,8 @@ static int write_copy(int in, int dirfd, const char *file, int64_t size, bool ma
         return -1;
     cleanup_free char *tmp = xasprintf(".%.180s.tmp.%ld", base, (long)getpid());
     unlinkat(dir, tmp, 0);
-    cleanup_fd int out = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                                mark ? 0666 : 0600);
+    cleanup_fd int out =
+        openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mark ? 0666 : 0600);
     if (out < 0)
         return err_set(e, ERR_SYS, errno, "create %s", file);
     if (copy_data(in, out, size, hex, e) < 0) {
@@ -353,8 +353,8 @@ static int open_extra(struct artifacts *a, struct err *e)
 }
 
 /* The second copy, in the user's own directory: never over a file that is not ours. */
-static int copy_extra(struct artifacts *a, int in, const char *file, int64_t size, struct buf *notes,
-                      struct err *e)
+static int copy_extra(struct artifacts *a, int in, const char *file, int64_t size,
+                      struct buf *notes, struct err *e)
 {
     char hex[65];
     cleanup_free char *name = xstrdup(file);
@@ -434,7 +434,8 @@ static int visit_entry(struct walk *w, int dirfd, const char *name, const char *
 
     if (fd < 0) {
         int sys = errno;
-        /* The attachments of large size are links of ours, so links are passed over in silence unless new. */
+        /* The attachments of large size are links of ours, so links are passed over in silence
+         * unless new. */
         if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
             update_seen(w->a, path, &st, &seen) && !w->baseline)
             note(w, path, S_ISLNK(st.st_mode) ? "a symbolic link" : strerror(sys));
@@ -467,9 +468,9 @@ static int compare_names(const void *x, const void *y)
 /* Caches that Python and its libraries keep in their home are nobody's artifacts. */
 static bool is_cache(const char *name)
 {
-    static const char *const caches[] = { ".",         "..",     ".cache",
-                                          ".config",   ".local", "__pycache__",
-                                          ".ipython",  ".ipynb_checkpoints" };
+    static const char *const caches[] = {
+        ".", "..", ".cache", ".config", ".local", "__pycache__", ".ipython", ".ipynb_checkpoints"
+    };
 
     for (size_t i = 0; i < ARRAY_LEN(caches); i++)
         if (strcmp(name, caches[i]) == 0)
@@ -497,8 +498,10 @@ static int visit(struct walk *w, int dirfd, const char *prefix, int depth)
             continue;
         if (++w->entries > MAX_SCAN_ENTRIES) {
             if (w->entries == MAX_SCAN_ENTRIES + 1 && !w->baseline)
-                buf_putf(w->notes, "more than %d files in the workspace: the rest was not looked "
-                                   "at\n", MAX_SCAN_ENTRIES);
+                buf_putf(w->notes,
+                         "more than %d files in the workspace: the rest was not looked "
+                         "at\n",
+                         MAX_SCAN_ENTRIES);
             break;
         }
         names = xrealloc(names, n + 1, sizeof *names);

@@ -1,11 +1,11 @@
 /* Files that cells left in the workspace, brought out and hashed.
  *
- * The workspace is hostile: links, devices, pipes, names and sizes meant to hurt. Lookups go through the
- * directory descriptor with openat2(RESOLVE_BENEATH, no symbolic or magic links, no other mount);
- * only regular files are read, opened without blocking and judged by their descriptor; counts, depth
- * and sizes are capped (agent/base/limits.h). A copy is written under a temporary name and renamed; its
- * mode is 0600 in the record and the umask's in the user's own directory; no owner, times or attributes
- * are taken over. */
+ * The workspace is hostile: links, devices, pipes, names and sizes meant to hurt. Lookups go
+ * through the directory descriptor with openat2(RESOLVE_BENEATH, no symbolic or magic links, no
+ * other mount); only regular files are read, opened without blocking and judged by their
+ * descriptor; counts, depth and sizes are capped (agent/base/limits.h). A copy is written under a
+ * temporary name and renamed; its mode is 0600 in the record and the umask's in the user's own
+ * directory; no owner, times or attributes are taken over. */
 #ifndef AGENT_ARTIFACTS_H
 #define AGENT_ARTIFACTS_H
 
@@ -16,18 +16,18 @@
 #include "agent/base/str.h"
 
 struct artifact {
-    char *name;      /* in the workspace, as bytes, "dir/chart.png"; may be anything */
-    char *file;      /* as written out: `name` with what is unsafe percent-encoded */
+    char *name; /* in the workspace, as bytes, "dir/chart.png"; may be anything */
+    char *file; /* as written out: `name` with what is unsafe percent-encoded */
     int64_t size;
     char sha256[65];
     const char *mime; /* static */
-    int cell;        /* that made or last changed it */
+    int cell;         /* that made or last changed it */
 };
 
 struct artifacts;
 /* `workspace_fd` is kept, not owned. `out_fd` gets the copies; -1 = none. `extra_dir` (may be NULL)
- * gets a second copy of each; it is made when the first file comes. In it, a file that no earlier run of
- * ours wrote is never overwritten: the new one gets a number. */
+ * gets a second copy of each; it is made when the first file comes. In it, a file that no earlier
+ * run of ours wrote is never overwritten: the new one gets a number. */
 struct artifacts *artifacts_new(int workspace_fd, int out_fd, const char *extra_dir);
 void artifacts_free(struct artifacts *a);
 
@@ -35,16 +35,17 @@ void artifacts_free(struct artifacts *a);
 int artifacts_baseline(struct artifacts *a, struct err *e);
 /* Brings out what is new or changed since the last call. Appends to `lines` one line a file for the
  * model, and to `notes` one line for each thing that was refused, with the reason; both are clean
- * text. Returns how many files were brought out, -1 when the workspace cannot be read or a copy cannot be written. */
+ * text. Returns how many files were brought out, -1 when the workspace cannot be read or a copy
+ * cannot be written. */
 int artifacts_collect(struct artifacts *a, int cell, struct buf *lines, struct buf *notes,
                       struct err *e);
 
 size_t artifacts_count(const struct artifacts *a);
 const struct artifact *artifacts_get(const struct artifacts *a, size_t i);
 
-/* The safe file name for a name from the workspace: each component's bytes outside printable UTF-8, '%',
- * a leading dot or dash and a trailing space or dot become %XX; reversible by percent-decoding unless it
- * had to be cut to 200 bytes, when it ends in ~ and a hash. Appends to `out`. */
+/* The safe file name for a name from the workspace: each component's bytes outside printable UTF-8,
+ * '%', a leading dot or dash and a trailing space or dot become %XX; reversible by percent-decoding
+ * unless it had to be cut to 200 bytes, when it ends in ~ and a hash. Appends to `out`. */
 void artifact_file_name(struct buf *out, struct str name);
 
 #endif

@@ -65,7 +65,7 @@ struct conf {
     int64_t memory_bytes, workspace_bytes, file_bytes;
     long max_processes;
     int64_t cpu_ms; /* 0 = no limit */
-    char *network; /* hosts that the code may reach, separated by a space; NULL = none */
+    char *network;  /* hosts that the code may reach, separated by a space; NULL = none */
     char *python, *preload, *sandbox_helper;
     int sandbox; /* enum conf_sandbox */
 

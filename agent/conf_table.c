@@ -304,8 +304,9 @@ const struct conf_setting conf_table[] = {
       .def = "none",
       .arg = "HOSTS",
       .guard = REACHES,
-      .help = "hosts that the code may reach by HTTPS and HTTP, separated by spaces, such as "
-              "\"pypi.org *.example.org example.net:8443\"; what the code sends there is its choice" },
+      .help =
+          "hosts that the code may reach by HTTPS and HTTP, separated by spaces, such as "
+          "\"pypi.org *.example.org example.net:8443\"; what the code sends there is its choice" },
     { .name = "python",
       .kind = K_PATH,
       .group = G_SANDBOX,

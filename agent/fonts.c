@@ -110,7 +110,8 @@ void fonts_check(struct fonts *f)
         return;
     cleanup_free char *path = io_join(f->dir, f->name);
     (void)unlink(path);
-    free(steal_ptr(&f->name));
+    free(f->name);
+    f->name = NULL;
     close(steal_fd(&f->fd));
 }
 

@@ -21,7 +21,7 @@ struct loop {
     struct repeat {
         char digest[65];
         int count;
-    } *repeats;
+    } * repeats;
     size_t n_repeats;
     int empty_replies;
 };
@@ -197,13 +197,14 @@ static void cleanup_outcome(struct tool_outcome *o)
     buf_free(&o->text);
 }
 
-/* Runs every call of the last reply in order and answers each. When the run has to stop half-way the rest
- * is answered with the reason, so that the recorded conversation stays whole. */
+/* Runs every call of the last reply in order and answers each. When the run has to stop half-way
+ * the rest is answered with the reason, so that the recorded conversation stays whole. */
 static int run_calls(struct loop *l, bool cut, struct err *e)
 {
     const struct chat_message *m = convo_last_assistant(&l->run->convo);
     size_t n = m->n_calls;
-    /* The conversation grows below, so its memory may move: the calls do not, they are their own. */
+    /* The conversation grows below, so its memory may move: the calls do not, they are their own.
+     */
     const struct chat_call *calls = m->calls;
     int r = 0;
 
@@ -261,7 +262,8 @@ static int settle(struct loop *l, struct chat_turn *t, bool last, struct loop_re
         if (last)
             return err_set(e, ERR_TURNS, 0,
                            "stopped after %d turns (--max-turns): the answer is the best from what "
-                           "was found until then", run->turns);
+                           "was found until then",
+                           run->turns);
         if (run->cells > 0 && run->cells_ok == 0)
             return err_set(e, ERR_NO_CELL, 0,
                            "none of the %d cells succeeded, so the answer rests on no computation",
@@ -280,14 +282,17 @@ static int settle(struct loop *l, struct chat_turn *t, bool last, struct loop_re
         convo_assistant(&run->convo, t);
         return 1;
     }
-    /* The empty reply is not sent back: some services refuse an assistant message without content. */
+    /* The empty reply is not sent back: some services refuse an assistant message without content.
+     */
     if (++l->empty_replies >= EMPTY_REPLIES_END)
-        return err_set(e, ERR_PROVIDER, 0,
-                       "the model gave an empty answer %d times (it stopped with \"%s\"). Ask again, or "
-                       "use another model (-m)%s",
-                       l->empty_replies, t->stop_word ? t->stop_word : "",
-                       t->stop == CHAT_STOP_LENGTH ? "; its output limit (--max-tokens) was reached "
-                                                     "before any text" : "");
+        return err_set(
+            e, ERR_PROVIDER, 0,
+            "the model gave an empty answer %d times (it stopped with \"%s\"). Ask again, or "
+            "use another model (-m)%s",
+            l->empty_replies, t->stop_word ? t->stop_word : "",
+            t->stop == CHAT_STOP_LENGTH ? "; its output limit (--max-tokens) was reached "
+                                          "before any text"
+                                        : "");
     return say(l, "empty_reply.md", e) < 0 ? -1 : 1;
 }
 

@@ -9,8 +9,10 @@
 #include "agent/run.h"
 
 struct loop_result {
-    char *answer;       /* the answer's text, caller frees; NULL = none. There can be one although `why` is an error */
-    struct err why;     /* ERR_NONE = answered; ERR_TURNS, ERR_NO_CELL: answered with a reservation; else why not */
+    char *answer;   /* the answer's text, caller frees; NULL = none. There can be one although `why`
+                       is an error */
+    struct err why; /* ERR_NONE = answered; ERR_TURNS, ERR_NO_CELL: answered with a reservation;
+                       else why not */
 };
 
 /* run->convo holds system and question. Every event goes into the record as it happens. */

@@ -1,9 +1,9 @@
 /* agent: argv → settings → sandbox and provider → loop → answer, record, exit status.
  *
- * The order matters. Everything that can be wrong with the command line, the attachments and the key
- * is found before anything is started; the sandbox is up before the first request is paid for; the
- * record exists before the network is touched; the answer is printed before the record is closed, so
- * that a full disk does not take it along. This file alone prints errors and exits. */
+ * The order matters. Everything that can be wrong with the command line, the attachments and the
+ * key is found before anything is started; the sandbox is up before the first request is paid for;
+ * the record exists before the network is touched; the answer is printed before the record is
+ * closed, so that a full disk does not take it along. This file alone prints errors and exits. */
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -126,8 +126,8 @@ static int read_stdin(struct program *p, struct err *e)
     bool is_prompt = conf_prompt_is_stdin(&p->conf);
 
     struct stat st;
-    if (!is_prompt && (p->conf.standard_input == STDIN_NO || fstat(STDIN_FILENO, &st) < 0 ||
-                       S_ISCHR(st.st_mode)))
+    if (!is_prompt &&
+        (p->conf.standard_input == STDIN_NO || fstat(STDIN_FILENO, &st) < 0 || S_ISCHR(st.st_mode)))
         return 0; /* a terminal or /dev/null: nothing to keep a folder for */
     const char *dir = record_inputs(p->run.record, e);
     if (dir == NULL)
@@ -157,9 +157,10 @@ static int check_question(struct program *p, struct err *e)
     if (is_blank(p->question))
         return err_set(e, ERR_USAGE, 0, "no question: standard input was empty");
     if (strlen(p->question) > MAX_PROMPT_BYTES)
-        return err_set(e, ERR_USAGE, 0,
-                       "the question has %zu bytes; the limit is %u. Attach the text as a file (-f)",
-                       strlen(p->question), MAX_PROMPT_BYTES);
+        return err_set(
+            e, ERR_USAGE, 0,
+            "the question has %zu bytes; the limit is %u. Attach the text as a file (-f)",
+            strlen(p->question), MAX_PROMPT_BYTES);
     return 0;
 }
 
@@ -171,9 +172,10 @@ static int read_command(struct program *p, struct err *e)
     if (!conf_prompt_is_stdin(&p->conf)) {
         p->question = conf_prompt(&p->conf);
         if (is_blank(p->question))
-            return err_set(e, ERR_USAGE, 0,
-                           "no question: agent \"question\" [-f FILE]..., or agent - to read it from "
-                           "standard input; agent --help shows more");
+            return err_set(
+                e, ERR_USAGE, 0,
+                "no question: agent \"question\" [-f FILE]..., or agent - to read it from "
+                "standard input; agent --help shows more");
         if (check_question(p, e) < 0)
             return -1;
     }
@@ -188,10 +190,11 @@ static int read_command(struct program *p, struct err *e)
     return 0;
 }
 
-#define HASH_FIRST_BYTES (64ll * MIB) /* a quarter of a second; larger files are hashed at the end */
+#define HASH_FIRST_BYTES                                                                           \
+    (64ll * MIB) /* a quarter of a second; larger files are hashed at the end */
 
-/* Fingerprints for the record: while the sandbox is being built, or for large files afterwards, so that
- * nobody waits for them. */
+/* Fingerprints for the record: while the sandbox is being built, or for large files afterwards, so
+ * that nobody waits for them. */
 static int hash_inputs(struct program *p, bool large, struct err *e)
 {
     for (size_t i = 0; i < p->files.n; i++)
@@ -298,7 +301,9 @@ static void record_sandbox(struct program *p)
     record_event(p->run.record, "sandbox.start", ev);
     bool lone = strcmp(info.backend, "landlock") == 0;
     if (lone)
-        ui_warn(p->run.ui, "the sandbox is weaker here (sandbox = best), since this place forbids namespaces:");
+        ui_warn(
+            p->run.ui,
+            "the sandbox is weaker here (sandbox = best), since this place forbids namespaces:");
     struct str rest = str_of(info.weaker), line;
     while (rest.n) {
         str_cut(&rest, '\n', &line);
@@ -327,8 +332,8 @@ static int prepare(struct program *p, struct err *e)
     record_sandbox(p);
     if (extra == NULL && p->conf.ephemeral)
         extra = xasprintf("agent-files-%s", record_id(r->record));
-    r->artifacts = artifacts_new(sandbox_workspace_fd(r->sandbox), record_artifacts_fd(r->record),
-                                 extra);
+    r->artifacts =
+        artifacts_new(sandbox_workspace_fd(r->sandbox), record_artifacts_fd(r->record), extra);
     if (artifacts_baseline(r->artifacts, e) < 0)
         return -1;
     cleanup_free char *libraries = libs_list(r->sandbox, r->ui, &p->stop, e);
@@ -407,16 +412,17 @@ static void show_artifacts(struct program *p)
 
     for (size_t i = 0; a && i < artifacts_count(a); i++) {
         const struct artifact *art = artifacts_get(a, i);
-        cleanup_free char *dir =
-            p->conf.out_dir              ? xstrdup(p->conf.out_dir)
-            : record_dir(p->run.record) ? io_join(record_dir(p->run.record), "artifacts")
-                                         : xasprintf("agent-files-%s", record_id(p->run.record));
+        cleanup_free char *dir = p->conf.out_dir ? xstrdup(p->conf.out_dir)
+                                 : record_dir(p->run.record)
+                                     ? io_join(record_dir(p->run.record), "artifacts")
+                                     : xasprintf("agent-files-%s", record_id(p->run.record));
         cleanup_free char *path = io_join(dir, art->file);
         ui_artifact(p->run.ui, path, art->size);
     }
 }
 
-/* The answer out, the record closed; the first failure of these decides when the run itself had none. */
+/* The answer out, the record closed; the first failure of these decides when the run itself had
+ * none. */
 static void finish(struct program *p, struct loop_result *res)
 {
     struct run *r = &p->run;
@@ -440,8 +446,10 @@ static void finish(struct program *p, struct loop_result *res)
         res->why = r->artifact_err;
     show_artifacts(p);
     if (r->replies > 0) {
-        struct ui_usage us = { r->turns, r->cells, r->usage.input, r->usage.output,
-                               now_ms() - p->started_ms, r->usage.cost };
+        struct ui_usage us = {
+            r->turns,     r->cells, r->usage.input, r->usage.output, now_ms() - p->started_ms,
+            r->usage.cost
+        };
         ui_usage(r->ui, &us);
     }
     if (record_dir(r->record) && hash_inputs(p, true, &e) < 0)

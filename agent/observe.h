@@ -1,5 +1,6 @@
-/* What the model is told about a cell: streams and results in the order they came, clipped with head
- * and tail kept and the cut counted exactly, new files, and the traceback whole and last. Pure. */
+/* What the model is told about a cell: streams and results in the order they came, clipped with
+ * head and tail kept and the cut counted exactly, new files, and the traceback whole and last.
+ * Pure. */
 #ifndef AGENT_OBSERVE_H
 #define AGENT_OBSERVE_H
 
@@ -14,16 +15,16 @@ struct observe_cell {
     const char *files;  /* lines on new and changed files, NULL or "" = none */
 };
 
-/* Called for each stream that was cut, before the text that names it is final: makes `whole` readable
- * for the next cell at `name` in the folder c->output. False: it could not be; the observation then names no
- * file. */
+/* Called for each stream that was cut, before the text that names it is final: makes `whole`
+ * readable for the next cell at `name` in the folder c->output. False: it could not be; the
+ * observation then names no file. */
 typedef bool observe_spill(void *arg, const char *name, struct str whole);
 
 void observe_cell(struct buf *out, const struct observe_cell *c, const struct sandbox_result *r,
                   observe_spill *spill, void *arg);
 
-/* A hex digest of what the cell was and did, without times and figure numbers: equal digests mean that nothing new was
- * learnt. `ret` holds 65 bytes. */
+/* A hex digest of what the cell was and did, without times and figure numbers: equal digests mean
+ * that nothing new was learnt. `ret` holds 65 bytes. */
 void observe_digest(struct str code, const struct sandbox_result *r, char *ret);
 
 /* Appends `s` with each line reduced to what a terminal would show after its carriage returns

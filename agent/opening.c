@@ -37,8 +37,9 @@ static char *attachments_text(const struct attach_list *files, const char *works
         buf_putf(&b, ". Encoding (guessed from the first bytes): %s.\n",
                  attach_encoding_word(a->encoding));
         if (a->head && a->head[0])
-            buf_putf(&b, "%s\n```\n%s%s```\n", a->head_is_all ? "All of it:" : "First lines:",
-                     a->head, str_ends(str_of(a->head), "\n") ? "" : "\n");
+            buf_putf(&b, "%s\n```\n%s%s```\n",
+                     a->head_is_all ? "All of it:" : "First lines:", a->head,
+                     str_ends(str_of(a->head), "\n") ? "" : "\n");
     }
     return buf_steal(&b);
 }
@@ -68,10 +69,11 @@ static char *system_text(struct run *run, const struct attach_list *files, const
     const struct conf *c = run->conf;
     struct sandbox_info info;
     char turns[24], cap[24];
-    cleanup_free char *network =
-        c->network ? xasprintf("by HTTPS and HTTP (urllib, requests) the code may reach these hosts and no others: %s",
-                               c->network)
-                   : xstrdup("there is no network");
+    cleanup_free char *network = c->network
+                                     ? xasprintf("by HTTPS and HTTP (urllib, requests) the code "
+                                                 "may reach these hosts and no others: %s",
+                                                 c->network)
+                                     : xstrdup("there is no network");
 
     sandbox_get_info(run->sandbox, &info);
     cleanup_free char *attachments = attachments_text(files, info.workspace_dir);
@@ -79,10 +81,25 @@ static char *system_text(struct run *run, const struct attach_list *files, const
     snprintf(turns, sizeof turns, "%ld", c->max_turns);
     snprintf(cap, sizeof cap, "%ld", c->output_cap);
     const char *const pairs[] = {
-        "python_version", info.python_version, "libraries", libraries, "limits", limits,
-        "output_cap",     cap,                 "max_turns", turns,     "attachments",
-        attachments,      "workspace",         info.workspace_dir, "data", info.data_dir,
-        "network",        network,             NULL,
+        "python_version",
+        info.python_version,
+        "libraries",
+        libraries,
+        "limits",
+        limits,
+        "output_cap",
+        cap,
+        "max_turns",
+        turns,
+        "attachments",
+        attachments,
+        "workspace",
+        info.workspace_dir,
+        "data",
+        info.data_dir,
+        "network",
+        network,
+        NULL,
     };
     cleanup_free char *text = NULL;
     if (c->system_prompt) {

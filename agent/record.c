@@ -17,8 +17,8 @@
 
 struct record {
     char id[40];
-    char *dir;     /* NULL: ephemeral */
-    char *inputs;  /* NULL until asked for */
+    char *dir;    /* NULL: ephemeral */
+    char *inputs; /* NULL until asked for */
     int dir_fd, events_fd, artifacts_fd;
     int64_t seq;
     struct err first; /* the first failure to write */
@@ -62,8 +62,8 @@ static int open_folder(struct record *r, const char *root, struct err *e)
         mkdirat(r->dir_fd, "inputs", 0700) < 0 || mkdirat(r->dir_fd, "artifacts", 0700) < 0)
         return err_set(e, ERR_SYS, errno, "create the session folder %s", dir);
     r->artifacts_fd = openat(r->dir_fd, "artifacts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    r->events_fd = openat(r->dir_fd, "events.jsonl",
-                          O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    r->events_fd =
+        openat(r->dir_fd, "events.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (r->artifacts_fd < 0 || r->events_fd < 0)
         return err_set(e, ERR_SYS, errno, "create the record in %s", dir);
     r->dir = steal_ptr(&dir);

@@ -1,16 +1,17 @@
 /* The record of a session: a folder that loads after a crash at any byte.
  *
- *   events.jsonl   one event a line, written by a single write(2) each, in order; the last line may be
- *                  cut by a crash and is then ignored by readers. Every event has v (RECORD_VERSION), seq, t (UTC) and type.
- *   cells/         N.py, N.stdout, N.stderr: code and whole output of each cell
+ *   events.jsonl   one event a line, written by a single write(2) each, in order; the last line may
+ * be cut by a crash and is then ignored by readers. Every event has v (RECORD_VERSION), seq, t
+ * (UTC) and type. cells/         N.py, N.stdout, N.stderr: code and whole output of each cell
  *   inputs/        what came by standard input
  *   artifacts/     files the cells left
  *   answer.md      the answer
  *   manifest.json  at the end: status, inputs and artifacts with hashes, usage
  *
  * With `ephemeral` there is no folder and every call is accepted and does nothing, but for
- * record_inputs(). Registered secrets (agent/base/log.h) are redacted in all of it. A record that cannot be
- * written does not stop the run: the first error is kept and record_close() returns it. */
+ * record_inputs(). Registered secrets (agent/base/log.h) are redacted in all of it. A record that
+ * cannot be written does not stop the run: the first error is kept and record_close() returns it.
+ */
 #ifndef AGENT_RECORD_H
 #define AGENT_RECORD_H
 
@@ -28,8 +29,8 @@ struct record *record_new(const char *root, bool ephemeral, struct err *e);
 void record_free(struct record *r); /* NULL is fine */
 const char *record_id(const struct record *r);
 const char *record_dir(const struct record *r); /* NULL when ephemeral */
-/* A private folder for input files: DIR/inputs, or when ephemeral a temporary one, made on first use
- * and removed by record_drop_inputs() (once the sandbox has them) or record_free(). */
+/* A private folder for input files: DIR/inputs, or when ephemeral a temporary one, made on first
+ * use and removed by record_drop_inputs() (once the sandbox has them) or record_free(). */
 const char *record_inputs(struct record *r, struct err *e);
 void record_drop_inputs(struct record *r);
 

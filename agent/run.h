@@ -21,11 +21,11 @@ struct run {
     struct artifacts *artifacts;
     struct convo convo;
 
-    int turns;              /* model turns so far: requests that went out */
-    int replies;            /* of these, how many were answered */
-    int cells, cells_ok;    /* cells that ran, and that ran to their end */
-    struct chat_usage usage;/* summed; input or output -1 when a turn did not say */
-    struct err artifact_err;/* first artifact that could not be written */
+    int turns;               /* model turns so far: requests that went out */
+    int replies;             /* of these, how many were answered */
+    int cells, cells_ok;     /* cells that ran, and that ran to their end */
+    struct chat_usage usage; /* summed; input or output -1 when a turn did not say */
+    struct err artifact_err; /* first artifact that could not be written */
 };
 
 #endif

@@ -120,8 +120,10 @@ static int parse_args(const struct chat_call *call, bool cut, struct python_args
         return refuse(ret, "the code is not valid UTF-8. Nothing ran.");
     size_t chars = count_chars(str_of(code->valuestring));
     if (chars > MAX_CODE_CHARS)
-        return refuse(ret, "the code has %zu characters; the limit is %d. Nothing ran. Split it "
-                           "into several cells, and keep data in files.", chars, MAX_CODE_CHARS);
+        return refuse(ret,
+                      "the code has %zu characters; the limit is %d. Nothing ran. Split it "
+                      "into several cells, and keep data in files.",
+                      chars, MAX_CODE_CHARS);
     if (str_trim(str_of(code->valuestring)).n == 0)
         return refuse(ret, "the code is empty. Nothing ran. " SEND_LIKE);
     a->code = unix_lines(code->valuestring);
@@ -156,7 +158,8 @@ static void on_output(void *arg, bool is_stderr, struct str bytes)
  * ours; the new one holds the attachments only. */
 static int begin_anew(struct run *run, struct err *e)
 {
-    ui_warn(run->ui, "the sandbox had ended and was started anew; its files and variables are gone");
+    ui_warn(run->ui,
+            "the sandbox had ended and was started anew; its files and variables are gone");
     record_event(run->record, "sandbox.restart", NULL);
     return artifacts_baseline(run->artifacts, e);
 }
@@ -201,8 +204,8 @@ static void record_results(const struct sandbox_result *r, cJSON *ev)
     }
 }
 
-static void record_cell(struct run *run, const struct chat_call *call,
-                        int number, const struct sandbox_result *r, const char *files)
+static void record_cell(struct run *run, const struct chat_call *call, int number,
+                        const struct sandbox_result *r, const char *files)
 {
     cJSON *ev = cJSON_CreateObject();
 
@@ -240,8 +243,8 @@ static void record_cell(struct run *run, const struct chat_call *call,
     record_event(run->record, "cell.end", ev);
 }
 
-static void record_start(struct run *run, const struct chat_call *call,
-                         const struct python_args *a, int number)
+static void record_start(struct run *run, const struct chat_call *call, const struct python_args *a,
+                         int number)
 {
     cJSON *ev = cJSON_CreateObject();
     char file[64];
@@ -302,8 +305,8 @@ static void show_end(struct run *run, int number, const struct sandbox_result *r
     free(names);
 }
 
-/* New files out of the workspace. A copy that cannot be written is kept for the exit status: the run
- * goes on, because the answer may still come. */
+/* New files out of the workspace. A copy that cannot be written is kept for the exit status: the
+ * run goes on, because the answer may still come. */
 static void collect(struct run *run, int number, struct buf *files)
 {
     cleanup_buf struct buf notes = BUF_MAX(MAX_CONF_BYTES);
@@ -353,12 +356,14 @@ int tool_python_call(struct run *run, const struct chat_call *call, bool cut,
     collect(run, number, &files);
     struct sandbox_info info;
     sandbox_get_info(run->sandbox, &info);
-    struct observe_cell oc = { number, (size_t)run->conf->output_cap, cell.timeout_ms, info.output_dir,
-                               buf_cstr(&files) };
+    struct observe_cell oc = { number, (size_t)run->conf->output_cap, cell.timeout_ms,
+                               info.output_dir, buf_cstr(&files) };
     if (revived)
-        buf_putf(&ret->text, "Before this cell the sandbox had to be started anew: variables and the "
-                             "files in the workspace were lost. The workspace is %s; attached files "
-                             "are there again.\n", info.workspace_dir);
+        buf_putf(&ret->text,
+                 "Before this cell the sandbox had to be started anew: variables and the "
+                 "files in the workspace were lost. The workspace is %s; attached files "
+                 "are there again.\n",
+                 info.workspace_dir);
     observe_cell(&ret->text, &oc, &r, spill, run);
     observe_digest(cell.code, &r, ret->digest);
     ret->ran = true;

@@ -122,9 +122,8 @@ void ui_line(struct ui *u, enum ui_style style, const char *label, struct str te
 
 /* Foreign text with newlines could pretend to be lines of ours: a note is one line, always. A
  * warning or an error may have several; those after the first are indented. */
-__attribute__((format(printf, 5, 0)))
-static void vline(struct ui *u, enum ui_style style, const char *label, bool one, const char *fmt,
-                  va_list ap)
+__attribute__((format(printf, 5, 0))) static void
+vline(struct ui *u, enum ui_style style, const char *label, bool one, const char *fmt, va_list ap)
 {
     cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE), out_text = BUF_MAX(8 * UI_MAX_LINE);
     struct str rest, l;

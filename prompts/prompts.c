@@ -7,12 +7,12 @@
 #include "agent/base/mem.h"
 #include "agent/base/banned.h"
 
-#define EMBEDDED(X)                         \
-    X(system_md, "system.md")               \
-    X(tool_python_md, "tool_python.md")     \
-    X(tool_python_json, "tool_python.json") \
-    X(last_turn_md, "last_turn.md")         \
-    X(empty_reply_md, "empty_reply.md")     \
+#define EMBEDDED(X)                                                                                \
+    X(system_md, "system.md")                                                                      \
+    X(tool_python_md, "tool_python.md")                                                            \
+    X(tool_python_json, "tool_python.json")                                                        \
+    X(last_turn_md, "last_turn.md")                                                                \
+    X(empty_reply_md, "empty_reply.md")                                                            \
     X(no_progress_md, "no_progress.md")
 
 #define DECLARE(sym, file) extern const char prompt_##sym[], prompt_##sym##_end[];
@@ -40,8 +40,8 @@ char *prompt_text(const char *dir, const char *name, struct err *e)
     }
     for (size_t i = 0; i < ARRAY_LEN(embedded); i++)
         if (strcmp(embedded[i].name, name) == 0)
-            return str_dup(str_trim((struct str){
-                embedded[i].begin, (size_t)(embedded[i].end - embedded[i].begin) }));
+            return str_dup(str_trim(
+                (struct str){ embedded[i].begin, (size_t)(embedded[i].end - embedded[i].begin) }));
     err_set(e, ERR_INTERNAL, 0, "there is no prompt named %s", name);
     return NULL;
 }

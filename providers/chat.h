@@ -11,19 +11,20 @@ enum chat_role { CHAT_SYSTEM, CHAT_USER, CHAT_ASSISTANT, CHAT_TOOL };
 
 /* Why the model stopped. Never used to decide whether there are tool calls: the calls are. */
 enum chat_stop {
-    CHAT_STOP_END,        /* said all it wanted, or asks for tools */
-    CHAT_STOP_LENGTH,     /* its own output cap: text or arguments are cut */
-    CHAT_STOP_FILTER,     /* the service's content filter */
-    CHAT_STOP_REFUSAL,    /* the model declines */
-    CHAT_STOP_CONTEXT,    /* the context window is full */
-    CHAT_STOP_PAUSE,      /* ask again with the reply in the history */
-    CHAT_STOP_OTHER,      /* a word we do not know: treated as END */
+    CHAT_STOP_END,     /* said all it wanted, or asks for tools */
+    CHAT_STOP_LENGTH,  /* its own output cap: text or arguments are cut */
+    CHAT_STOP_FILTER,  /* the service's content filter */
+    CHAT_STOP_REFUSAL, /* the model declines */
+    CHAT_STOP_CONTEXT, /* the context window is full */
+    CHAT_STOP_PAUSE,   /* ask again with the reply in the history */
+    CHAT_STOP_OTHER,   /* a word we do not know: treated as END */
 };
 
 struct chat_call {
     char *id;   /* as received, or made by us; unique within the turn; never NULL */
     char *name; /* as received; "" when the model gave none */
-    char *args; /* JSON text as received, never NULL; "{}" when there was none. May be broken JSON */
+    char
+        *args; /* JSON text as received, never NULL; "{}" when there was none. May be broken JSON */
 };
 
 struct chat_message {
@@ -31,11 +32,11 @@ struct chat_message {
     char *text;
     struct chat_call *calls; /* assistant */
     size_t n_calls;
-    char *call_id;  /* tool: which call this answers */
-    char *name;     /* tool: the call's tool */
-    bool is_error;  /* tool */
-    char *raw;      /* assistant: the turn as its wire gave it (JSON), sent back byte for byte */
-    char *wire;     /* assistant: the codec that `raw` belongs to */
+    char *call_id; /* tool: which call this answers */
+    char *name;    /* tool: the call's tool */
+    bool is_error; /* tool */
+    char *raw;     /* assistant: the turn as its wire gave it (JSON), sent back byte for byte */
+    char *wire;    /* assistant: the codec that `raw` belongs to */
 };
 
 struct chat_tool {
@@ -62,21 +63,22 @@ struct chat_request {
     size_t n_messages;
     const struct chat_tool *tools;
     size_t n_tools;
-    bool tools_off;      /* the tools are declared but may not be called (tool_choice none) */
+    bool tools_off; /* the tools are declared but may not be called (tool_choice none) */
     bool stream;
-    long max_tokens;     /* 0 = the service's default */
-    double temperature;  /* NAN = not sent */
-    unsigned quirks;     /* enum chat_quirk; the client sets it, callers leave 0 */
+    long max_tokens;    /* 0 = the service's default */
+    double temperature; /* NAN = not sent */
+    unsigned quirks;    /* enum chat_quirk; the client sets it, callers leave 0 */
 };
 
-/* -1 = the service did not say. `cached` is part of `input`, `reasoning` is part of `output`, whatever the wire's convention. */
+/* -1 = the service did not say. `cached` is part of `input`, `reasoning` is part of `output`,
+ * whatever the wire's convention. */
 struct chat_usage {
     int64_t input, output, cached, reasoning;
     double cost; /* USD as told by the service; NAN = not told */
 };
 
 struct chat_turn {
-    char *text;      /* NULL when there is none */
+    char *text; /* NULL when there is none */
     char *reasoning;
     char *refusal;
     struct chat_call *calls;

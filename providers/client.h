@@ -3,8 +3,8 @@
  * client_ask() encodes, sends, decodes, and retries what is worth it (connection errors, 408, 409,
  * 429, 5xx, broken streams; Retry-After honoured, never past the stop's deadline). It blocks in
  * http_stream and stop_sleep only. With `replay` set there is no network: replies come from a
- * cassette on disk, through the same decoder. With `record` every exchange is appended to a cassette,
- * without headers and with keys redacted. */
+ * cassette on disk, through the same decoder. With `record` every exchange is appended to a
+ * cassette, without headers and with keys redacted. */
 #ifndef PROVIDERS_CLIENT_H
 #define PROVIDERS_CLIENT_H
 
@@ -14,20 +14,20 @@
 #include "providers/provider.h"
 
 struct client_conf {
-    const char *codec;    /* codec_find() name */
-    const char *base_url; /* "https://host/v1", one trailing slash allowed */
-    const char *key;      /* NULL = no Authorization header */
-    const char *key_hint; /* what to tell the user on 401, e.g. "OPENAI_API_KEY" */
+    const char *codec;           /* codec_find() name */
+    const char *base_url;        /* "https://host/v1", one trailing slash allowed */
+    const char *key;             /* NULL = no Authorization header */
+    const char *key_hint;        /* what to tell the user on 401, e.g. "OPENAI_API_KEY" */
     const char *replay, *record; /* cassette paths, NULL = none */
     long connect_ms, first_byte_ms, stall_ms, request_ms; /* 0 = none */
-    int retries;          /* after the first attempt */
+    int retries;                                          /* after the first attempt */
 };
 
 /* What the user may see while it happens. Every slot may be NULL. */
 struct client_events {
     struct decoder_sink sink;
-    /* One line of why, the wait in ms, and the attempt that follows (2 = first retry). After a retry
-     * the reply starts anew: text that was streamed before is void. */
+    /* One line of why, the wait in ms, and the attempt that follows (2 = first retry). After a
+     * retry the reply starts anew: text that was streamed before is void. */
     void (*retry)(void *arg, const struct err *why, int64_t wait_ms, int attempt);
     void *arg;
     /* One line that the user should know: a parameter that the service refused is left out from now
@@ -37,7 +37,7 @@ struct client_events {
 
 struct client;
 struct client *client_new(const struct client_conf *c, struct err *e); /* copies what it needs */
-void client_free(struct client *c); /* wipes the key */
+void client_free(struct client *c);                                    /* wipes the key */
 /* On success the caller owns *ret (chat_turn_done). Errors: ERR_CONFIG (401, 403: the key),
  * ERR_PROVIDER (the service says no), ERR_NET (after the last retry), ERR_DEADLINE, ERR_CANCEL. */
 int client_ask(struct client *c, const struct chat_request *rq, const struct stop *stop,

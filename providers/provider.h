@@ -12,7 +12,7 @@ struct decoder; /* opaque, each codec's own */
 
 /* Called as a reply arrives, so that it can be shown; the turn itself comes from finish(). */
 struct decoder_sink {
-    void (*text)(void *arg, struct str piece);      /* visible text */
+    void (*text)(void *arg, struct str piece); /* visible text */
     void (*reasoning)(void *arg, struct str piece);
     void *arg;
 };
@@ -21,7 +21,8 @@ struct codec {
     const char *name; /* "openai-chat" */
     /* REQUIRED. The path after the base URL, for this model and mode. */
     void (*path)(const struct chat_request *rq, struct buf *out);
-    /* REQUIRED. Appends "Name: value\n" lines; key may be NULL (local servers: no header at all). */
+    /* REQUIRED. Appends "Name: value\n" lines; key may be NULL (local servers: no header at all).
+     */
     void (*headers)(const char *key, struct buf *lines);
     /* REQUIRED. Appends the request body. Must repair a history that would be refused: broken
      * arguments become {}, an empty result becomes "(no output)". */
@@ -45,9 +46,10 @@ const struct codec *codec_find(const char *name);
 void provider_error_text(struct str body, struct buf *out);
 
 /* json_parse() for what a service sent: at most REPLY_MAX_VALUES values (cJSON takes some 80 bytes
- * for each, so 64 MiB of "[0,0,0" would become gigabytes). Bytes and escapes that are no character, and the
- * escape for NUL, become U+FFFD: all strings of the result are UTF-8 without a loss behind a NUL. A
- * text that ends in the middle is ERR_NET (worth a retry), other faults are ERR_PROVIDER. */
+ * for each, so 64 MiB of "[0,0,0" would become gigabytes). Bytes and escapes that are no character,
+ * and the escape for NUL, become U+FFFD: all strings of the result are UTF-8 without a loss behind
+ * a NUL. A text that ends in the middle is ERR_NET (worth a retry), other faults are ERR_PROVIDER.
+ */
 struct cJSON;
 struct cJSON *reply_json(struct str s, struct err *e);
 #define REPLY_MAX_VALUES 500000

@@ -50,7 +50,8 @@ int caps_drop(struct box *b, struct err *e)
         if (cap_drop_bound(c) < 0) {
             if (errno == EINVAL && c > CAP_SYS_RESOURCE)
                 break; /* past the last one that this kernel knows */
-            return err_set(e, ERR_SANDBOX, errno, "cannot drop capability %d from the bounding set", c);
+            return err_set(e, ERR_SANDBOX, errno, "cannot drop capability %d from the bounding set",
+                           c);
         }
     /* Not libcap's cap_reset_ambient: it asks for each of them first. */
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)

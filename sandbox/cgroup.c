@@ -1,14 +1,16 @@
 /* Memory and processes of the whole sandbox, counted by the kernel.
  *
- * Root makes a group of its own in the version 1 or version 2 tree. An ordinary user gets one where a
- * version 2 subtree is delegated to the user (under systemd: below user@UID.service). Else there are per-process
- * limits and the meter (meter.c), reported as weaker.
+ * Root makes a group of its own in the version 1 or version 2 tree. An ordinary user gets one where
+ * a version 2 subtree is delegated to the user (under systemd: below user@UID.service). Else there
+ * are per-process limits and the meter (meter.c), reported as weaker.
  *
- * A keeper process waits for the end of everything else (a pipe hangs up) and then removes the group, also when
- * helper and agent were killed. Groups that a killed keeper left are removed by the next start.
+ * A keeper process waits for the end of everything else (a pipe hangs up) and then removes the
+ * group, also when helper and agent were killed. Groups that a killed keeper left are removed by
+ * the next start.
  *
- * The child moves itself, by writing "0" to descriptors that were opened while it was still permitted: to
- * version 1 `tasks', which moves one thread and so takes no lock over all of the machine's forks (18 ms). */
+ * The child moves itself, by writing "0" to descriptors that were opened while it was still
+ * permitted: to version 1 `tasks', which moves one thread and so takes no lock over all of the
+ * machine's forks (18 ms). */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -35,8 +37,9 @@
 /* Group directories of one sandbox: memory and, with cpu-share, cpu. */
 #define MAX_GROUPS 2
 
-/* Shared with the keeper, which starts before the first directory is made: a name stands here before
- * its directory exists, so that there is no moment at which a kill could leave one behind. */
+/* Shared with the keeper, which starts before the first directory is made: a name stands here
+ * before its directory exists, so that there is no moment at which a kill could leave one behind.
+ */
 struct groups {
     char dirs[MAX_GROUPS][512];
     size_t n;
@@ -101,8 +104,8 @@ __attribute__((noreturn)) static void keeper_run(const struct groups *g, int pip
     struct pollfd p = { pipe_fd, 0, 0 };
     sigset_t all;
 
-    /* Descriptors of the caller would keep its pipes from hanging up; a signal to its process group would
-     * leave the groups behind. */
+    /* Descriptors of the caller would keep its pipes from hanging up; a signal to its process group
+     * would leave the groups behind. */
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, NULL);
     setsid();
@@ -118,7 +121,8 @@ __attribute__((noreturn)) static void keeper_run(const struct groups *g, int pip
     for (size_t i = 0; i < g->n; i++)
         for (int tries = 0; rmdir(g->dirs[i]) < 0 && errno == EBUSY && tries < 200; tries++) {
             kill_group(g->dirs[i]);
-            poll(NULL, 0, tries < 20 ? 1 : 50); /* the kernel is still taking the last process apart */
+            poll(NULL, 0,
+                 tries < 20 ? 1 : 50); /* the kernel is still taking the last process apart */
         }
     _exit(0);
 }
@@ -129,7 +133,8 @@ static int keeper_start(struct cgroup *cg, struct groups *g, struct err *e)
 
     if (pipe2(fds, O_CLOEXEC) < 0)
         return err_set(e, ERR_SANDBOX, errno, "pipe");
-    /* A fork whose end sends no SIGCHLD and that no plain wait() sees: init is the helper's only ordinary child. */
+    /* A fork whose end sends no SIGCHLD and that no plain wait() sees: init is the helper's only
+     * ordinary child. */
     long pid = syscall(SYS_clone, 0ul, NULL, NULL, NULL, NULL);
     if (pid == 0)
         keeper_run(g, fds[0], fds[1]);
@@ -176,7 +181,8 @@ static char *make_group(struct cgroup *cg, struct groups *g, const char *parent)
 {
     char *dir = g->dirs[g->n];
 
-    if (snprintf(dir, sizeof g->dirs[0], "%s/" PREFIX "%d", parent, (int)getpid()) >= (int)sizeof g->dirs[0])
+    if (snprintf(dir, sizeof g->dirs[0], "%s/" PREFIX "%d", parent, (int)getpid()) >=
+        (int)sizeof g->dirs[0])
         return NULL;
     sweep(parent);
     if (cg->keeper <= 0 && keeper_start(cg, g, &g->why) < 0) {
@@ -225,17 +231,20 @@ static int make_v1(struct box *b, struct groups *g)
     if (!memory || write_number(memory, "memory.limit_in_bytes", limits[LIMIT_MEMORY]) < 0)
         return -1;
     /* Swap would be a way around; the file is missing where the kernel does not count swap. */
-    if (write_number(memory, "memory.memsw.limit_in_bytes", limits[LIMIT_MEMORY]) < 0 && errno != ENOENT)
+    if (write_number(memory, "memory.memsw.limit_in_bytes", limits[LIMIT_MEMORY]) < 0 &&
+        errno != ENOENT)
         return -1;
     cg->events_fd = open_in(memory, "memory.oom_control", O_RDONLY);
     cg->peak_fd = open_in(memory, "memory.max_usage_in_bytes", O_RDONLY);
     if (cg->events_fd < 0 || add_attach(cg, memory, "tasks") < 0)
         return -1;
     cg->notify_fd = oom_eventfd(memory, cg->events_fd);
-    /* No group of the pids controller: RLIMIT_NPROC, per user namespace, holds the same limit without a directory more. */
+    /* No group of the pids controller: RLIMIT_NPROC, per user namespace, holds the same limit
+     * without a directory more. */
     if (limits[LIMIT_CPU_SHARE]) {
         char *cpu = make_group(cg, g, ROOT_DIR "/cpu");
-        cg->has_cpu = cpu && write_number(cpu, "cpu.cfs_quota_us", limits[LIMIT_CPU_SHARE] * 1000) == 0 &&
+        cg->has_cpu = cpu &&
+                      write_number(cpu, "cpu.cfs_quota_us", limits[LIMIT_CPU_SHARE] * 1000) == 0 &&
                       add_attach(cg, cpu, "tasks") == 0;
     }
     cg->backend = BACKEND_CGROUP1;
@@ -255,7 +264,8 @@ static int make_v2(struct box *b, struct groups *g, const char *parent)
         return -1;
     /* The largest process is killed, not all: the template outlives its contexts. */
     write_file(dir, "memory.oom.group", "0");
-    if (access(dir, F_OK) == 0 && write_number(dir, "pids.max", limits[LIMIT_PROCESSES] + 1) < 0 && errno != ENOENT)
+    if (access(dir, F_OK) == 0 && write_number(dir, "pids.max", limits[LIMIT_PROCESSES] + 1) < 0 &&
+        errno != ENOENT)
         return -1;
     if (limits[LIMIT_CPU_SHARE]) {
         snprintf(text, sizeof text, "%lld 100000", (long long)limits[LIMIT_CPU_SHARE] * 1000);
@@ -278,7 +288,8 @@ static bool has_word(const char *dir, const char *file, const char *word)
     return read_text(fd, text, sizeof text) && strstr(text, word) != NULL;
 }
 
-/* Where an ordinary user may make a group: beside our own, when what is above was delegated. NULL: nowhere. */
+/* Where an ordinary user may make a group: beside our own, when what is above was delegated. NULL:
+ * nowhere. */
 static char *delegated_parent(void)
 {
     char text[4096];
@@ -312,7 +323,9 @@ static int try_backends(struct box *b, struct groups *g)
             return -1;
         return make_v2(b, g, parent);
     }
-    return b->from_root && access(ROOT_DIR "/memory/memory.limit_in_bytes", F_OK) == 0 ? make_v1(b, g) : -1;
+    return b->from_root && access(ROOT_DIR "/memory/memory.limit_in_bytes", F_OK) == 0
+               ? make_v1(b, g)
+               : -1;
 }
 
 static void forget(struct cgroup *cg, struct groups *g)
@@ -331,7 +344,8 @@ static void forget(struct cgroup *cg, struct groups *g)
 
 int cgroup_make(struct box *b, struct err *e)
 {
-    struct groups *g = mmap(NULL, sizeof *g, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct groups *g =
+        mmap(NULL, sizeof *g, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int r = 0;
 
     b->cg = (struct cgroup){ .events_fd = -1, .notify_fd = -1, .peak_fd = -1, .cpu_fd = -1 };
@@ -339,15 +353,18 @@ int cgroup_make(struct box *b, struct err *e)
         return err_set(e, ERR_SANDBOX, errno, "memory shared with the cgroup's keeper");
     if (try_backends(b, g) < 0) {
         forget(&b->cg, g);
-        buf_puts(&b->weaker, "no memory cgroup: memory is summed ten times a second, and a fast allocation can pass the "
-                             "limit for a moment (for the full limit run as root, or under a systemd user session)\n");
+        buf_puts(&b->weaker, "no memory cgroup: memory is summed ten times a second, and a fast "
+                             "allocation can pass the "
+                             "limit for a moment (for the full limit run as root, or under a "
+                             "systemd user session)\n");
     }
     if (g->keeper_failed) {
         *e = g->why;
         r = -1;
     } else if (b->spec->limits[LIMIT_CPU_SHARE] && !b->cg.has_cpu) {
         r = err_set(e, ERR_SANDBOX, 0,
-                    "--limit cpu-share needs a cpu cgroup, and none is writable here; run as root, or leave the "
+                    "--limit cpu-share needs a cpu cgroup, and none is writable here; run as root, "
+                    "or leave the "
                     "limit out");
     }
     if (r < 0)
@@ -360,7 +377,8 @@ int cgroup_join(struct box *b, struct err *e)
 {
     for (size_t i = 0; i < b->cg.n_attach; i++)
         if (write(b->cg.attach_fds[i], "0", 1) != 1)
-            return err_set(e, ERR_SANDBOX, errno, "cannot move into the cgroup (kernels before 5.16 may refuse)");
+            return err_set(e, ERR_SANDBOX, errno,
+                           "cannot move into the cgroup (kernels before 5.16 may refuse)");
     if (b->lone)
         return 0;
     /* Now, so that the group just joined is the root that is seen inside. */

@@ -1,5 +1,5 @@
-/* --check: builds a sandbox as for any command, and in the command's place, behind every layer, tries what each layer is
- * there to refuse. --policy: the tables. */
+/* --check: builds a sandbox as for any command, and in the command's place, behind every layer,
+ * tries what each layer is there to refuse. --policy: the tables. */
 #include "sandbox/check.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,8 @@
 #include "agent/base/banned.h"
 
 /* Limits small enough to be met in a blink. */
-const char *const check_limits[] = { "memory=128m", "workspace=4m", "file=2m", "processes=24", NULL };
+const char *const check_limits[] = { "memory=128m", "workspace=4m", "file=2m", "processes=24",
+                                     NULL };
 #define CHECK_MEMORY (128ll << 20)
 #define CHECK_PROCESSES 24
 
@@ -66,10 +67,12 @@ static bool probe_identity(const struct box *b)
         return getuid() == b->uid && getuid() != 0 && geteuid() != 0;
     cleanup_free char *map = slurp("/proc/self/uid_map");
     char *end;
-    long inner = strtol(map, &end, 10), outer = strtol(end, &end, 10), count = strtol(end, NULL, 10);
+    long inner = strtol(map, &end, 10), outer = strtol(end, &end, 10),
+         count = strtol(end, NULL, 10);
 
     /* Seen from inside, the outer side of the map is the id as the parent namespace has it. */
-    return getuid() == INNER_ID && getgid() == INNER_ID && inner == INNER_ID && count == 1 && outer != 0;
+    return getuid() == INNER_ID && getgid() == INNER_ID && inner == INNER_ID && count == 1 &&
+           outer != 0;
 }
 
 static bool probe_caps(const struct box *b)
@@ -83,29 +86,35 @@ static bool probe_caps(const struct box *b)
 
 static bool probe_pids(const struct box *b)
 {
-    /* Without a pid namespace init has our uid: what keeps us out is that it is not dumpable, and Landlock. */
+    /* Without a pid namespace init has our uid: what keeps us out is that it is not dumpable, and
+     * Landlock. */
     cleanup_free char *dir = xasprintf("/proc/%d", (int)getppid());
     cleanup_free char *memory = xasprintf("%s/mem", dir);
     cleanup_free char *environment = xasprintf("%s/environ", dir);
     if (b->lone)
-        return cannot_open(dir, O_RDONLY) && cannot_open(memory, O_RDONLY) && cannot_open(environment, O_RDONLY) &&
-               cannot_open("/proc", O_RDONLY);
-    return getppid() == 1 && cannot_open("/proc/1/environ", O_RDONLY) && cannot_open("/proc/1/mem", O_RDONLY);
+        return cannot_open(dir, O_RDONLY) && cannot_open(memory, O_RDONLY) &&
+               cannot_open(environment, O_RDONLY) && cannot_open("/proc", O_RDONLY);
+    return getppid() == 1 && cannot_open("/proc/1/environ", O_RDONLY) &&
+           cannot_open("/proc/1/mem", O_RDONLY);
 }
 
 static bool probe_files(const struct box *b)
 {
-    static const char *const absent[] = { "/root", "/home", "/var", "/sys", "/etc/shadow", "/run/docker.sock", "/boot" };
+    static const char *const absent[] = { "/root", "/home",       "/var",
+                                          "/sys",  "/etc/shadow", "/run/docker.sock",
+                                          "/boot" };
 
     /* Without a mount namespace they are there, but closed. */
     for (size_t i = 0; i < ARRAY_LEN(absent); i++)
         if (b->lone ? !cannot_open(absent[i], O_RDONLY) : access(absent[i], F_OK) == 0)
             return false;
-    if (b->lone && (!cannot_open("/", O_RDONLY) || !cannot_open("/tmp", O_RDONLY) || !cannot_open("/etc/passwd", O_RDONLY)))
+    if (b->lone && (!cannot_open("/", O_RDONLY) || !cannot_open("/tmp", O_RDONLY) ||
+                    !cannot_open("/etc/passwd", O_RDONLY)))
         return false;
     return cannot_open("/usr/.agent-sandbox-check", O_WRONLY | O_CREAT) &&
            cannot_open("/etc/passwd", O_WRONLY) && cannot_open("/.check", O_WRONLY | O_CREAT) &&
-           cannot_open("/proc/sys/kernel/core_pattern", O_WRONLY) && mount("x", "/tmp", "tmpfs", 0, "") < 0;
+           cannot_open("/proc/sys/kernel/core_pattern", O_WRONLY) &&
+           mount("x", "/tmp", "tmpfs", 0, "") < 0;
 }
 
 static bool probe_devices(const struct box *b)
@@ -113,8 +122,9 @@ static bool probe_devices(const struct box *b)
     char byte = 'x';
 
     (void)b;
-    return cannot_open("/dev/tty", O_RDWR) && cannot_open("/dev/kmsg", O_RDONLY) && cannot_open("/dev/mem", O_RDONLY) &&
-           !cannot_open("/dev/null", O_RDWR) && refused(mknod("d", S_IFBLK | 0600, 0x801), EPERM) &&
+    return cannot_open("/dev/tty", O_RDWR) && cannot_open("/dev/kmsg", O_RDONLY) &&
+           cannot_open("/dev/mem", O_RDONLY) && !cannot_open("/dev/null", O_RDWR) &&
+           refused(mknod("d", S_IFBLK | 0600, 0x801), EPERM) &&
            refused(ioctl(0, TIOCSTI, &byte), EPERM);
 }
 
@@ -136,14 +146,16 @@ static bool probe_names(const struct box *b)
     char name[64] = "";
 
     (void)b;
-    return gethostname(name, sizeof name - 1) == 0 && strcmp(name, "sandbox") == 0 && sethostname("x", 1) < 0 &&
+    return gethostname(name, sizeof name - 1) == 0 && strcmp(name, "sandbox") == 0 &&
+           sethostname("x", 1) < 0 &&
            file_says("/etc/machine-id", "00000000000000000000000000000001");
 }
 
 static bool probe_ipc(const struct box *b)
 {
     (void)b;
-    return refused(syscall(SYS_shmget, 0, 4096, 01600), EPERM) && refused(syscall(SYS_keyctl, 0, -3, 0), EPERM);
+    return refused(syscall(SYS_shmget, 0, 4096, 01600), EPERM) &&
+           refused(syscall(SYS_keyctl, 0, -3, 0), EPERM);
 }
 
 static bool probe_cgroup_view(const struct box *b)
@@ -154,7 +166,8 @@ static bool probe_cgroup_view(const struct box *b)
     (void)b;
     while (rest.n) {
         str_cut(&rest, '\n', &line);
-        /* Groups that were joined are the root of what is seen; others show no path of the host either. */
+        /* Groups that were joined are the root of what is seen; others show no path of the host
+         * either. */
         if (line.n && !str_ends(line, ":/"))
             return false;
     }
@@ -166,10 +179,12 @@ static bool probe_seccomp(const struct box *b)
     char buffer[256] = { 0 };
 
     (void)b;
-    return file_says("/proc/self/status", "Seccomp:\t2") && refused(syscall(SYS_io_uring_setup, 1, buffer), EPERM) &&
-           refused(syscall(SYS_clone3, buffer, 88), ENOSYS) && refused(syscall(SYS_unshare, 0x10000000), EPERM) &&
-           refused(syscall(SYS_ptrace, 0, 0, 0, 0), EPERM) && refused(syscall(SYS_bpf, 0, 0, 0), EPERM) &&
-           refused(syscall(9999), ENOSYS);
+    return file_says("/proc/self/status", "Seccomp:\t2") &&
+           refused(syscall(SYS_io_uring_setup, 1, buffer), EPERM) &&
+           refused(syscall(SYS_clone3, buffer, 88), ENOSYS) &&
+           refused(syscall(SYS_unshare, 0x10000000), EPERM) &&
+           refused(syscall(SYS_ptrace, 0, 0, 0, 0), EPERM) &&
+           refused(syscall(SYS_bpf, 0, 0, 0), EPERM) && refused(syscall(9999), ENOSYS);
 }
 
 /* Init has our uid: without Landlock's signal scope the kernel would let us ask for it. */
@@ -217,7 +232,8 @@ static bool probe_processes(const struct box *b)
     return n < CHECK_PROCESSES;
 }
 
-/* In a child: more shared memory than the whole sandbox may have, which no per-process limit counts. */
+/* In a child: more shared memory than the whole sandbox may have, which no per-process limit
+ * counts. */
 static bool probe_memory(const struct box *b)
 {
     int status;
@@ -234,7 +250,8 @@ static bool probe_memory(const struct box *b)
         poll(NULL, 0, 2000); /* a watcher outside needs its moment */
         _exit(0);
     }
-    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
+           WTERMSIG(status) == SIGKILL;
 }
 
 /* Bytes that fit into a new file. */
@@ -271,28 +288,25 @@ static const struct {
       "none in effect, no_new_privs, no way to uid 0" },
     { "pid namespace", "pid 1 cannot be inspected", probe_pids,
       "no namespace; other processes cannot be inspected" },
-    { "files", "system read-only, nothing else of the host, no mounts, core_pattern closed", probe_files,
-      "system read-only, nothing else of the host can be opened or listed" },
+    { "files", "system read-only, nothing else of the host, no mounts, core_pattern closed",
+      probe_files, "system read-only, nothing else of the host can be opened or listed" },
     { "devices", "five harmless ones, no terminal, no node can be made", probe_devices,
       "five harmless ones, no terminal, no node can be made" },
     { "network", "no family but unix, no interface but lo", probe_network,
       "no namespace; no sockets of any family" },
     { "names", "host name and machine id tell nothing", probe_names, NULL },
-    { "ipc", "no System V objects, no keyrings", probe_ipc,
-      "no System V objects, no keyrings" },
+    { "ipc", "no System V objects, no keyrings", probe_ipc, "no System V objects, no keyrings" },
     { "cgroup namespace", "no path of the host's groups", probe_cgroup_view, NULL },
-    { "seccomp", "filter loaded; io_uring, ptrace, bpf, namespaces, unknown calls refused", probe_seccomp,
-      "filter loaded; io_uring, ptrace, bpf, namespaces, unknown calls refused" },
+    { "seccomp", "filter loaded; io_uring, ptrace, bpf, namespaces, unknown calls refused",
+      probe_seccomp, "filter loaded; io_uring, ptrace, bpf, namespaces, unknown calls refused" },
     { "landlock", "signals do not leave the domain", probe_landlock,
       "signals do not leave the domain" },
-    { "descriptors", "nothing inherited but 0, 1, 2", probe_fds,
-      "nothing inherited but 0, 1, 2" },
+    { "descriptors", "nothing inherited but 0, 1, 2", probe_fds, "nothing inherited but 0, 1, 2" },
     { "rlimits", "hard limits cannot be raised, no core files", probe_rlimits,
       "hard limits cannot be raised, no core files" },
     { "workspace limit", "a file and the workspace end at their limits", probe_space,
       "a file ends at its limit; the helper watches the sum" },
-    { "process limit", "forks end at the limit", probe_processes,
-      "forks end at the limit" },
+    { "process limit", "forks end at the limit", probe_processes, "forks end at the limit" },
     { "memory limit", "shared memory over the limit is killed", probe_memory,
       "shared memory over the limit is killed" },
 };
@@ -305,10 +319,14 @@ int check_inside(const struct box *b)
 
     for (size_t i = 0; i < ARRAY_LEN(probes); i++) {
         /* A layer that this kernel lacks was named as weaker; everything else must hold. */
-        bool absent = (probes[i].holds == probe_landlock && b->landlock < 6) || (b->lone && !probes[i].lone);
+        bool absent =
+            (probes[i].holds == probe_landlock && b->landlock < 6) || (b->lone && !probes[i].lone);
         bool holds = !absent && probes[i].holds(b);
-        buf_putf(&out, "%-7s %-17s %s\n", absent ? "absent" : holds ? "holds" : "FAILS", probes[i].layer,
-                 b->lone && probes[i].lone ? probes[i].lone : probes[i].what);
+        buf_putf(&out, "%-7s %-17s %s\n",
+                 absent  ? "absent"
+                 : holds ? "holds"
+                         : "FAILS",
+                 probes[i].layer, b->lone && probes[i].lone ? probes[i].lone : probes[i].what);
         failed += !holds && !absent;
     }
     io_write_all(1, out.p, out.n, &ignored);
@@ -317,16 +335,19 @@ int check_inside(const struct box *b)
 
 void check_head(const struct box *b)
 {
-    static const char *const backends[] = {
-        [BACKEND_RLIMITS] = "per-process limits and a watcher", [BACKEND_CGROUP1] = "cgroup version 1",
-        [BACKEND_CGROUP2] = "cgroup version 2"
-    };
+    static const char *const backends[] = { [BACKEND_RLIMITS] = "per-process limits and a watcher",
+                                            [BACKEND_CGROUP1] = "cgroup version 1",
+                                            [BACKEND_CGROUP2] = "cgroup version 2" };
     cleanup_buf struct buf out = BUF_MAX(16384);
     struct err ignored;
 
-    buf_putf(&out, "started by %s; inside it is the host's user %u\nmemory limit by %s\nLandlock level %ld\n",
-             b->from_root ? "root" : "an ordinary user", (unsigned)b->uid, backends[b->cg.backend], b->landlock);
-    buf_putf(&out, "back end: %s\n", b->lone ? "Landlock and seccomp, without namespaces" : "namespaces");
+    buf_putf(
+        &out,
+        "started by %s; inside it is the host's user %u\nmemory limit by %s\nLandlock level %ld\n",
+        b->from_root ? "root" : "an ordinary user", (unsigned)b->uid, backends[b->cg.backend],
+        b->landlock);
+    buf_putf(&out, "back end: %s\n",
+             b->lone ? "Landlock and seccomp, without namespaces" : "namespaces");
     if (b->weaker.n)
         buf_putf(&out, "weaker: %s", buf_cstr(&b->weaker));
     io_write_all(1, out.p, out.n, &ignored);

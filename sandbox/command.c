@@ -17,7 +17,8 @@
 
 #define INNER_PATH "/usr/local/bin:/usr/bin:/bin"
 
-/* The environment is built from this table and --env. A NULL value is worked out in inner_value(). */
+/* The environment is built from this table and --env. A NULL value is worked out in inner_value().
+ */
 static const struct {
     const char *name, *value, *why;
 } env_table[] = {
@@ -30,8 +31,10 @@ static const struct {
     { "TZ", NULL, "the host's time zone" },
     { "TERM", "dumb", "there is no terminal" },
     { "MPLBACKEND", "Agg", "matplotlib draws into files" },
-    { "MPLCONFIGDIR", "/tmp/.matplotlib", "writable; a font cache placed there saves a second of the first plot" },
-    { "OPENBLAS_NUM_THREADS", NULL, "min(processors, 4, memory / 256 MiB): each thread reserves memory" },
+    { "MPLCONFIGDIR", "/tmp/.matplotlib",
+      "writable; a font cache placed there saves a second of the first plot" },
+    { "OPENBLAS_NUM_THREADS", NULL,
+      "min(processors, 4, memory / 256 MiB): each thread reserves memory" },
     { "OMP_NUM_THREADS", NULL, "likewise" },
     { "MALLOC_ARENA_MAX", "2", "fewer reserved arenas" },
     { "PYTHONDONTWRITEBYTECODE", "1", "the system is read-only" },
@@ -104,8 +107,8 @@ void environment_print(struct buf *out)
 
 static int set_oom_score(const struct box *b, struct err *e)
 {
-    /* The template stays where it is and its contexts raise theirs (context.c): they go first, and it lives on. Landlock
-     * keeps everyone from lowering it again. */
+    /* The template stays where it is and its contexts raise theirs (context.c): they go first, and
+     * it lives on. Landlock keeps everyone from lowering it again. */
     if (b->spec->is_template)
         return 0;
     cleanup_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -114,7 +117,8 @@ static int set_oom_score(const struct box *b, struct err *e)
     return 0;
 }
 
-/* An argument that is the place of a --file-fd names the file where it was placed. Lives until exec. */
+/* An argument that is the place of a --file-fd names the file where it was placed. Lives until
+ * exec. */
 static char **place_arguments(const struct box *b)
 {
     const struct spec *s = b->spec;
@@ -145,8 +149,8 @@ static int keep_fds(const struct spec *s, struct err *e)
     return 0;
 }
 
-/* The caller's dispositions and mask would be inherited through exec: a program that finds SIGCHLD or SIGPIPE
- * ignored misbehaves. */
+/* The caller's dispositions and mask would be inherited through exec: a program that finds SIGCHLD
+ * or SIGPIPE ignored misbehaves. */
 static void reset_signals(void)
 {
     sigset_t none;
@@ -199,7 +203,8 @@ void command_exec(struct box *b)
     if (keep_fds(s, &e) < 0)
         box_fail(b, "descriptors", &e);
     if (chdir(dir) < 0) {
-        err_set(&e, ERR_SANDBOX, errno, "--chdir %s: no such directory inside the sandbox", s->chdir);
+        err_set(&e, ERR_SANDBOX, errno, "--chdir %s: no such directory inside the sandbox",
+                s->chdir);
         box_fail(b, "command", &e);
     }
     if (limits_apply(b, &e) < 0)

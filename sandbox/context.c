@@ -1,6 +1,7 @@
-/* context.so: what a forked interpreter calls before it runs model code, and the two trusted processes
- * above it before they start any. Loaded by the driver through _ctypes, so it is plain functions that return 0 or
- * -errno; without libc, so it depends on no library of the Python that loads it.
+/* context.so: what a forked interpreter calls before it runs model code, and the two trusted
+ * processes above it before they start any. Loaded by the driver through _ctypes, so it is plain
+ * functions that return 0 or -errno; without libc, so it depends on no library of the Python that
+ * loads it.
  *
  * A context ends up in a Landlock domain and under a filter of its own, both inside those that
  * agent-sandbox put around the template: they can only take away. */
@@ -45,7 +46,8 @@ EXPORT long guardian_enter(void)
 /* First choice of the kernel when memory runs out, before the template and the guardian. */
 static long offer_to_oom_killer(void)
 {
-    long fd = raw4(__NR_openat, AT_FDCWD, (long)"/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
+    long fd =
+        raw4(__NR_openat, AT_FDCWD, (long)"/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return fd;
     long r = raw4(__NR_write, fd, (long)"1000", 4, 0);
@@ -53,12 +55,13 @@ static long offer_to_oom_killer(void)
     return r < 0 ? r : 0;
 }
 
-/* A context: `root` and `ro` as in struct landlock_place, both "" with namespaces. From here on it runs model code. The strict filter comes last, because it refuses the
- * calls before it. */
+/* A context: `root` and `ro` as in struct landlock_place, both "" with namespaces. From here on it
+ * runs model code. The strict filter comes last, because it refuses the calls before it. */
 EXPORT long context_enter(const char *root, const char *ro)
 {
     struct landlock_place place = { root, ro };
-    /* The filter around the template refuses memfd_create where no cgroup counts it, so the wider variant serves both. */
+    /* The filter around the template refuses memfd_create where no cgroup counts it, so the wider
+     * variant serves both. */
     struct sock_fprog prog = { sizeof bpf_strict_counted / sizeof bpf_strict_counted[0],
                                (struct sock_filter *)bpf_strict_counted };
     const char *step;
@@ -76,6 +79,7 @@ EXPORT long context_enter(const char *root, const char *ro)
     else if (root[0] || (abi != -ENOSYS && abi != -EOPNOTSUPP))
         r = abi;
     if (r == 0)
-        r = raw4(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, (long)&prog, 0);
+        r = raw4(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, (long)&prog,
+                 0);
     return r;
 }

@@ -1,4 +1,5 @@
-/* Why this machine refused, in words that end with what to type. Called only when a step has failed. */
+/* Why this machine refused, in words that end with what to type. Called only when a step has
+ * failed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -36,16 +37,22 @@ static bool is_filtered(void)
 
 /* The profile is bound to the installed path: a build folder's agent-sandbox stays restricted. */
 static const char apparmor_advice[] =
-    "AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns is 1); in agent's source folder, "
-    "`sudo make install install-apparmor' installs agent-sandbox, and the profile that permits them to it alone, as "
+    "AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns is 1); in "
+    "agent's source folder, "
+    "`sudo make install install-apparmor' installs agent-sandbox, and the profile that permits "
+    "them to it alone, as "
     "/etc/apparmor.d/agent-sandbox";
 
 static const char *container_advice(void)
 {
-    if (access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0 || is_filtered())
-        return "this looks like a container whose seccomp profile forbids namespaces; start it with "
-               "`docker run --security-opt seccomp=unconfined --security-opt systempaths=unconfined ...', or run agent-sandbox "
-               "outside the container; or permit less isolation with --backend best (for agent: sandbox = best)";
+    if (access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0 ||
+        is_filtered())
+        return "this looks like a container whose seccomp profile forbids namespaces; start it "
+               "with "
+               "`docker run --security-opt seccomp=unconfined --security-opt "
+               "systempaths=unconfined ...', or run agent-sandbox "
+               "outside the container; or permit less isolation with --backend best (for agent: "
+               "sandbox = best)";
     return NULL;
 }
 
@@ -54,23 +61,29 @@ int hint_namespace(struct err *e, int sys, const char *what)
     const char *advice = container_advice();
 
     if (sys == ENOSPC && read_number("/proc/sys/user/max_user_namespaces") == 0)
-        advice = "user.max_user_namespaces is 0; as root: sysctl -w user.max_user_namespaces=10000 (and put it into "
+        advice = "user.max_user_namespaces is 0; as root: sysctl -w user.max_user_namespaces=10000 "
+                 "(and put it into "
                  "/etc/sysctl.d/ to keep it)";
     else if (sys == ENOSPC || sys == EUSERS)
-        advice = "a limit on namespaces is reached; look at /proc/sys/user/max_*_namespaces; as root: sysctl -w "
+        advice = "a limit on namespaces is reached; look at /proc/sys/user/max_*_namespaces; as "
+                 "root: sysctl -w "
                  "user.max_user_namespaces=10000";
     else if (read_number("/proc/sys/kernel/unprivileged_userns_clone") == 0)
-        advice = "kernel.unprivileged_userns_clone is 0; as root: sysctl -w kernel.unprivileged_userns_clone=1";
+        advice = "kernel.unprivileged_userns_clone is 0; as root: sysctl -w "
+                 "kernel.unprivileged_userns_clone=1";
     else if (read_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
         advice = apparmor_advice;
     else if (sys == EINVAL || sys == ENOSYS)
-        advice = "this kernel is built without a namespace that is needed (CONFIG_USER_NS, PID_NS, NET_NS, IPC_NS, UTS_NS, "
+        advice = "this kernel is built without a namespace that is needed (CONFIG_USER_NS, PID_NS, "
+                 "NET_NS, IPC_NS, UTS_NS, "
                  "CGROUPS), or is older than 5.12";
     else if (sys == EPERM && !advice)
-        advice = "user namespaces are forbidden here: inside a chroot, or by a security module; run agent-sandbox outside "
+        advice = "user namespaces are forbidden here: inside a chroot, or by a security module; "
+                 "run agent-sandbox outside "
                  "the chroot, or see `dmesg' for the module's denial";
     else if (sys == EMFILE || sys == ENFILE || sys == ENOMEM || sys == EAGAIN)
-        advice = "the machine or a limit of this session (ulimit -a) is out of processes, memory or descriptors";
+        advice = "the machine or a limit of this session (ulimit -a) is out of processes, memory "
+                 "or descriptors";
     err_set(e, ERR_SANDBOX, sys, "%s", what);
     if (advice) {
         size_t n = strlen(e->msg);
@@ -89,10 +102,13 @@ int hint_mount(struct err *e, int sys, const char *what)
         if (!advice && read_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
             advice = apparmor_advice;
         else if (!advice && strcmp(what, "/proc") == 0)
-            advice = "parts of this machine's /proc are covered, as in a container, so the kernel permits no new one; start the "
-                     "container with --security-opt systempaths=unconfined (Kubernetes: procMount: Unmasked)";
+            advice = "parts of this machine's /proc are covered, as in a container, so the kernel "
+                     "permits no new one; start the "
+                     "container with --security-opt systempaths=unconfined (Kubernetes: procMount: "
+                     "Unmasked)";
         else if (!advice)
-            advice = "a security module or an outer sandbox forbids mounts; see `dmesg' for its denial";
+            advice =
+                "a security module or an outer sandbox forbids mounts; see `dmesg' for its denial";
     } else if (sys == ENOSPC) {
         advice = "fs.mount-max is reached, or memory is short; see /proc/sys/fs/mount-max";
     }

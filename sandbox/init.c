@@ -1,8 +1,9 @@
-/* Pid 1 of the sandbox: reaps whatever is orphaned, and ends when the command ends or the helper is gone. Its
- * end is the end of everything inside: the kernel kills what is left, however often it forked.
+/* Pid 1 of the sandbox: reaps whatever is orphaned, and ends when the command ends or the helper is
+ * gone. Its end is the end of everything inside: the kernel kills what is left, however often it
+ * forked.
  *
- * Not dumpable, so neither its memory nor its descriptors can be looked at; and by then under a filter
- * that leaves it a dozen calls. */
+ * Not dumpable, so neither its memory nor its descriptors can be looked at; and by then under a
+ * filter that leaves it a dozen calls. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -61,7 +62,8 @@ void init_run(struct box *b, pid_t command)
         err_set(&e, ERR_SANDBOX, errno, "cannot be told when a process ends");
         box_fail(b, "pid 1", &e);
     }
-    /* Without a pid namespace it has to find and kill what is left, and to remove files: too many calls for a filter. */
+    /* Without a pid namespace it has to find and kill what is left, and to remove files: too many
+     * calls for a filter. */
     if (prctl(PR_SET_DUMPABLE, 0) < 0 || (!b->lone && seccomp_init_filter(b, &e) < 0)) {
         if (e.code == ERR_NONE)
             err_set(&e, ERR_SANDBOX, errno, "prctl(PR_SET_DUMPABLE)");

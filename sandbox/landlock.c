@@ -27,9 +27,11 @@ int landlock_apply(struct box *b, struct err *e)
         return 0; /* reported as weaker by main.c, once */
     landlock_ro(b, &ro);
     if (ro.over)
-        return err_set(e, ERR_LIMIT, 0, "the paths of all --ro together have more than %d bytes", MAX_RO_BYTES);
+        return err_set(e, ERR_LIMIT, 0, "the paths of all --ro together have more than %d bytes",
+                       MAX_RO_BYTES);
     struct landlock_place place = { b->root, buf_cstr(&ro) };
-    long r = landlock_enter(b->landlock, b->spec->is_template ? LL_TEMPLATE : LL_COMMAND, &place, &step);
+    long r =
+        landlock_enter(b->landlock, b->spec->is_template ? LL_TEMPLATE : LL_COMMAND, &place, &step);
     if (r < 0)
         return err_set(e, ERR_SANDBOX, (int)-r, "%s (level %ld)", step, b->landlock);
     return 0;
@@ -41,7 +43,7 @@ static void print_table(struct buf *out, const struct landlock_row *rows, int n)
         uint64_t right;
         const char *name;
     } names[] = {
-        { LL_READ, "read" },   { LL_READ_DIR, "list" },      { LL_EXECUTE, "execute" },
+        { LL_READ, "read" },   { LL_READ_DIR, "list" },        { LL_EXECUTE, "execute" },
         { LL_WRITE, "write" }, { LL_MAKE_REG, "make+remove" },
     };
 
@@ -55,14 +57,15 @@ static void print_table(struct buf *out, const struct landlock_row *rows, int n)
                 sep = ",";
             }
         buf_putf(out, "  [%s%s%s ]  %s\n", row->domains & LL_COMMAND ? " command" : "",
-                 row->domains & LL_TEMPLATE ? " template" : "", row->domains & LL_CONTEXT ? " context" : "",
-                 row->why);
+                 row->domains & LL_TEMPLATE ? " template" : "",
+                 row->domains & LL_CONTEXT ? " context" : "", row->why);
     }
 }
 
 void landlock_print(struct buf *out)
 {
-    buf_puts(out, "Landlock (path; rights; domains; why). TCP, device ioctls, and from level 6 abstract sockets and "
+    buf_puts(out, "Landlock (path; rights; domains; why). TCP, device ioctls, and from level 6 "
+                  "abstract sockets and "
                   "signals\nout of the domain are refused as well.\n");
     print_table(out, landlock_table, LANDLOCK_ROWS);
     buf_puts(out, "Landlock without namespaces (a dot: below the private directory)\n");

@@ -1,9 +1,9 @@
-/* Landlock: a second opinion on files, sockets and signals, held by another part of the kernel than the
- * mount namespace is. It catches a mistake in the mount plan, a descriptor that leaked in, and
+/* Landlock: a second opinion on files, sockets and signals, held by another part of the kernel than
+ * the mount namespace is. It catches a mistake in the mount plan, a descriptor that leaked in, and
  * signals to processes outside.
  *
- * Everything here is static inline and free of libc, because context.so (no libc) enters a domain of its own with
- * the same code and the same table. */
+ * Everything here is static inline and free of libc, because context.so (no libc) enters a domain
+ * of its own with the same code and the same table. */
 #ifndef SANDBOX_LANDLOCK_H
 #define SANDBOX_LANDLOCK_H
 
@@ -53,26 +53,26 @@ struct landlock_row {
     const char *why;
 };
 
-/* What no row grants is refused: device nodes, ioctl on devices, TCP, and from level 6 on abstract sockets and signals that
- * would leave the domain. A unix socket with a path needs no right of Landlock's: the one of --egress-fd is
- * reached because the mount plan shows it. */
+/* What no row grants is refused: device nodes, ioctl on devices, TCP, and from level 6 on abstract
+ * sockets and signals that would leave the domain. A unix socket with a path needs no right of
+ * Landlock's: the one of --egress-fd is reached because the mount plan shows it. */
 static const struct landlock_row landlock_table[] = {
     { "/", LL_LOOK, LL_ALL,
       "all that the mount plan shows may be read; nothing outside it, were it reachable" },
     { "/workspace", LL_EDIT | LL_MAKE, LL_ALL, "the working directory" },
     { "/tmp", LL_EDIT | LL_MAKE, LL_ALL, "temporary files" },
-    { "/dev/shm", LL_EDIT | LL_MAKE, LL_ALL,
-      "semaphores and shared memory of multiprocessing" },
+    { "/dev/shm", LL_EDIT | LL_MAKE, LL_ALL, "semaphores and shared memory of multiprocessing" },
     { "/dev", LL_EDIT, LL_ALL, "writing to /dev/null and its like" },
     { "/proc", LL_EDIT, LL_TEMPLATE,
-      "a context raises its own oom_score_adj before it enters its domain; after that it cannot lower it" },
+      "a context raises its own oom_score_adj before it enters its domain; after that it cannot "
+      "lower it" },
     { "/output", LL_EDIT | LL_MAKE, LL_COMMAND | LL_TEMPLATE,
       "trusted code places files there for contexts, which may only read them" },
 };
 enum { LANDLOCK_ROWS = sizeof landlock_table / sizeof landlock_table[0] };
 
-/* Without namespaces the host's tree is what a path leads into, so what may be read is named piece by piece. A path below
- * `root` begins with a dot. What the caller shows with --ro comes on top. */
+/* Without namespaces the host's tree is what a path leads into, so what may be read is named piece
+ * by piece. A path below `root` begins with a dot. What the caller shows with --ro comes on top. */
 static const struct landlock_row landlock_lone_table[] = {
     { "/usr", LL_LOOK, LL_ALL, "interpreter, libraries, fonts, time zones" },
     { "/bin", LL_LOOK, LL_ALL, "where it is no link into /usr" },
@@ -97,7 +97,9 @@ static const struct landlock_row landlock_lone_table[] = {
     { "/dev/full", LL_READ | LL_EDIT, LL_ALL, "a full disk" },
     { "/dev/random", LL_READ, LL_ALL, "random bytes" },
     { "/dev/urandom", LL_READ, LL_ALL, "random bytes" },
-    { "/proc/self/status", LL_READ, LL_COMMAND | LL_CONTEXT, "a process looks at itself. Not all of /proc/self: net and mountinfo tell of the host. A child has other "
+    { "/proc/self/status", LL_READ, LL_COMMAND | LL_CONTEXT,
+      "a process looks at itself. Not all of /proc/self: net and mountinfo tell of the host. A "
+      "child has other "
       "numbers, and sees nothing" },
     { "/proc/self/stat", LL_READ, LL_COMMAND | LL_CONTEXT, "likewise" },
     { "/proc/self/statm", LL_READ, LL_COMMAND | LL_CONTEXT, "likewise" },
@@ -112,7 +114,8 @@ static const struct landlock_row landlock_lone_table[] = {
     { "/proc/self/fd", LL_READ | LL_READ_DIR, LL_COMMAND | LL_CONTEXT, "its open descriptors" },
     { "/proc/self/fdinfo", LL_READ | LL_READ_DIR, LL_COMMAND | LL_CONTEXT, "likewise" },
     { "/proc", LL_READ | LL_READ_DIR | LL_EDIT, LL_TEMPLATE,
-      "guardians find what their contexts started; contexts raise their own oom_score_adj before they enter their domain" },
+      "guardians find what their contexts started; contexts raise their own oom_score_adj before "
+      "they enter their domain" },
     { "/proc/stat", LL_READ, LL_ALL, "libraries count processors with it" },
     { "/proc/meminfo", LL_READ, LL_ALL, "libraries size their buffers with it" },
     { "/proc/cpuinfo", LL_READ, LL_ALL, "libraries choose their code by it" },
@@ -130,7 +133,8 @@ static const struct landlock_row landlock_lone_table[] = {
 };
 enum { LANDLOCK_LONE_ROWS = sizeof landlock_lone_table / sizeof landlock_lone_table[0] };
 
-/* Where a sandbox without namespaces lies. NULL or an empty root: there are namespaces, and the first table holds. */
+/* Where a sandbox without namespaces lies. NULL or an empty root: there are namespaces, and the
+ * first table holds. */
 struct landlock_place {
     const char *root; /* the private directory */
     const char *ro;   /* what else may be read: paths, each ended by a line end */
@@ -163,10 +167,14 @@ static inline long landlock_fill(struct landlock_attr *attr, long abi)
     return abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
 }
 
-enum { LL_FILE = LL_EXECUTE | LL_WRITE | LL_READ | LL_TRUNCATE }; /* what can be granted on a file */
+enum {
+    LL_FILE = LL_EXECUTE | LL_WRITE | LL_READ | LL_TRUNCATE
+}; /* what can be granted on a file */
 
-/* Grants `rights` at and beneath `path`, `n` bytes of it, behind `root`. A path that is missing grants nothing. */
-static inline long landlock_grant(long ruleset, const char *root, const char *path, long n, uint64_t rights)
+/* Grants `rights` at and beneath `path`, `n` bytes of it, behind `root`. A path that is missing
+ * grants nothing. */
+static inline long landlock_grant(long ruleset, const char *root, const char *path, long n,
+                                  uint64_t rights)
 {
     char whole[4200];
     long at = 0;
@@ -209,8 +217,8 @@ static inline long landlock_length(const char *s)
     return n;
 }
 
-static inline long landlock_rows(long ruleset, uint64_t handled, unsigned domain, const struct landlock_place *place,
-                                 const char **step)
+static inline long landlock_rows(long ruleset, uint64_t handled, unsigned domain,
+                                 const struct landlock_place *place, const char **step)
 {
     int lone = place && place->root && place->root[0];
     const struct landlock_row *rows = lone ? landlock_lone_table : landlock_table;
@@ -223,8 +231,8 @@ static inline long landlock_rows(long ruleset, uint64_t handled, unsigned domain
         if (!(rows[i].domains & domain))
             continue;
         *step = path;
-        r = landlock_grant(ruleset, below ? place->root : 0, path + below, landlock_length(path + below),
-                           rows[i].rights & handled);
+        r = landlock_grant(ruleset, below ? place->root : 0, path + below,
+                           landlock_length(path + below), rows[i].rights & handled);
     }
     for (const char *p = lone && place->ro ? place->ro : ""; r == 0 && *p;) {
         long length = 0;
@@ -239,7 +247,8 @@ static inline long landlock_rows(long ruleset, uint64_t handled, unsigned domain
 
 /* Enters the domain: 0, or -errno with *step naming the call. Needs no_new_privs. A kernel without
  * Landlock is the caller's decision: ask landlock_abi() first. */
-static inline long landlock_enter(long abi, unsigned domain, const struct landlock_place *place, const char **step)
+static inline long landlock_enter(long abi, unsigned domain, const struct landlock_place *place,
+                                  const char **step)
 {
     struct landlock_attr attr;
     long size = landlock_fill(&attr, abi);

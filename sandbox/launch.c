@@ -18,7 +18,7 @@
 #include "sandbox/driver_embed.h"
 #include "agent/base/banned.h"
 
-#define CHILD_FD_BASE 3   /* descriptors in the helper: 3, 4, ... in the order they are given */
+#define CHILD_FD_BASE 3 /* descriptors in the helper: 3, 4, ... in the order they are given */
 #define CHILD_FD_MAX 16
 #define ABOVE_CHILD_FDS 64 /* ours are moved above, so that placing one never closes another */
 #define MAX_LINKS 16
@@ -106,8 +106,10 @@ static char *find_ours(const char *name, struct err *e)
     char *p = search_path(name);
     if (p == NULL)
         err_set(e, ERR_SANDBOX, 0,
-                "the program %s was found neither beside this one, nor in ../libexec/agent, nor in PATH; "
-                "build it with `make` or install it with `make install`", name);
+                "the program %s was found neither beside this one, nor in ../libexec/agent, nor in "
+                "PATH; "
+                "build it with `make` or install it with `make install`",
+                name);
     return p;
 }
 
@@ -225,7 +227,8 @@ static int bind_python(struct strings *argv, const char *program, struct err *e)
                 return err_set(e, ERR_CONFIG, 0,
                                "the Python interpreter %s does not lie in an installation "
                                "(PREFIX/bin/python3 with PREFIX/lib/python3.N or pyvenv.cfg); "
-                               "name its real place with `python = PATH`", at);
+                               "name its real place with `python = PATH`",
+                               at);
             add_ro(argv, prefix);
         }
         char link[PATH_MAX];
@@ -309,8 +312,8 @@ static int add_files(struct strings *argv, const struct sandbox_spec *spec, stru
         if (strchr(spec->files[i].name, ':') || strchr(spec->files[i].name, '/'))
             return err_set(e, ERR_USAGE, 0,
                            "attachment %s: the name `%s' cannot be used in the sandbox (it has a "
-                           "colon or a slash); give it another", spec->files[i].path,
-                           spec->files[i].name);
+                           "colon or a slash); give it another",
+                           spec->files[i].path, spec->files[i].name);
         strings_add(argv, xstrdup("--data"));
         strings_add(argv, xasprintf("%s:%s", spec->files[i].path, spec->files[i].name));
     }
@@ -427,7 +430,8 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
 }
 
 /* The proxy, with its end of the socket by which the helper hands over where to listen. */
-static int launch_egress(const struct sandbox_spec *spec, int *handoff, int log, struct helper *h, struct err *e)
+static int launch_egress(const struct sandbox_spec *spec, int *handoff, int log, struct helper *h,
+                         struct err *e)
 {
     cleanup_free char *program = find_ours("agent-egress", e);
     cleanup_fd int record = -1, life = -1;
@@ -491,7 +495,7 @@ int launch_helper(const struct sandbox_spec *spec, const char *python, struct he
 
 void launch_end(struct helper *h, int ms)
 {
-    int *fds[] = { &h->lifeline, &h->control, &h->status,     &h->log,
+    int *fds[] = { &h->lifeline,  &h->control, &h->status,     &h->log,
                    &h->workspace, &h->network, &h->egress_life };
 
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)

@@ -17,21 +17,26 @@ static const struct rlimit_row {
     const char *why;
 } rlimit_table[] = {
     { "CORE", RLIMIT_CORE, FROM_FIXED, 1,
-      "no core file; 1 and not 0, because a core_pattern that is a pipe ignores 0 and starts a handler as root" },
+      "no core file; 1 and not 0, because a core_pattern that is a pipe ignores 0 and starts a "
+      "handler as root" },
     { "NOFILE", RLIMIT_NOFILE, FROM_LIMIT, LIMIT_OPEN_FILES, "descriptors of one process" },
     { "NPROC", RLIMIT_NPROC, FROM_LIMIT, LIMIT_PROCESSES,
-      "processes and threads; counted per user namespace, so other sandboxes do not matter. Without one: on top of what the "
+      "processes and threads; counted per user namespace, so other sandboxes do not matter. "
+      "Without one: on top of what the "
       "ordinary user runs already" },
     { "FSIZE", RLIMIT_FSIZE, FROM_LIMIT, LIMIT_FILE, "size of one file" },
     { "STACK", RLIMIT_STACK, FROM_LIMIT, LIMIT_STACK, "main stack" },
     { "DATA", RLIMIT_DATA, FROM_MEMORY, 7,
-      "7/8 of `memory', so that a process meets a MemoryError, which it can handle, before the kill" },
+      "7/8 of `memory', so that a process meets a MemoryError, which it can handle, before the "
+      "kill" },
     { "AS", RLIMIT_AS, FROM_MEMORY_UNCOUNTED, 4ll << 30,
-      "without a memory cgroup: `memory' and 4 GiB, against shared mappings; less makes OpenBLAS spin" },
+      "without a memory cgroup: `memory' and 4 GiB, against shared mappings; less makes OpenBLAS "
+      "spin" },
     { "CPU", RLIMIT_CPU, FROM_CPU, 0, "processor time of one process; the helper watches the sum" },
     { "MEMLOCK", RLIMIT_MEMLOCK, FROM_FIXED, 64 << 10, "no pinning of memory" },
     { "MSGQUEUE", RLIMIT_MSGQUEUE, FROM_FIXED, 0, "no message queues" },
-    { "SIGPENDING", RLIMIT_SIGPENDING, FROM_FIXED, 1024, "queued signals and timers are kernel memory" },
+    { "SIGPENDING", RLIMIT_SIGPENDING, FROM_FIXED, 1024,
+      "queued signals and timers are kernel memory" },
     { "RTPRIO", RLIMIT_RTPRIO, FROM_FIXED, 0, "no real-time priority" },
     { "NICE", RLIMIT_NICE, FROM_FIXED, 0, "no priority over others" },
 };
@@ -75,7 +80,8 @@ int limits_apply(struct box *b, struct err *e)
         if (new.rlim_cur > new.rlim_max)
             new.rlim_cur = new.rlim_max;
         if (setrlimit(row->resource, &new) < 0)
-            return err_set(e, ERR_SANDBOX, errno, "setrlimit RLIMIT_%s to %lld", row->name, (long long)v);
+            return err_set(e, ERR_SANDBOX, errno, "setrlimit RLIMIT_%s to %lld", row->name,
+                           (long long)v);
     }
     return 0;
 }
@@ -111,9 +117,10 @@ void limits_print(struct buf *out)
         if (row->from == FROM_FIXED)
             buf_putf(out, "%-12lld ", (long long)row->value);
         else
-            buf_putf(out, "%-12s ", row->from == FROM_LIMIT ? limit_table[row->value].name
-                                    : row->from == FROM_CPU ? "cpu"
-                                                            : "memory");
+            buf_putf(out, "%-12s ",
+                     row->from == FROM_LIMIT ? limit_table[row->value].name
+                     : row->from == FROM_CPU ? "cpu"
+                                             : "memory");
         buf_putf(out, "%s\n", row->why);
     }
 }

@@ -72,7 +72,8 @@ int lone_level(struct box *b, struct err *e)
 
     if (b->spec->egress_fd >= 0)
         return err_set(e, ERR_SANDBOX, 0,
-                       "the way to permitted hosts is a socket in a file tree of the sandbox's own, and without "
+                       "the way to permitted hosts is a socket in a file tree of the sandbox's "
+                       "own, and without "
                        "namespaces there is none: set network = none, or permit namespaces");
     if (b->landlock < least)
         return err_set(e, ERR_SANDBOX, 0,
@@ -230,7 +231,6 @@ int lone_reaper(struct box *b, struct err *e)
                        "with CONFIG_PROC_CHILDREN)");
     return 0;
 }
-
 
 /* --- room --- */
 

@@ -3,18 +3,20 @@
  * Theory of operation. Up to five processes, of which only the last runs foreign code:
  *
  *   helper    this program as it was started. Parses all of the command line, opens what the host
- *             contributes, becomes an ordinary uid if it was root, forks init into new namespaces, and then waits
- *             for it, for the caller's lifeline and for the limits that the kernel does not watch.
- *   keeper    only with a cgroup: keeps the privilege to remove it, and does so when all others are gone.
- *   init      pid 1 inside. Builds the file tree, drops all rights, forks the command, reaps.
- *   command   puts on limits, Landlock and seccomp, in that order, and becomes the command.
+ *             contributes, becomes an ordinary uid if it was root, forks init into new namespaces,
+ * and then waits for it, for the caller's lifeline and for the limits that the kernel does not
+ * watch. keeper    only with a cgroup: keeps the privilege to remove it, and does so when all
+ * others are gone. init      pid 1 inside. Builds the file tree, drops all rights, forks the
+ * command, reaps. command   puts on limits, Landlock and seccomp, in that order, and becomes the
+ * command.
  *
- * Pipes: `info` carries struct info records from init and command to the helper (set-up failures, the command's end);
- * `ready` is close-on-exec in the command's process alone, so its hang-up says that the command runs (or failed,
- * which `info` told before); `leash` is held by the helper alone, so that its hang-up tells init that the helper is gone.
+ * Pipes: `info` carries struct info records from init and command to the helper (set-up failures,
+ * the command's end); `ready` is close-on-exec in the command's process alone, so its hang-up says
+ * that the command runs (or failed, which `info` told before); `leash` is held by the helper alone,
+ * so that its hang-up tells init that the helper is gone.
  *
- * No memory of a caller may be seen inside: pid 1 is a copy of this process. So it starts with an empty environment, or starts
- * itself again with one; and init cannot be inspected.
+ * No memory of a caller may be seen inside: pid 1 is a copy of this process. So it starts with an
+ * empty environment, or starts itself again with one; and init cannot be inspected.
  *
  * Order matters in both step tables below; each row says why. Any failure ends in exit status 125
  * and nothing runs. There is no path around a layer, except where a row says "weaker". */
@@ -45,10 +47,12 @@ static int open_trees_as_root(struct box *b, struct err *e)
 {
     if (!b->from_root)
         return 0;
-    /* Root of a container may lack the right over the mount namespace; then the child, which has one of its own, opens
-     * them by the rights of the ordinary user. The kernel looks at the right before it looks at the name, and no name
-     * leaves no mount behind: taking one apart again makes the kernel wait for all processors. */
-    cleanup_fd int probe = (int)syscall(SYS_open_tree, AT_FDCWD, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    /* Root of a container may lack the right over the mount namespace; then the child, which has
+     * one of its own, opens them by the rights of the ordinary user. The kernel looks at the right
+     * before it looks at the name, and no name leaves no mount behind: taking one apart again makes
+     * the kernel wait for all processors. */
+    cleanup_fd int probe =
+        (int)syscall(SYS_open_tree, AT_FDCWD, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (probe < 0 && errno == EPERM)
         return 0;
     b->trees_open = true;
@@ -68,19 +72,24 @@ struct step {
 
 static const struct step outer_steps[] = {
     { "attachments", sources_open_files, "opened by the caller's own rights, before they change" },
-    { "system files", open_trees_as_root, "root only: what root alone may reach is opened before root is given up" },
+    { "system files", open_trees_as_root,
+      "root only: what root alone may reach is opened before root is given up" },
     { "cgroup", cgroup_make, "needs the caller's rights; its keeper keeps them" },
-    { "user", ns_drop_root, "root only: from here on one path for all, and host uid 0 is never mapped" },
+    { "user", ns_drop_root,
+      "root only: from here on one path for all, and host uid 0 is never mapped" },
 };
 
 static const struct step inner_steps[] = {
     { "user namespace", ns_map_ids, "the one id, and nothing else, is mapped" },
-    { "network", ns_net_begin, "its namespace takes the longest, and is made while the file tree is built" },
+    { "network", ns_net_begin,
+      "its namespace takes the longest, and is made while the file tree is built" },
     { "host name", ns_names, "while there is the right to set it" },
     { "system files", open_trees_inside, "in our own mount namespace, before anything is covered" },
-    { "cgroup", cgroup_join, "before memory is used, and before its own namespace hides where it is" },
+    { "cgroup", cgroup_join,
+      "before memory is used, and before its own namespace hides where it is" },
     { "mounts", mounts_build, "the file tree, from open descriptors" },
-    { "egress", egress_send, "with --egress-fd only: the socket is made in the new tree, its listening end leaves" },
+    { "egress", egress_send,
+      "with --egress-fd only: the socket is made in the new tree, its listening end leaves" },
     { "root", mounts_pivot, "the host's tree is gone after this" },
     { "network", ns_net_join, "an empty one; nothing before this needs it" },
     { "workspace", workspace_send, "the caller's view of the results" },
@@ -129,8 +138,8 @@ void steps_print(struct buf *out)
     print_steps(out, "the helper", outer_steps, ARRAY_LEN(outer_steps));
     print_steps(out, "pid 1, in new user, mount, pid, IPC and UTS namespaces", inner_steps,
                 ARRAY_LEN(inner_steps));
-    print_steps(out, "the helper, without namespaces (--backend best where they are refused)", lone_outer_steps,
-                ARRAY_LEN(lone_outer_steps));
+    print_steps(out, "the helper, without namespaces (--backend best where they are refused)",
+                lone_outer_steps, ARRAY_LEN(lone_outer_steps));
     print_steps(out, "init, without namespaces", lone_inner_steps, ARRAY_LEN(lone_inner_steps));
     print_steps(out, "the command's process", last_steps, ARRAY_LEN(last_steps));
 }
@@ -181,7 +190,8 @@ __attribute__((noreturn)) static void inside(struct box *b, int ready_fd)
     init_run(b, command);
 }
 
-static int run_outer_steps(struct box *b, const struct step *steps, size_t n, struct err *e, const char **layer)
+static int run_outer_steps(struct box *b, const struct step *steps, size_t n, struct err *e,
+                           const char **layer)
 {
     for (size_t i = 0; i < n; i++) {
         *layer = steps[i].layer;
@@ -199,7 +209,8 @@ static int run_box(struct box *b, struct err *e, const char **layer)
     b->landlock = landlock_level();
     if (b->landlock < 0) {
         b->landlock = 0;
-        buf_puts(&b->weaker, "no Landlock in this kernel: files and signals are held by namespaces and seccomp alone\n");
+        buf_puts(&b->weaker, "no Landlock in this kernel: files and signals are held by namespaces "
+                             "and seccomp alone\n");
     }
     if ((b->lone ? run_outer_steps(b, lone_outer_steps, ARRAY_LEN(lone_outer_steps), e, layer)
                  : run_outer_steps(b, outer_steps, ARRAY_LEN(outer_steps), e, layer)) < 0)
@@ -207,8 +218,8 @@ static int run_box(struct box *b, struct err *e, const char **layer)
     if (b->spec->mode == MODE_CHECK)
         check_head(b);
     *layer = b->lone ? "processes" : "namespaces";
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, info) < 0 || pipe2(ready, O_CLOEXEC) < 0 ||
-        pipe2(leash, O_CLOEXEC) < 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, info) < 0 ||
+        pipe2(ready, O_CLOEXEC) < 0 || pipe2(leash, O_CLOEXEC) < 0)
         return err_set(e, ERR_SANDBOX, errno, "pipe");
     info_in = info[0];
     b->info_fd = info[1];
@@ -235,14 +246,20 @@ static int run_box(struct box *b, struct err *e, const char **layer)
 
 static struct box new_box(const struct spec *s)
 {
-    return (struct box){ .spec = s, .from_root = geteuid() == 0, .weaker = BUF_MAX(8192), .info_fd = -1, .leash_fd = -1,
-                         .leash_out = -1, .meter_fds = { -1, -1, -1, -1 }, .start_us = now_us() };
+    return (struct box){ .spec = s,
+                         .from_root = geteuid() == 0,
+                         .weaker = BUF_MAX(8192),
+                         .info_fd = -1,
+                         .leash_fd = -1,
+                         .leash_out = -1,
+                         .meter_fds = { -1, -1, -1, -1 },
+                         .start_us = now_us() };
 }
 
 /* --- --backend best: are namespaces to be had? --- */
 
-/* Refusals that mean "not here". Any other failure (memory, descriptors, a path that is wrong) would be one with namespaces or
- * without, and ends the start. */
+/* Refusals that mean "not here". Any other failure (memory, descriptors, a path that is wrong)
+ * would be one with namespaces or without, and ends the start. */
 static bool is_forbidden(const struct info *info)
 {
     static const struct {
@@ -259,7 +276,8 @@ static bool is_forbidden(const struct info *info)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        for (size_t k = 0; strcmp(rows[i].layer, info->layer) == 0 && k < ARRAY_LEN(rows[i].errors); k++)
+        for (size_t k = 0; strcmp(rows[i].layer, info->layer) == 0 && k < ARRAY_LEN(rows[i].errors);
+             k++)
             if (rows[i].errors[k] && rows[i].errors[k] == info->err.sys)
                 return true;
     return false;
@@ -268,7 +286,8 @@ static bool is_forbidden(const struct info *info)
 static int cgroup_space(struct box *b, struct err *e)
 {
     (void)b;
-    return unshare(CLONE_NEWCGROUP) < 0 ? hint_namespace(e, errno, "unshare the cgroup namespace") : 0;
+    return unshare(CLONE_NEWCGROUP) < 0 ? hint_namespace(e, errno, "unshare the cgroup namespace")
+                                        : 0;
 }
 
 /* Everything that takes namespaces, without the caller's files, limits and command. */
@@ -279,9 +298,12 @@ __attribute__((noreturn)) static void trial(struct box *b)
         { "user", ns_drop_root, "" },
     };
     static const struct step within[] = {
-        { "user namespace", ns_map_ids, "" },     { "host name", ns_names, "" },
-        { "system files", open_trees_inside, "" }, { "cgroup namespace", cgroup_space, "" },
-        { "mounts", mounts_build, "" },           { "root", mounts_pivot, "" },
+        { "user namespace", ns_map_ids, "" },
+        { "host name", ns_names, "" },
+        { "system files", open_trees_inside, "" },
+        { "cgroup namespace", cgroup_space, "" },
+        { "mounts", mounts_build, "" },
+        { "root", mounts_pivot, "" },
     };
     struct info info = { .kind = INFO_ENDED };
     struct err e = ERR_INIT;
@@ -300,7 +322,8 @@ __attribute__((noreturn)) static void trial(struct box *b)
     _exit(0);
 }
 
-/* 1 = namespaces can be had, 0 = they are forbidden here (*ret says by what), -1 = another failure. */
+/* 1 = namespaces can be had, 0 = they are forbidden here (*ret says by what), -1 = another failure.
+ */
 static int try_namespaces(const struct spec *s, struct info *ret, struct err *e, const char **layer)
 {
     cleanup_fd int in = -1;
@@ -324,7 +347,8 @@ static int try_namespaces(const struct spec *s, struct info *ret, struct err *e,
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
     if (n != (ssize_t)sizeof *ret)
-        return err_set(e, ERR_SANDBOX, 0, "the trial of namespaces was killed before it could tell");
+        return err_set(e, ERR_SANDBOX, 0,
+                       "the trial of namespaces was killed before it could tell");
     ret->layer[sizeof ret->layer - 1] = '\0';
     if (ret->kind == INFO_ENDED)
         return 1;
@@ -345,9 +369,11 @@ static int run(const struct spec *s, struct err *e, const char **layer)
     struct box b = new_box(s);
     if (status == 0) {
         b.lone = true;
-        char *advice = strstr(tried.err.msg, ". "); /* how to have them is for who insists on them */
+        char *advice =
+            strstr(tried.err.msg, ". "); /* how to have them is for who insists on them */
         buf_putf(&b.weaker, "no namespaces, which this place forbids: %s: %.*s\n", tried.layer,
-                 (int)(advice ? advice - tried.err.msg : (long)strlen(tried.err.msg)), tried.err.msg);
+                 (int)(advice ? advice - tried.err.msg : (long)strlen(tried.err.msg)),
+                 tried.err.msg);
     }
     status = run_box(&b, e, layer);
     for (size_t i = 0; i < METER_DIRS; i++)
@@ -366,11 +392,13 @@ static int check_standard_fds(struct err *e)
     for (int fd = 0; fd < 3; fd++) {
         struct stat st;
         if (fstat(fd, &st) < 0 && open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
-            return err_set(e, ERR_SANDBOX, errno, "cannot open /dev/null in place of descriptor %d", fd);
+            return err_set(e, ERR_SANDBOX, errno, "cannot open /dev/null in place of descriptor %d",
+                           fd);
         if (fstat(fd, &st) == 0 && (S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)))
-            return err_set(e, ERR_SANDBOX, 0,
-                           "descriptor %d is a %s of the host, and would be a way out; redirect it elsewhere", fd,
-                           S_ISDIR(st.st_mode) ? "directory" : "block device");
+            return err_set(
+                e, ERR_SANDBOX, 0,
+                "descriptor %d is a %s of the host, and would be a way out; redirect it elsewhere",
+                fd, S_ISDIR(st.st_mode) ? "directory" : "block device");
     }
     return 0;
 }
@@ -399,7 +427,8 @@ int main(int argc, char **argv)
 
     if (environ && environ[0]) {
         execve("/proc/self/exe", argv, nothing);
-        perror("agent-sandbox: cannot start itself again with an empty environment (is /proc mounted?)");
+        perror("agent-sandbox: cannot start itself again with an empty environment (is /proc "
+               "mounted?)");
         return 125;
     }
     if (spec_parse(&spec, argc, argv, &e) < 0) {

@@ -1,9 +1,10 @@
-/* Memory without a cgroup: the helper, outside, sums what the processes of the sandbox hold and kills the
- * largest when the sum passes the limit. Weaker than a cgroup: a fast allocation passes the limit for up to a tenth of
- * a second, which the per-process limits (limits.c) bound.
+/* Memory without a cgroup: the helper, outside, sums what the processes of the sandbox hold and
+ * kills the largest when the sum passes the limit. Weaker than a cgroup: a fast allocation passes
+ * the limit for up to a tenth of a second, which the per-process limits (limits.c) bound.
  *
- * Cheap first: resident sizes from statm, which count shared pages in every process and so are never too small. Only when
- * they pass the limit are the proportional sizes read, which the kernel works out page by page. */
+ * Cheap first: resident sizes from statm, which count shared pages in every process and so are
+ * never too small. Only when they pass the limit are the proportional sizes read, which the kernel
+ * works out page by page. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,8 +38,9 @@ int meter_send(struct box *b, struct err *e)
     struct info info = { .kind = INFO_DIRS };
     struct iovec iov = { &info, sizeof info };
     union dir_control control = { .space = { 0 } };
-    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-                          .msg_controllen = sizeof control };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+    };
     int fds[METER_DIRS];
 
     if (b->cg.backend != BACKEND_RLIMITS)
@@ -64,8 +66,9 @@ bool meter_receive(struct box *b, int info_fd, struct info *ret)
 {
     union dir_control control = { .space = { 0 } };
     struct iovec iov = { ret, sizeof *ret };
-    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-                          .msg_controllen = sizeof control };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+    };
     ssize_t n = recvmsg(info_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
     if (n != (ssize_t)sizeof *ret)
@@ -153,7 +156,8 @@ static int64_t tmpfs_bytes(const struct meter *m)
 {
     int64_t sum = 0;
 
-    for (size_t i = 0; i < ARRAY_LEN(m->box->meter_fds) && !m->box->lone; i++) { /* a disk is no memory */
+    for (size_t i = 0; i < ARRAY_LEN(m->box->meter_fds) && !m->box->lone;
+         i++) { /* a disk is no memory */
         struct statfs st;
         if (m->box->meter_fds[i] >= 0 && fstatfs(m->box->meter_fds[i], &st) == 0)
             sum += (int64_t)(st.f_blocks - st.f_bfree) * st.f_bsize;
@@ -166,7 +170,8 @@ static int64_t resident(pid_t pid)
     char text[256];
     long long size, pages;
 
-    return read_proc(pid, "statm", text, sizeof text) && sscanf(text, "%lld %lld", &size, &pages) == 2
+    return read_proc(pid, "statm", text, sizeof text) &&
+                   sscanf(text, "%lld %lld", &size, &pages) == 2
                ? pages * sysconf(_SC_PAGESIZE)
                : 0;
 }
@@ -190,7 +195,8 @@ static int oom_score(pid_t pid)
 
 int meter_check(struct meter *m)
 {
-    int64_t limit = m->box->spec->limits[LIMIT_MEMORY], sum = tmpfs_bytes(m), files = sum, largest = -1;
+    int64_t limit = m->box->spec->limits[LIMIT_MEMORY], sum = tmpfs_bytes(m), files = sum,
+            largest = -1;
     pid_t victim = 0;
     int score = -1;
 
@@ -236,8 +242,9 @@ int64_t meter_cpu_ms(struct meter *m)
         if (!read_proc(i < m->n ? m->pids[i] : m->init, "stat", text, sizeof text))
             continue;
         const char *after = strrchr(text, ')'); /* the name before it may hold anything */
-        if (after && sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld", &u, &s, &cu,
-                            &cs) == 4)
+        if (after &&
+            sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld", &u,
+                   &s, &cu, &cs) == 4)
             ticks += (int64_t)u + (int64_t)s + cu + cs;
     }
     return ticks * 1000 / sysconf(_SC_CLK_TCK);

@@ -1,8 +1,8 @@
 /* The file tree: a tmpfs of ours, filled from the list that sources.c made, and then made the root.
  *
- * All of it happens in an empty tree in our own mount namespace before any foreign code runs, so nobody can
- * race with it. The tmpfs is mounted over the host's /tmp: that directory exists everywhere, and
- * only our namespace sees it covered; the sources are open already. */
+ * All of it happens in an empty tree in our own mount namespace before any foreign code runs, so
+ * nobody can race with it. The tmpfs is mounted over the host's /tmp: that directory exists
+ * everywhere, and only our namespace sees it covered; the sources are open already. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +57,8 @@ static const struct {
 
 static int open_in_root(int root, const char *path, uint64_t flags)
 {
-    struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+    struct open_how how = { .flags = flags | O_CLOEXEC,
+                            .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
 
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
@@ -80,7 +81,8 @@ static int open_parent(int root, const char *path, const char **name, struct err
         return -1;
     if (mkdirat(above, above_name, 0755) < 0)
         return err_set(e, ERR_SANDBOX, errno,
-                       "make the directory %s in the sandbox (its parent is read-only; choose a place that is not below "
+                       "make the directory %s in the sandbox (its parent is read-only; choose a "
+                       "place that is not below "
                        "/usr or another --ro)",
                        parent);
     fd = open_in_root(root, parent, O_PATH | O_DIRECTORY);
@@ -134,7 +136,8 @@ static int do_tree(int root, const struct op *op, struct err *e)
 
     if (target < 0)
         return -1;
-    if (syscall(SYS_move_mount, op->fd, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+    if (syscall(SYS_move_mount, op->fd, "", target, "",
+                MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
         return hint_mount(e, errno, op->dst);
     return 0;
 }
@@ -181,11 +184,11 @@ static int do_copy(int root, const struct op *op, struct err *e)
     while (at < op->size) {
         ssize_t n = sendfile(fd, op->fd, &at, (size_t)(op->size - at));
         if (n < 0)
-            return err_set(e, ERR_SANDBOX, errno, "copy to %s (is the limit of memory or workspace too small?)",
-                           op->dst);
+            return err_set(e, ERR_SANDBOX, errno,
+                           "copy to %s (is the limit of memory or workspace too small?)", op->dst);
         if (n == 0)
-            return err_set(e, ERR_SANDBOX, 0, "copy to %s: the file shrank while it was read; try again",
-                           op->dst);
+            return err_set(e, ERR_SANDBOX, 0,
+                           "copy to %s: the file shrank while it was read; try again", op->dst);
     }
     return 0;
 }
@@ -207,11 +210,13 @@ static int mask_proc(struct err *e)
         struct stat st;
         if (visible)
             continue;
-        /* Root's alone: the sandbox's uid is not root outside either. A third of them, and each mount costs. */
+        /* Root's alone: the sandbox's uid is not root outside either. A third of them, and each
+         * mount costs. */
         if (fstatat(dirfd(d), name, &st, AT_SYMLINK_NOFOLLOW) < 0 || (st.st_mode & 0077) == 0)
             continue;
         cleanup_free char *path = xasprintf("proc/%s", name);
-        if (mount(entry->d_type == DT_DIR ? "run/.empty-dir" : "run/.empty", path, NULL, MS_BIND, NULL) < 0)
+        if (mount(entry->d_type == DT_DIR ? "run/.empty-dir" : "run/.empty", path, NULL, MS_BIND,
+                  NULL) < 0)
             r = err_set(e, ERR_SANDBOX, errno, "cover /%s", path);
     }
     closedir(d);
@@ -220,7 +225,8 @@ static int mask_proc(struct err *e)
 
 static int set_readonly(const char *path, unsigned flags, struct err *e)
 {
-    struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
+    struct mount_attr attr = { .attr_set =
+                                   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV };
 
     if (syscall(SYS_mount_setattr, AT_FDCWD, path, flags, &attr, sizeof attr) < 0)
         return err_set(e, ERR_SANDBOX, errno, "make %s read-only", path);
@@ -336,8 +342,9 @@ static int send_fd(int socket_fd, int fd, const char *what, const char *option, 
     } control = { 0 };
     char byte = 'w';
     struct iovec iov = { &byte, 1 };
-    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-                          .msg_controllen = sizeof control };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+    };
 
     struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
     c->cmsg_level = SOL_SOCKET;
@@ -345,7 +352,8 @@ static int send_fd(int socket_fd, int fd, const char *what, const char *option, 
     c->cmsg_len = CMSG_LEN(sizeof fd);
     memcpy(CMSG_DATA(c), &fd, sizeof fd);
     if (sendmsg(socket_fd, &msg, MSG_NOSIGNAL) < 0)
-        return err_set(e, ERR_SANDBOX, errno, "send the descriptor of %s to %s %d", what, option, socket_fd);
+        return err_set(e, ERR_SANDBOX, errno, "send the descriptor of %s to %s %d", what, option,
+                       socket_fd);
     return 0;
 }
 
@@ -360,8 +368,9 @@ int workspace_send(struct box *b, struct err *e)
     return send_fd(b->spec->workspace_fd, fd, "/workspace", "--workspace-fd", e);
 }
 
-/* A unix socket is found by its inode, in any network namespace: so it is made in the tree that will be the root, and no
- * file of the host is needed that a kill could leave behind. The listening end is given away and not kept. */
+/* A unix socket is found by its inode, in any network namespace: so it is made in the tree that
+ * will be the root, and no file of the host is needed that a kill could leave behind. The listening
+ * end is given away and not kept. */
 int egress_send(struct box *b, struct err *e)
 {
     struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = EGRESS_SOCKET };
@@ -378,7 +387,8 @@ int egress_send(struct box *b, struct err *e)
 
 void mounts_print(struct buf *out)
 {
-    buf_puts(out, "Visible in /proc besides one's own processes (all else that a user could read is covered)\n");
+    buf_puts(out, "Visible in /proc besides one's own processes (all else that a user could read "
+                  "is covered)\n");
     for (size_t i = 0; i < ARRAY_LEN(proc_visible); i++)
         buf_putf(out, "  %-12s %s\n", proc_visible[i].name, proc_visible[i].why);
 }

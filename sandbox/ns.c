@@ -1,6 +1,7 @@
-/* Identity and namespaces. The one unprivileged path: whoever started us, a user namespace is made by an ordinary
- * uid, and that uid is the only one mapped. Were host uid 0 mapped, sandboxed code could write
- * /proc/sys/kernel/core_pattern, because the kernel asks for the uid there and not for capabilities. */
+/* Identity and namespaces. The one unprivileged path: whoever started us, a user namespace is made
+ * by an ordinary uid, and that uid is the only one mapped. Were host uid 0 mapped, sandboxed code
+ * could write /proc/sys/kernel/core_pattern, because the kernel asks for the uid there and not for
+ * capabilities. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -18,11 +19,12 @@
 #include "agent/base/mem.h"
 #include "agent/base/banned.h"
 
-/* Above what distributions give to users, services and containers; with the pid added, no two living
- * sandboxes share an id, so that none can signal or count against another. */
+/* Above what distributions give to users, services and containers; with the pid added, no two
+ * living sandboxes share an id, so that none can signal or count against another. */
 #define FIRST_ID 0x7a000000u
 
-/* `want`, or where that is not mapped (a rootless container has some 65536 ids) the highest id that is; 0 = only root's. */
+/* `want`, or where that is not mapped (a rootless container has some 65536 ids) the highest id that
+ * is; 0 = only root's. */
 static unsigned mapped_id(const char *map_path, unsigned want)
 {
     unsigned long long inside, outside, count, highest = 0;
@@ -51,16 +53,20 @@ int ns_drop_root(struct box *b, struct err *e)
     b->uid = mapped_id("/proc/self/uid_map", FIRST_ID + (unsigned)getpid());
     b->gid = mapped_id("/proc/self/gid_map", FIRST_ID + (unsigned)getpid());
     if (b->uid == 0 || b->gid == 0)
-        return err_set(e, ERR_SANDBOX, 0,
-                       "root is the only user that exists here (a user namespace that maps no other, or no /proc), so there is no "
-                       "ordinary user to become; start agent-sandbox as an ordinary user, or map more ids");
+        return err_set(
+            e, ERR_SANDBOX, 0,
+            "root is the only user that exists here (a user namespace that maps no other, or no "
+            "/proc), so there is no "
+            "ordinary user to become; start agent-sandbox as an ordinary user, or map more ids");
     if (setgroups(0, NULL) < 0 || setresgid(b->gid, b->gid, b->gid) < 0 ||
         setresuid(b->uid, b->uid, b->uid) < 0)
         return err_set(e, ERR_SANDBOX, errno,
-                       "cannot become the ordinary user %u (a container without CAP_SETUID and CAP_SETGID? add "
+                       "cannot become the ordinary user %u (a container without CAP_SETUID and "
+                       "CAP_SETGID? add "
                        "them, or start agent-sandbox as an ordinary user)",
                        (unsigned)b->uid);
-    if (getresuid(&r, &u, &s) < 0 || r != b->uid || u != b->uid || s != b->uid || getgid() != b->gid)
+    if (getresuid(&r, &u, &s) < 0 || r != b->uid || u != b->uid || s != b->uid ||
+        getgid() != b->gid)
         return err_set(e, ERR_SANDBOX, 0, "the change to user %u did not take", (unsigned)b->uid);
     /* A change of uid made /proc/self root's; the child must write its id maps there. */
     if (prctl(PR_SET_DUMPABLE, 1) < 0)
@@ -68,8 +74,9 @@ int ns_drop_root(struct box *b, struct err *e)
     return 0;
 }
 
-/* A network namespace takes the kernel half a millisecond, as long as the file tree takes us. So a process that shares
- * our memory and descriptors makes it meanwhile, without libc, whose errno is ours, and init joins it afterwards. */
+/* A network namespace takes the kernel half a millisecond, as long as the file tree takes us. So a
+ * process that shares our memory and descriptors makes it meanwhile, without libc, whose errno is
+ * ours, and init joins it afterwards. */
 static struct {
     pid_t pid;
     long fd; /* of the namespace, or -errno */
@@ -116,8 +123,8 @@ int ns_net_join(struct box *b, struct err *e)
 
 pid_t ns_fork(struct box *b, int *ret_pidfd, struct err *e)
 {
-    /* CLONE_NEWCGROUP comes later, in cgroup_join(): it takes the group at that moment as its root. CLONE_NEWNET too, in
-     * ns_net_begin(). */
+    /* CLONE_NEWCGROUP comes later, in cgroup_join(): it takes the group at that moment as its root.
+     * CLONE_NEWNET too, in ns_net_begin(). */
     unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
                           CLONE_PIDFD | SIGCHLD;
     int pidfd = -1;
@@ -127,7 +134,8 @@ pid_t ns_fork(struct box *b, int *ret_pidfd, struct err *e)
     /* The system call itself: libc's clone() wants a stack, and a fork is meant. */
     long pid = syscall(SYS_clone, flags, 0, &pidfd, 0, 0);
     if (pid < 0)
-        return b->lone ? err_set(e, ERR_SANDBOX, errno, "fork") : hint_namespace(e, errno, "clone with new namespaces");
+        return b->lone ? err_set(e, ERR_SANDBOX, errno, "fork")
+                       : hint_namespace(e, errno, "clone with new namespaces");
     if (pid > 0)
         *ret_pidfd = pidfd;
     return (pid_t)pid;
@@ -171,9 +179,11 @@ int ns_session(struct box *b, struct err *e)
 {
     if (setsid() < 0)
         return err_set(e, ERR_SANDBOX, errno, "setsid");
-    /* The caller's session keyring is inherited, and keyrings know no namespaces. ENOSYS: this kernel has none. A container's
-     * filter refuses the call with EPERM to us and so to everything below us. */
-    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS && !(b->lone && errno == EPERM))
+    /* The caller's session keyring is inherited, and keyrings know no namespaces. ENOSYS: this
+     * kernel has none. A container's filter refuses the call with EPERM to us and so to everything
+     * below us. */
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS &&
+        !(b->lone && errno == EPERM))
         return err_set(e, ERR_SANDBOX, errno, "cannot leave the caller's session keyring");
     return 0;
 }

@@ -1,5 +1,6 @@
 /* System calls without libc, for code that runs where errno does not: context.so, which has no libc
- * at all, and the Landlock code that it shares with agent-sandbox. Returns the kernel's value: -errno on failure. */
+ * at all, and the Landlock code that it shares with agent-sandbox. Returns the kernel's value:
+ * -errno on failure. */
 #ifndef SANDBOX_RAW_H
 #define SANDBOX_RAW_H
 

@@ -1,11 +1,11 @@
-/* The agent's side of a running sandbox: start, wait, messages to the base process, end. Cells are in
- * runcell.c.
+/* The agent's side of a running sandbox: start, wait, messages to the base process, end. Cells are
+ * in runcell.c.
  *
- * Theory of operation. launch.c starts agent-sandbox with the interpreter in it. Three things must come before
- * the sandbox counts as ready: the helper's `started` event (every layer stands), the descriptor of /workspace,
- * and the base process's `ready` frame. From then on the helper speaks only to report memory kills and
- * its own end, and the base process only answers. All descriptors are non-blocking; every wait is a poll(2)
- * that also watches the stop and the helper's life. */
+ * Theory of operation. launch.c starts agent-sandbox with the interpreter in it. Three things must
+ * come before the sandbox counts as ready: the helper's `started` event (every layer stands), the
+ * descriptor of /workspace, and the base process's `ready` frame. From then on the helper speaks
+ * only to report memory kills and its own end, and the base process only answers. All descriptors
+ * are non-blocking; every wait is a poll(2) that also watches the stop and the helper's life. */
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,9 +24,9 @@
 #include "sandbox/session.h"
 #include "agent/base/banned.h"
 
-#define READY_MS 20000   /* a machine under full load takes a second; beyond this it hangs */
+#define READY_MS 20000 /* a machine under full load takes a second; beyond this it hangs */
 #define PUT_MS 20000
-#define PROBE_MS 180000  /* imports every library there is, on a cold disk */
+#define PROBE_MS 180000 /* imports every library there is, on a cold disk */
 #define MAX_RESTARTS 3
 #define MAX_LOG (16 * KIB)
 #define MAX_STATUS (256 * KIB)
@@ -50,8 +50,8 @@ static void copy_spec(struct sandbox_spec *to, const struct sandbox_spec *from)
     to->preload = dup_or_null(from->preload);
     to->network = dup_or_null(from->network);
     for (size_t i = 0; i < from->n_files; i++)
-        files[i] = (struct sandbox_file){ xstrdup(from->files[i].path),
-                                          xstrdup(from->files[i].name) };
+        files[i] =
+            (struct sandbox_file){ xstrdup(from->files[i].path), xstrdup(from->files[i].name) };
     to->files = files;
     to->fonts_name = dup_or_null(from->fonts_name);
     to->fonts_fd = from->fonts_name ? fcntl(from->fonts_fd, F_DUPFD_CLOEXEC, 3) : -1;
@@ -192,9 +192,8 @@ static void hear_event(struct sandbox *s, struct str line)
         snprintf(s->output_dir, sizeof s->output_dir, "%.60s/output", root);
         snprintf(s->limits, sizeof s->limits, "%s", limits ? limits : "");
         buf_clear(&s->weaker);
-        cJSON_ArrayForEach(one, json_arr(j, "weaker"))
-            if (cJSON_IsString(one))
-                buf_putf(&s->weaker, "%s\n", one->valuestring);
+        cJSON_ArrayForEach(one, json_arr(j, "weaker")) if (cJSON_IsString(one))
+            buf_putf(&s->weaker, "%s\n", one->valuestring);
         s->started = true;
     } else if (strcmp(event, "memory") == 0) {
         s->oom_kills = json_int(j, "oom_kills", s->oom_kills);
@@ -259,8 +258,9 @@ static void hear_workspace(struct sandbox *s)
     } control;
     char byte;
     struct iovec iov = { &byte, 1 };
-    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-                          .msg_controllen = sizeof control };
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control
+    };
 
     if (s->h.workspace < 0 || recvmsg(s->h.workspace, &msg, MSG_CMSG_CLOEXEC) <= 0)
         return;

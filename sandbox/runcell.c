@@ -1,12 +1,14 @@
 /* Running a cell in a context, and making the context when there is none.
  *
- * Theory of operation. Four channels, read in one poll loop. What the cell prints comes through two pipes; what
- * the driver says comes through `control`, in the same process as hostile code, so it is believed
- * only where a lie harms nobody but the cell itself: it must carry the cell's key, and all of it is
- * bounded. How the process ended comes from the guardian and from the helper, which are ours.
+ * Theory of operation. Four channels, read in one poll loop. What the cell prints comes through two
+ * pipes; what the driver says comes through `control`, in the same process as hostile code, so it
+ * is believed only where a lie harms nobody but the cell itself: it must carry the cell's key, and
+ * all of it is bounded. How the process ended comes from the guardian and from the helper, which
+ * are ours.
  *
- * Order: the driver flushes before it sends a result and then waits for `ack`. When a result arrives,
- * everything printed before it is therefore in the pipes already, and they are emptied first.
+ * Order: the driver flushes before it sends a result and then waits for `ack`. When a result
+ * arrives, everything printed before it is therefore in the pipes already, and they are emptied
+ * first.
  *
  * Time-out: SIGINT at the limit, SIGKILL to the whole context GRACE_MS later. */
 #include <errno.h>
@@ -28,27 +30,28 @@
 #include "sandbox/session.h"
 #include "agent/base/banned.h"
 
-#define GRACE_MS 1500      /* from the interrupt to the kill: enough for `finally` and a traceback */
-#define KILL_MS 10000      /* a context that does not die in this time takes the sandbox with it */
-#define OPEN_MS 60000      /* a new context may wait for the data stack's import, on a cold disk */
-#define LAST_WORDS_MS 300  /* between a death by SIGKILL and the helper's word on memory */
+#define GRACE_MS 1500     /* from the interrupt to the kill: enough for `finally` and a traceback */
+#define KILL_MS 10000     /* a context that does not die in this time takes the sandbox with it */
+#define OPEN_MS 60000     /* a new context may wait for the data stack's import, on a cold disk */
+#define LAST_WORDS_MS 300 /* between a death by SIGKILL and the helper's word on memory */
 #define READ_CHUNK (64 * KIB)
 #define READ_AT_ONCE (1 * MIB) /* then look at the clock again */
 #define PIPE_BYTES (1 * MIB)
-#define MAX_WRITTEN (16ll * MAX_STREAM_BYTES) /* of one stream in one cell: beyond it is a flood */
+#define MAX_WRITTEN (16ll * MAX_STREAM_BYTES) /* of one stream in one cell: beyond it is a flood   \
+                                               */
 #define MAX_OUT_QUEUE (4 * MIB)               /* the code, and acks to a context that reads none */
 #define MAX_NAMES_BYTES (8 * KIB)
 
 struct run {
     struct collect got;
     const struct sandbox_sink *sink;
-    char key[33];       /* hex; empty while no cell runs */
+    char key[33]; /* hex; empty while no cell runs */
     bool done, has_error, interrupted, broken;
     bool died;
-    bool killed;        /* by us; `cause` says why */
+    bool killed; /* by us; `cause` says why */
     enum sandbox_status cause;
-    int64_t kill_at;    /* when the death must have come */
-    struct buf failed;  /* why the context could not be made */
+    int64_t kill_at;   /* when the death must have come */
+    struct buf failed; /* why the context could not be made */
 };
 
 static struct context *context_find(struct sandbox *s, const char *name)
@@ -58,7 +61,11 @@ static struct context *context_find(struct sandbox *s, const char *name)
             return &s->contexts[i];
     s->contexts = xrealloc(s->contexts, s->n_contexts + 1, sizeof *s->contexts);
     struct context *c = &s->contexts[s->n_contexts++];
-    *c = (struct context){ .name = xstrdup(name), .control = -1, .out = -1, .err = -1, .guard = -1,
+    *c = (struct context){ .name = xstrdup(name),
+                           .control = -1,
+                           .out = -1,
+                           .err = -1,
+                           .guard = -1,
                            .in = BUF_MAX(MAX_FRAME_BYTES + READ_AT_ONCE),
                            .guard_in = BUF_MAX(READ_AT_ONCE + 4096),
                            .out_queue = BUF_MAX(MAX_OUT_QUEUE) };
@@ -218,11 +225,9 @@ static int step(struct sandbox *s, struct context *c, struct run *r, const struc
 {
     short control = (short)(POLLIN | (c->out_queue.n ? POLLOUT : 0));
     struct pollfd p[] = {
-        { c->control, control, 0 },       { c->out, POLLIN, 0 },
-        { c->err, POLLIN, 0 },            { c->guard, POLLIN, 0 },
-        { s->h.control, POLLIN, 0 },      { s->h.status, POLLIN, 0 },
-        { s->h.log, POLLIN, 0 },          { s->h.pidfd, POLLIN, 0 },
-        { stop->cancel_fd, POLLIN, 0 },
+        { c->control, control, 0 }, { c->out, POLLIN, 0 },       { c->err, POLLIN, 0 },
+        { c->guard, POLLIN, 0 },    { s->h.control, POLLIN, 0 }, { s->h.status, POLLIN, 0 },
+        { s->h.log, POLLIN, 0 },    { s->h.pidfd, POLLIN, 0 },   { stop->cancel_fd, POLLIN, 0 },
     };
 
     if (poll(p, ARRAY_LEN(p), stop_poll_ms(stop, ms < 0 ? 0 : ms)) < 0 && errno != EINTR)

@@ -47,7 +47,8 @@ struct sandbox *sandbox_start(const struct sandbox_spec *spec, struct err *e);
  * layer that failed, why, and the command that mends it. */
 int sandbox_wait_ready(struct sandbox *s, const struct stop *stop, struct err *e);
 /* Starts it anew if it has ended by itself. 1 = it was started anew: variables and the files of
- * /workspace are gone (sandbox_workspace_fd keeps its number); 0 = it lives; -1 = it cannot be had. */
+ * /workspace are gone (sandbox_workspace_fd keeps its number); 0 = it lives; -1 = it cannot be had.
+ */
 int sandbox_revive(struct sandbox *s, const struct stop *stop, struct err *e);
 /* Kills everything inside and waits for it. NULL is fine. */
 void sandbox_free(struct sandbox *s);
@@ -56,10 +57,10 @@ void sandbox_free(struct sandbox *s);
 struct sandbox_info {
     const char *python_version; /* "3.11.2" */
     const char *python_path;
-    const char *limits_backend; /* "cgroup2", "cgroup1", "rlimits" */
-    const char *backend;        /* "namespaces", "landlock" */
+    const char *limits_backend;                        /* "cgroup2", "cgroup1", "rlimits" */
+    const char *backend;                               /* "namespaces", "landlock" */
     const char *workspace_dir, *data_dir, *output_dir; /* as the code sees them */
-    const char *weaker;         /* one line a weakness, newline separated; "" = none */
+    const char *weaker; /* one line a weakness, newline separated; "" = none */
 };
 void sandbox_get_info(const struct sandbox *s, struct sandbox_info *ret);
 
@@ -84,27 +85,27 @@ enum sandbox_item_kind { ITEM_STDOUT, ITEM_STDERR, ITEM_RESULT };
 /* What came out, in the order it came. */
 struct sandbox_item {
     enum sandbox_item_kind kind;
-    char *text;      /* stdout, stderr: bytes */
+    char *text; /* stdout, stderr: bytes */
     size_t n;
     struct sandbox_repr *reprs; /* result */
     size_t n_reprs;
-    bool is_main;    /* result: the value of the cell's last expression */
-    char *file;      /* result: name in /workspace of the saved figure, NULL if none */
+    bool is_main; /* result: the value of the cell's last expression */
+    char *file;   /* result: name in /workspace of the saved figure, NULL if none */
 };
 struct sandbox_result {
     enum sandbox_status status;
     struct sandbox_item *items;
     size_t n_items;
     char *error_name, *error_value, *traceback; /* SANDBOX_ERROR and SANDBOX_TIMEOUT; else NULL */
-    int error_line;        /* line in the cell, 0 = unknown */
+    int error_line;                             /* line in the cell, 0 = unknown */
     int exit_code, signal; /* SANDBOX_DIED: one of them is not 0, or both are 0 for exit(0) */
     int64_t stdout_bytes, stderr_bytes; /* all that was written, kept or not */
     int64_t dropped_results;            /* beyond MAX_CELL_EVENTS or MAX_FRAME_BYTES */
     int64_t duration_us;
     int64_t peak_bytes, cpu_us; /* of the whole context, known when it ended; else 0 */
-    char *lost_names;      /* the context had to be made anew, before or after the code: the names
-                              that were lost, space separated; NULL = nothing was lost */
-    int forged;            /* messages on the control channel that the driver did not send */
+    char *lost_names; /* the context had to be made anew, before or after the code: the names
+                         that were lost, space separated; NULL = nothing was lost */
+    int forged;       /* messages on the control channel that the driver did not send */
 };
 void sandbox_result_done(struct sandbox_result *r);
 
@@ -126,8 +127,8 @@ int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct
 /* Places a read-only file for the next cells to read, at /output/NAME. */
 int sandbox_put(struct sandbox *s, const char *name, struct str content, const struct stop *stop,
                 struct err *e);
-/* Which of these modules import in this sandbox: "name version\n" for each that does. Slow the first time a
- * Python is met (it really imports them); the caller caches. */
+/* Which of these modules import in this sandbox: "name version\n" for each that does. Slow the
+ * first time a Python is met (it really imports them); the caller caches. */
 int sandbox_probe(struct sandbox *s, const char *modules, const struct stop *stop, struct buf *ret,
                   struct err *e);
 /* Makes matplotlib's list of fonts: its file name and content, or two empty texts when matplotlib
@@ -135,10 +136,12 @@ int sandbox_probe(struct sandbox *s, const char *modules, const struct stop *sto
  * run. */
 int sandbox_fonts(struct sandbox *s, const struct stop *stop, struct buf *name, struct buf *ret,
                   struct err *e);
-/* One word of sandbox_spec.network: "host", "host:port" or "*.host". ERR_USAGE says what is wrong with it. */
+/* One word of sandbox_spec.network: "host", "host:port" or "*.host". ERR_USAGE says what is wrong
+ * with it. */
 int sandbox_check_host(struct str word, struct err *e);
-/* A connection that the code made or wanted; the strings live during the call. Host and port are what was asked
- * for ("" and 0: it did not get that far), the reason says why not, or why it ended early. */
+/* A connection that the code made or wanted; the strings live during the call. Host and port are
+ * what was asked for ("" and 0: it did not get that far), the reason says why not, or why it ended
+ * early. */
 struct sandbox_connection {
     const char *host;
     int port;
@@ -147,8 +150,8 @@ struct sandbox_connection {
     int64_t bytes_in, bytes_out, duration_us;
 };
 typedef void sandbox_connection_fn(void *arg, const struct sandbox_connection *c);
-/* Tells each that ended since the last call. `last` ends the way to the network first (it waits at most 3 s), so that
- * the open ones are told too. */
+/* Tells each that ended since the last call. `last` ends the way to the network first (it waits at
+ * most 3 s), so that the open ones are told too. */
 void sandbox_network(struct sandbox *s, bool last, sandbox_connection_fn *fn, void *arg);
 /* A directory descriptor on /workspace, owned by the sandbox. Look files up beneath it with
  * openat2(RESOLVE_BENEATH | NO_SYMLINKS | NO_MAGICLINKS): what is there is hostile. */

@@ -23,12 +23,14 @@ static const struct sock_fprog programs[FILTERS] = {
 
 static int load(enum seccomp_variant v, struct err *e)
 {
-    /* SPEC_ALLOW: without it, kernels before 5.16 slow every thread down against a side channel that a
-     * process of the sandbox could only use on itself. */
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &programs[v]) < 0)
-        return err_set(e, ERR_SANDBOX, errno,
-                       "cannot load the filter %s (%u instructions); this kernel needs CONFIG_SECCOMP_FILTER",
-                       seccomp_variants[v].name, programs[v].len);
+    /* SPEC_ALLOW: without it, kernels before 5.16 slow every thread down against a side channel
+     * that a process of the sandbox could only use on itself. */
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+                &programs[v]) < 0)
+        return err_set(
+            e, ERR_SANDBOX, errno,
+            "cannot load the filter %s (%u instructions); this kernel needs CONFIG_SECCOMP_FILTER",
+            seccomp_variants[v].name, programs[v].len);
     return 0;
 }
 
@@ -71,7 +73,9 @@ static void put_condition(struct buf *out, const struct seccomp_row *row)
 
 void seccomp_print(struct buf *out)
 {
-    buf_puts(out, "System calls (what no row names: ENOSYS; x32 and 32-bit calls: the process is killed)\n");
+    buf_puts(
+        out,
+        "System calls (what no row names: ENOSYS; x32 and 32-bit calls: the process is killed)\n");
     for (int i = 0; i < FILTERS; i++)
         buf_putf(out, "  filter %s: %u instructions\n", seccomp_variants[i].name, programs[i].len);
     for (size_t i = 0; i < seccomp_policy_rows; i++) {
@@ -79,7 +83,8 @@ void seccomp_print(struct buf *out)
         buf_putf(out, "  %s %s", row->err ? strerrorname_np(row->err) : "allow", row->calls);
         put_condition(out, row);
         buf_putf(out, "\n      [%s%s%s%s%s%s] %s\n", row->sets & SET_STRICT ? " strict" : "",
-                 row->sets & SET_TEMPLATE ? " template" : "", row->sets & SET_INIT ? " init" : "", row->sets & SET_LONE ? " lone" : "",
+                 row->sets & SET_TEMPLATE ? " template" : "", row->sets & SET_INIT ? " init" : "",
+                 row->sets & SET_LONE ? " lone" : "",
                  row->sets & SET_LONE_USER ? " lone, not root" : "",
                  row->sets & SET_COUNTED ? ", only with a memory cgroup" : "", row->why);
     }

@@ -1,5 +1,6 @@
-/* Build-time program: the policy table in, C arrays of the finished filters out. Compiling a filter takes
- * libseccomp milliseconds, which is more than all the rest of the set-up; so it happens here. */
+/* Build-time program: the policy table in, C arrays of the finished filters out. Compiling a filter
+ * takes libseccomp milliseconds, which is more than all the rest of the set-up; so it happens here.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/filter.h>
@@ -20,8 +21,9 @@ static int add_call(scmp_filter_ctx ctx, const struct seccomp_row *row, const ch
     int nr = seccomp_syscall_resolve_name(name);
     int r;
 
-    /* A name that this libseccomp does not know is newer than it is (or a slip of the pen, which the row test
-     * finds): the default refuses it. A negative number is a call that this architecture lacks. */
+    /* A name that this libseccomp does not know is newer than it is (or a slip of the pen, which
+     * the row test finds): the default refuses it. A negative number is a call that this
+     * architecture lacks. */
     if (nr == __NR_SCMP_ERROR) {
         fprintf(stderr, "seccomp_gen: %s: unknown to this libseccomp, left at ENOSYS\n", name);
         return 0;
@@ -31,11 +33,11 @@ static int add_call(scmp_filter_ctx ctx, const struct seccomp_row *row, const ch
     if (row->cond.op == OP_ANY)
         r = seccomp_rule_add_exact(ctx, action, nr, 0);
     else
-        r = seccomp_rule_add_exact(ctx, action, nr, 1,
-                                   SCMP_CMP(row->cond.arg, ops[row->cond.op],
-                                            row->cond.op == OP_MASKED_EQ ? row->cond.mask
-                                                                         : row->cond.value,
-                                            row->cond.value));
+        r = seccomp_rule_add_exact(
+            ctx, action, nr, 1,
+            SCMP_CMP(row->cond.arg, ops[row->cond.op],
+                     row->cond.op == OP_MASKED_EQ ? row->cond.mask : row->cond.value,
+                     row->cond.value));
     if (r < 0)
         fprintf(stderr, "seccomp_gen: %s: %s\n", name, strerror(-r));
     return r;
@@ -47,7 +49,8 @@ static int add_row(scmp_filter_ctx ctx, const struct seccomp_row *row)
     char *save = NULL;
     int r = names ? 0 : -1;
 
-    for (char *name = strtok_r(names, " ", &save); name && r == 0; name = strtok_r(NULL, " ", &save))
+    for (char *name = strtok_r(names, " ", &save); name && r == 0;
+         name = strtok_r(NULL, " ", &save))
         r = add_call(ctx, row, name);
     free(names);
     return r;
@@ -55,7 +58,8 @@ static int add_row(scmp_filter_ctx ctx, const struct seccomp_row *row)
 
 static int print_filter(const struct seccomp_variant_row *v)
 {
-    scmp_filter_ctx ctx = seccomp_init(v->others ? SCMP_ACT_ERRNO((unsigned)v->others) : SCMP_ACT_ALLOW);
+    scmp_filter_ctx ctx =
+        seccomp_init(v->others ? SCMP_ACT_ERRNO((unsigned)v->others) : SCMP_ACT_ALLOW);
     int fd = memfd_create("filter", MFD_CLOEXEC);
     struct sock_filter insn;
     int r = ctx && fd >= 0 ? 0 : -1;

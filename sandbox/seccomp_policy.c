@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include "agent/base/banned.h"
 
+/* clang-format off: tables are read by row */
 #define ALLOW(sets, calls, why) { sets, 0, calls, { OP_ANY, 0, 0, 0 }, why }
 #define DENY(sets, err, calls, why) { sets, err, calls, { OP_ANY, 0, 0, 0 }, why }
 #define ALLOW_EQ(sets, call, arg, value, why) { sets, 0, call, { OP_EQ, arg, 0, value }, why }

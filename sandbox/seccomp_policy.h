@@ -1,8 +1,9 @@
-/* The system call policy as data. Whatever no row names is answered ENOSYS, so that a call newer than this table is
- * refused and libraries fall back; calls of another ABI (x32, 32-bit) kill the process.
+/* The system call policy as data. Whatever no row names is answered ENOSYS, so that a call newer
+ * than this table is refused and libraries fall back; calls of another ABI (x32, 32-bit) kill the
+ * process.
  *
- * seccomp_gen.c turns the table into filters at build time, through libseccomp; --policy prints it; the
- * row tests walk it. Nothing else adds a rule. */
+ * seccomp_gen.c turns the table into filters at build time, through libseccomp; --policy prints it;
+ * the row tests walk it. Nothing else adds a rule. */
 #ifndef SANDBOX_SECCOMP_POLICY_H
 #define SANDBOX_SECCOMP_POLICY_H
 
@@ -10,12 +11,12 @@
 #include <stdint.h>
 
 enum {
-    SET_STRICT = 1,   /* what runs model code or the user's command */
-    SET_TEMPLATE = 2, /* the trusted template interpreter, which starts contexts */
-    SET_INIT = 4,     /* pid 1 after set-up */
+    SET_STRICT = 1,     /* what runs model code or the user's command */
+    SET_TEMPLATE = 2,   /* the trusted template interpreter, which starts contexts */
+    SET_INIT = 4,       /* pid 1 after set-up */
     SET_LONE = 16,      /* without namespaces: refused on top, in a filter that allows all else */
     SET_LONE_USER = 32, /* likewise, where the code runs as the user */
-    SET_COUNTED = 8,  /* only where a memory cgroup counts what the call makes */
+    SET_COUNTED = 8,    /* only where a memory cgroup counts what the call makes */
     SET_CODE = SET_STRICT | SET_TEMPLATE,
 };
 

@@ -33,8 +33,8 @@ struct sandbox {
     size_t n_contexts;
 };
 
-/* Takes in what the helper and the base process said, without waiting. A frame other than `ready` and
- * `warm` is given to `fn` (may be NULL). Sets s->lost when the helper has ended. */
+/* Takes in what the helper and the base process said, without waiting. A frame other than `ready`
+ * and `warm` is given to `fn` (may be NULL). Sets s->lost when the helper has ended. */
 typedef void session_frame(void *arg, const struct frame *f);
 void session_hear(struct sandbox *s, session_frame *fn, void *arg);
 /* Ends the proxy and reads its last words (network.c). */
@@ -48,8 +48,8 @@ int session_alive(const struct sandbox *s, struct err *e);
 /* Sends a frame with descriptors to the base process. */
 int session_send(struct sandbox *s, const struct buf *frame, const int *fds, size_t n_fds,
                  const struct stop *stop, struct err *e);
-/* Reads what is there, at most `max` bytes, without waiting. 1 = more may come, 0 = the other end has
- * closed. */
+/* Reads what is there, at most `max` bytes, without waiting. 1 = more may come, 0 = the other end
+ * has closed. */
 int session_read(int fd, struct buf *out, size_t max);
 
 #endif

@@ -1,7 +1,8 @@
-/* What the file tree inside is made of, as a table, and the opening of everything in it that comes from the host.
+/* What the file tree inside is made of, as a table, and the opening of everything in it that comes
+ * from the host.
  *
- * Sources are opened before anything is mounted over, and mounts are attached by descriptor: no path of
- * the host is looked up twice, so there is nothing to swap in between. open_tree() needs
+ * Sources are opened before anything is mounted over, and mounts are attached by descriptor: no
+ * path of the host is looked up twice, so there is nothing to swap in between. open_tree() needs
  * CAP_SYS_ADMIN over the mount namespace: root has it and opens before it drops its id, so that
  * files only root may reach can be shown; an ordinary user's child has it in its own namespaces. */
 #include <dirent.h>
@@ -25,12 +26,25 @@
 #define AT_RECURSIVE 0x8000
 #endif
 
-/* Up to here an attachment is copied, so that its host path stays unknown inside; above it is bound. */
+/* Up to here an attachment is copied, so that its host path stays unknown inside; above it is
+ * bound. */
 #define COPY_DATA_BYTES (64ll << 20)
 /* Up to here /workspace/NAME is a writable copy of its own; above it is a link to /data/NAME. */
 #define COPY_WORK_BYTES (16ll << 20)
 
-enum row_kind { ROW_DIR, ROW_TMPFS, ROW_BIND, ROW_MAYBE, ROW_PREFIX, ROW_DEVICE, ROW_LINK, ROW_SAME, ROW_TEXT, ROW_PROC, ROW_EGRESS };
+enum row_kind {
+    ROW_DIR,
+    ROW_TMPFS,
+    ROW_BIND,
+    ROW_MAYBE,
+    ROW_PREFIX,
+    ROW_DEVICE,
+    ROW_LINK,
+    ROW_SAME,
+    ROW_TEXT,
+    ROW_PROC,
+    ROW_EGRESS
+};
 static const struct row {
     enum row_kind kind;
     const char *dst;
@@ -60,14 +74,18 @@ static const struct row {
     { ROW_EGRESS, "/etc/pki/ca-trust/extracted", NULL, "likewise: what the links in it lead to" },
     { ROW_PREFIX, "/etc/python3", NULL, "sitecustomize and settings of the system's Python" },
     { ROW_TEXT, "/etc/passwd",
-      "sandbox:x:1000:1000:sandbox:/workspace:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n",
+      "sandbox:x:1000:1000:sandbox:/workspace:/bin/sh\nnobody:x:65534:65534:nobody:/:/usr/sbin/"
+      "nologin\n",
       "one user, and no name of the host's" },
     { ROW_TEXT, "/etc/group", "sandbox:x:1000:\nnogroup:x:65534:\n", "one group" },
-    { ROW_TEXT, "/etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n", "no name of the host's" },
-    { ROW_TEXT, "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nservices: files\n",
+    { ROW_TEXT, "/etc/hosts", "127.0.0.1 localhost sandbox\n::1 localhost\n",
+      "no name of the host's" },
+    { ROW_TEXT, "/etc/nsswitch.conf",
+      "passwd: files\ngroup: files\nhosts: files\nservices: files\n",
       "no directory services, no DNS" },
     { ROW_TEXT, "/etc/hostname", "sandbox\n", "no name of the host's" },
-    { ROW_TEXT, "/etc/machine-id", "00000000000000000000000000000001\n", "tells no machine from another" },
+    { ROW_TEXT, "/etc/machine-id", "00000000000000000000000000000001\n",
+      "tells no machine from another" },
     { ROW_DIR, "/dev", NULL, "five harmless devices; no terminal, no disk" },
     { ROW_DEVICE, "/dev/null", NULL, "nothing" },
     { ROW_DEVICE, "/dev/zero", NULL, "zeros" },
@@ -78,14 +96,18 @@ static const struct row {
     { ROW_LINK, "/dev/stdin", "/proc/self/fd/0", "likewise" },
     { ROW_LINK, "/dev/stdout", "/proc/self/fd/1", "likewise" },
     { ROW_LINK, "/dev/stderr", "/proc/self/fd/2", "likewise" },
-    { ROW_TMPFS, "/dev/shm", "shm 1777 noexec", "semaphores and shared memory of multiprocessing; its own" },
-    { ROW_TMPFS, "/workspace", "workspace 0700", "the working directory, home, and the only place for results" },
+    { ROW_TMPFS, "/dev/shm", "shm 1777 noexec",
+      "semaphores and shared memory of multiprocessing; its own" },
+    { ROW_TMPFS, "/workspace", "workspace 0700",
+      "the working directory, home, and the only place for results" },
     { ROW_TMPFS, "/tmp", "tmp 1777", "temporary files; its own" },
-    { ROW_TMPFS, "/output", "tmp 0755", "files that trusted code shows to contexts; Landlock keeps contexts from writing" },
+    { ROW_TMPFS, "/output", "tmp 0755",
+      "files that trusted code shows to contexts; Landlock keeps contexts from writing" },
     { ROW_DIR, "/data", NULL, "attachments, read-only" },
     { ROW_DIR, "/run", NULL, "no sockets of the host" },
     { ROW_DIR, "/run/sandbox", NULL, "files that the caller placed, read-only" },
-    { ROW_PROC, "/proc", NULL, "its own processes; of the rest, only what is harmless (see below)" },
+    { ROW_PROC, "/proc", NULL,
+      "its own processes; of the rest, only what is harmless (see below)" },
 };
 
 static struct op *add_op(struct box *b, enum op_kind kind, const char *dst)
@@ -114,7 +136,8 @@ static int open_source(const char *path, bool device, bool *is_dir, struct err *
 {
     struct stat st;
     struct mount_attr attr = {
-        .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | (device ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV),
+        .attr_set =
+            MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | (device ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV),
         .propagation = MS_PRIVATE,
     };
     cleanup_fd int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path,
@@ -136,7 +159,8 @@ static int open_source(const char *path, bool device, bool *is_dir, struct err *
     return steal_fd(&fd);
 }
 
-static int add_tree(struct box *b, const char *src, const char *dst, bool device, bool optional, struct err *e)
+static int add_tree(struct box *b, const char *src, const char *dst, bool device, bool optional,
+                    struct err *e)
 {
     bool is_dir;
     struct err why;
@@ -200,8 +224,8 @@ static void add_tmpfs(struct box *b, const struct row *row)
         if (str_is(name, limit_table[i].name))
             id = (enum limit_id)i;
     struct op *op = add_op(b, OP_TMPFS, row->dst);
-    op->text = xasprintf("mode=%.*s,size=%lld,nr_inodes=%lld", (int)mode.n, mode.p, (long long)limits[id],
-                         (long long)limits[LIMIT_INODES]);
+    op->text = xasprintf("mode=%.*s,size=%lld,nr_inodes=%lld", (int)mode.n, mode.p,
+                         (long long)limits[id], (long long)limits[LIMIT_INODES]);
     op->mount_flags = str_is(rest, "noexec") ? MS_NOEXEC : 0;
 }
 
@@ -248,8 +272,8 @@ static void add_copy(struct box *b, const char *dst, int fd, int64_t size, bool 
     op->writable = writable;
 }
 
-/* One attachment: an op for /data/NAME and one for /workspace/NAME. A bound one is opened later, as a
- * mount, from the path that `text` keeps. */
+/* One attachment: an op for /data/NAME and one for /workspace/NAME. A bound one is opened later, as
+ * a mount, from the path that `text` keeps. */
 static int add_data(struct box *b, const struct spec_data *d, struct err *e)
 {
     cleanup_fd int fd = open(d->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -327,9 +351,10 @@ int sources_open_trees(struct box *b, struct err *e)
 void sources_print(struct buf *out)
 {
     static const char *const kinds[] = {
-        [ROW_DIR] = "directory", [ROW_TMPFS] = "tmpfs",   [ROW_BIND] = "bind ro",  [ROW_MAYBE] = "bind ro?",
-        [ROW_PREFIX] = "bind ro*", [ROW_DEVICE] = "device", [ROW_LINK] = "link",   [ROW_SAME] = "as host",
-        [ROW_TEXT] = "written",  [ROW_PROC] = "proc",     [ROW_EGRESS] = "bind ro+",
+        [ROW_DIR] = "directory",  [ROW_TMPFS] = "tmpfs",     [ROW_BIND] = "bind ro",
+        [ROW_MAYBE] = "bind ro?", [ROW_PREFIX] = "bind ro*", [ROW_DEVICE] = "device",
+        [ROW_LINK] = "link",      [ROW_SAME] = "as host",    [ROW_TEXT] = "written",
+        [ROW_PROC] = "proc",      [ROW_EGRESS] = "bind ro+",
     };
 
     buf_puts(out, "Files (kind; path; why). ?: where the host has it; *: all names that begin so; "

@@ -25,9 +25,11 @@ const struct limit_row limit_table[LIMITS] = {
     [LIMIT_FILE] = { "file", KIND_BYTES, "512m", 1 << 12, 1ll << 44, false,
                      "size of one file; beyond it a write fails" },
     [LIMIT_INODES] = { "inodes", KIND_COUNT, "65536", 64, 10000000, false,
-                       "files in /workspace, and in /tmp, and in /dev/shm: each costs kernel memory" },
+                       "files in /workspace, and in /tmp, and in /dev/shm: each costs kernel "
+                       "memory" },
     [LIMIT_PROCESSES] = { "processes", KIND_COUNT, "128", 1, 100000, false,
-                          "processes and threads together; numpy starts up to four threads a process" },
+                          "processes and threads together; numpy starts up to four threads a "
+                          "process" },
     [LIMIT_OPEN_FILES] = { "open-files", KIND_COUNT, "1024", 16, 1000000, false,
                            "descriptors of one process" },
     [LIMIT_STACK] = { "stack", KIND_BYTES, "64m", 1 << 17, 1ll << 32, false,
@@ -47,12 +49,10 @@ static int parse_number(const char *value, enum limit_kind kind, int64_t *ret)
         const char *suffix;
         int64_t factor;
     } units[] = {
-        { KIND_BYTES, "", 1 },         { KIND_BYTES, "k", 1 << 10 },
-        { KIND_BYTES, "m", 1 << 20 },  { KIND_BYTES, "g", 1 << 30 },
-        { KIND_COUNT, "", 1 },         { KIND_COUNT, "k", 1000 },
-        { KIND_SECONDS, "", 1000 },    { KIND_SECONDS, "ms", 1 },
-        { KIND_SECONDS, "s", 1000 },   { KIND_SECONDS, "m", 60000 },
-        { KIND_SECONDS, "h", 3600000 }, { KIND_PERCENT, "", 1 },
+        { KIND_BYTES, "", 1 },        { KIND_BYTES, "k", 1 << 10 },   { KIND_BYTES, "m", 1 << 20 },
+        { KIND_BYTES, "g", 1 << 30 }, { KIND_COUNT, "", 1 },          { KIND_COUNT, "k", 1000 },
+        { KIND_SECONDS, "", 1000 },   { KIND_SECONDS, "ms", 1 },      { KIND_SECONDS, "s", 1000 },
+        { KIND_SECONDS, "m", 60000 }, { KIND_SECONDS, "h", 3600000 }, { KIND_PERCENT, "", 1 },
         { KIND_PERCENT, "%", 1 },
     };
     int64_t n = 0;
@@ -69,7 +69,8 @@ static int parse_number(const char *value, enum limit_kind kind, int64_t *ret)
     return -1;
 }
 
-int limit_parse(const char *name, const char *value, enum limit_id *ret_id, int64_t *ret, struct err *e)
+int limit_parse(const char *name, const char *value, enum limit_id *ret_id, int64_t *ret,
+                struct err *e)
 {
     static const char *const forms[] = {
         [KIND_BYTES] = "bytes, with k, m or g behind them: 512m",
@@ -90,15 +91,16 @@ int limit_parse(const char *name, const char *value, enum limit_id *ret_id, int6
             return err_set(e, ERR_USAGE, 0, "--limit %s=%s: the value is %s", name, value,
                            forms[row->kind]);
         if (!(v == 0 && row->zero_is_none) && (v < row->min || v > row->max))
-            return err_set(e, ERR_USAGE, 0, "--limit %s=%s: out of range (%lld to %lld%s%s)", name, value,
-                           (long long)row->min, (long long)row->max,
+            return err_set(e, ERR_USAGE, 0, "--limit %s=%s: out of range (%lld to %lld%s%s)", name,
+                           value, (long long)row->min, (long long)row->max,
                            row->kind == KIND_SECONDS ? " ms" : "",
                            row->zero_is_none ? ", or 0 for none" : "");
         *ret_id = (enum limit_id)i;
         *ret = v;
         return 0;
     }
-    return err_set(e, ERR_USAGE, 0, "--limit %s: no such limit; there are%s", name, buf_cstr(&names));
+    return err_set(e, ERR_USAGE, 0, "--limit %s: no such limit; there are%s", name,
+                   buf_cstr(&names));
 }
 
 /* Makes room for one more element. */
@@ -115,28 +117,30 @@ static int check_repeats(size_t n, const char *option, struct err *e)
     return 0;
 }
 
-/* An absolute path below "/" without "." or ".." parts, outside what the sandbox itself provides. */
+/* An absolute path below "/" without "." or ".." parts, outside what the sandbox itself provides.
+ */
 static int check_inner_path(const char *option, const char *path, struct err *e)
 {
     static const char *const ours[] = { "/proc", "/dev", "/data", "/output" };
 
     if (path[0] != '/' || path[1] == '\0' || strlen(path) >= PATH_MAX)
-        return err_set(e, ERR_USAGE, 0, "%s: `%s' is no absolute path below / inside the sandbox", option,
-                       path);
+        return err_set(e, ERR_USAGE, 0, "%s: `%s' is no absolute path below / inside the sandbox",
+                       option, path);
     struct str rest = str_of(path + 1), part;
     while (rest.n) {
         str_cut(&rest, '/', &part);
         if (str_is(part, ".") || str_is(part, ".."))
             return err_set(e, ERR_USAGE, 0, "%s: `%s' may not contain . or ..", option, path);
         if (part.n > NAME_MAX)
-            return err_set(e, ERR_USAGE, 0, "%s: a name in `%s' is longer than %d bytes", option, path,
-                           NAME_MAX);
+            return err_set(e, ERR_USAGE, 0, "%s: a name in `%s' is longer than %d bytes", option,
+                           path, NAME_MAX);
     }
     for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
         size_t n = strlen(ours[i]);
         if (strncmp(path, ours[i], n) == 0 && (path[n] == '/' || path[n] == '\0'))
-            return err_set(e, ERR_USAGE, 0, "%s: %s belongs to the sandbox; choose another place than `%s'",
-                           option, ours[i], path);
+            return err_set(e, ERR_USAGE, 0,
+                           "%s: %s belongs to the sandbox; choose another place than `%s'", option,
+                           ours[i], path);
     }
     return 0;
 }
@@ -149,8 +153,8 @@ static int parse_fd(const char *option, const char *value, int *ret, struct err 
     if (!str_to_ll(str_of(value), &fd) || fd < 0 || fd > INT_MAX)
         return err_set(e, ERR_USAGE, 0, "%s %s: not a descriptor number", option, value);
     if (fd < 3)
-        return err_set(e, ERR_USAGE, 0, "%s %s: 0, 1 and 2 are the command's own; give 3 or more", option,
-                       value);
+        return err_set(e, ERR_USAGE, 0, "%s %s: 0, 1 and 2 are the command's own; give 3 or more",
+                       option, value);
     if (fstat((int)fd, &st) < 0)
         return err_set(e, ERR_USAGE, errno, "%s %s: the caller must open it", option, value);
     *ret = (int)fd;
@@ -193,15 +197,17 @@ static int set_data(struct spec *s, const char *value, struct err *e)
     s->data[s->n_data++] = (struct spec_data){ path, name };
     if (*path == '\0')
         return err_set(e, ERR_USAGE, 0, "--data %s: no file named", value);
-    if (*name == '\0' || strlen(name) > NAME_MAX || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return err_set(e, ERR_USAGE, 0, "--data %s: `%s' cannot be the name of a file in /data", value,
-                       name);
+    if (*name == '\0' || strlen(name) > NAME_MAX || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0)
+        return err_set(e, ERR_USAGE, 0, "--data %s: `%s' cannot be the name of a file in /data",
+                       value, name);
     for (size_t i = 0; i + 1 < s->n_data; i++)
         if (strcmp(s->data[i].name, name) == 0)
-            return err_set(e, ERR_USAGE, 0,
-                           "--data %s: %s is to be /data/%s already; give one of them another name with "
-                           "--data FILE:NAME",
-                           value, s->data[i].path, name);
+            return err_set(
+                e, ERR_USAGE, 0,
+                "--data %s: %s is to be /data/%s already; give one of them another name with "
+                "--data FILE:NAME",
+                value, s->data[i].path, name);
     return 0;
 }
 
@@ -215,7 +221,8 @@ static int set_file_fd(struct spec *s, const char *value, struct err *e)
     if (!colon)
         return err_set(e, ERR_USAGE, 0, "--file-fd %s: give FD:PATH", value);
     cleanup_free char *number = xstrndup(value, (size_t)(colon - value));
-    if (parse_fd("--file-fd", number, &fd, e) < 0 || check_inner_path("--file-fd", colon + 1, e) < 0)
+    if (parse_fd("--file-fd", number, &fd, e) < 0 ||
+        check_inner_path("--file-fd", colon + 1, e) < 0)
         return -1;
     GROW(s->files, s->n_files);
     s->files[s->n_files++] = (struct spec_file){ fd, colon + 1 };
@@ -227,11 +234,13 @@ static int set_pass_fd(struct spec *s, const char *value, struct err *e)
     struct stat st;
     int fd;
 
-    if (check_repeats(s->n_pass_fds, "--pass-fd", e) < 0 || parse_fd("--pass-fd", value, &fd, e) < 0)
+    if (check_repeats(s->n_pass_fds, "--pass-fd", e) < 0 ||
+        parse_fd("--pass-fd", value, &fd, e) < 0)
         return -1;
     /* A directory of the host would be a way out of the mount namespace. */
     if (fstat(fd, &st) == 0 && (S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)))
-        return err_set(e, ERR_USAGE, 0, "--pass-fd %s: it is a %s of the host, and would be a way out", value,
+        return err_set(e, ERR_USAGE, 0,
+                       "--pass-fd %s: it is a %s of the host, and would be a way out", value,
                        S_ISDIR(st.st_mode) ? "directory" : "block device");
     GROW(s->pass_fds, s->n_pass_fds);
     s->pass_fds[s->n_pass_fds++] = fd;
@@ -269,7 +278,8 @@ static int set_env(struct spec *s, const char *value, struct err *e)
 static int set_chdir(struct spec *s, const char *value, struct err *e)
 {
     if (value[0] != '/')
-        return err_set(e, ERR_USAGE, 0, "--chdir %s: give an absolute path inside the sandbox", value);
+        return err_set(e, ERR_USAGE, 0, "--chdir %s: give an absolute path inside the sandbox",
+                       value);
     s->chdir = value;
     return 0;
 }
@@ -321,12 +331,12 @@ static int set_lifeline_fd(struct spec *s, const char *value, struct err *e)
     return parse_fd("--lifeline-fd", value, &s->lifeline_fd, e);
 }
 
-#define SET_MODE(name, mode_)                                              \
-    static int set_##name(struct spec *s, const char *value, struct err *e) \
-    {                                                                       \
-        (void)value, (void)e;                                               \
-        s->mode = mode_;                                                    \
-        return 0;                                                           \
+#define SET_MODE(name, mode_)                                                                      \
+    static int set_##name(struct spec *s, const char *value, struct err *e)                        \
+    {                                                                                              \
+        (void)value, (void)e;                                                                      \
+        s->mode = mode_;                                                                           \
+        return 0;                                                                                  \
     }
 SET_MODE(policy, MODE_POLICY)
 SET_MODE(check, MODE_CHECK)
@@ -335,20 +345,29 @@ SET_MODE(help, MODE_HELP)
 
 const struct option_row option_table[] = {
     { "--ro", "SRC[:DST]", "show a file or directory inside, read-only", set_ro },
-    { "--data", "FILE[:NAME]", "show a file as /data/NAME (read-only) and /workspace/NAME", set_data },
+    { "--data", "FILE[:NAME]", "show a file as /data/NAME (read-only) and /workspace/NAME",
+      set_data },
     { "--file-fd", "FD:DST", "copy what an open descriptor holds to DST, read-only", set_file_fd },
-    { "--pass-fd", "FD", "leave this descriptor open in the command (all others are closed)", set_pass_fd },
+    { "--pass-fd", "FD", "leave this descriptor open in the command (all others are closed)",
+      set_pass_fd },
     { "--limit", "NAME=VALUE", "set a limit; the names are below", set_limit },
-    { "--env", "NAME=VALUE", "add to the environment, which is built and never inherited", set_env },
+    { "--env", "NAME=VALUE", "add to the environment, which is built and never inherited",
+      set_env },
     { "--chdir", "DIR", "start in this directory (default /workspace)", set_chdir },
     { "--template", NULL, "the command is a trusted template that starts contexts", set_template },
-    { "--backend", "strict|best", "best: where namespaces are forbidden, go on without them, and say what is weaker", set_backend },
-    { "--status-fd", "FD", "write one JSON object a line: started, memory, exited, error", set_status_fd },
-    { "--workspace-fd", "FD", "send a descriptor of /workspace over this unix socket", set_workspace_fd },
-    { "--egress-fd", "FD", "make " EGRESS_SOCKET " and send its listening end over this unix socket",
-      set_egress_fd },
-    { "--lifeline-fd", "FD", "when this pipe or socket hangs up, kill everything inside", set_lifeline_fd },
-    { "--policy", NULL, "print every table: steps, mounts, limits, environment, system calls", set_policy },
+    { "--backend", "strict|best",
+      "best: where namespaces are forbidden, go on without them, and say what is weaker",
+      set_backend },
+    { "--status-fd", "FD", "write one JSON object a line: started, memory, exited, error",
+      set_status_fd },
+    { "--workspace-fd", "FD", "send a descriptor of /workspace over this unix socket",
+      set_workspace_fd },
+    { "--egress-fd", "FD",
+      "make " EGRESS_SOCKET " and send its listening end over this unix socket", set_egress_fd },
+    { "--lifeline-fd", "FD", "when this pipe or socket hangs up, kill everything inside",
+      set_lifeline_fd },
+    { "--policy", NULL, "print every table: steps, mounts, limits, environment, system calls",
+      set_policy },
     { "--check", NULL, "probe every layer for real and say what holds", set_check },
     { "--version", NULL, "print the version", set_version },
     { "--help", NULL, "print this", set_help },
@@ -389,8 +408,9 @@ static int unknown_option(const char *arg, size_t n, struct err *e)
             best_distance = d;
         }
     }
-    return err_set(e, ERR_USAGE, 0, "unknown option %.*s%s%s%s; see agent-sandbox --help", (int)(n & 0xff), arg,
-                   best ? " (did you mean " : "", best ? best : "", best ? "?)" : "");
+    return err_set(e, ERR_USAGE, 0, "unknown option %.*s%s%s%s; see agent-sandbox --help",
+                   (int)(n & 0xff), arg, best ? " (did you mean " : "", best ? best : "",
+                   best ? "?)" : "");
 }
 
 static int parse_option(struct spec *s, char **argv, int *i, struct err *e)
@@ -420,7 +440,11 @@ int spec_parse(struct spec *s, int argc, char **argv, struct err *e)
 {
     int i;
 
-    *s = (struct spec){ .status_fd = -1, .workspace_fd = -1, .lifeline_fd = -1, .egress_fd = -1, .chdir = "/workspace" };
+    *s = (struct spec){ .status_fd = -1,
+                        .workspace_fd = -1,
+                        .lifeline_fd = -1,
+                        .egress_fd = -1,
+                        .chdir = "/workspace" };
     for (i = 0; i < LIMITS; i++)
         if (parse_number(limit_table[i].def, limit_table[i].kind, &s->limits[i]) < 0)
             return err_set(e, ERR_INTERNAL, 0, "bad default of the limit %s", limit_table[i].name);
@@ -432,7 +456,8 @@ int spec_parse(struct spec *s, int argc, char **argv, struct err *e)
     if (i < argc && strcmp(argv[i], "--") != 0)
         return err_set(e, ERR_USAGE, 0, "`%s' is no option; write -- before the command", argv[i]);
     if (i + 1 >= argc)
-        return err_set(e, ERR_USAGE, 0, "no command; usage: agent-sandbox [options] -- command [args...]");
+        return err_set(e, ERR_USAGE, 0,
+                       "no command; usage: agent-sandbox [options] -- command [args...]");
     s->command = argv + i + 1;
     return 0;
 }

@@ -1,4 +1,5 @@
-/* What the command line asks for. spec_parse() reads all of it before anything acts; the strings point into argv. */
+/* What the command line asks for. spec_parse() reads all of it before anything acts; the strings
+ * point into argv. */
 #ifndef SANDBOX_SPEC_H
 #define SANDBOX_SPEC_H
 
@@ -36,7 +37,8 @@ struct limit_row {
 };
 extern const struct limit_row limit_table[LIMITS];
 /* "512m", "90s": the value in bytes, pieces, milliseconds or percent. */
-int limit_parse(const char *name, const char *value, enum limit_id *ret_id, int64_t *ret, struct err *e);
+int limit_parse(const char *name, const char *value, enum limit_id *ret_id, int64_t *ret,
+                struct err *e);
 
 struct spec_bind {
     const char *src, *dst; /* src is owned; dst absolute, points into argv or to src */
@@ -64,7 +66,7 @@ struct spec {
     int64_t limits[LIMITS];
     const char *chdir;
     int status_fd, workspace_fd, lifeline_fd, egress_fd; /* -1 = not given */
-    char **command;                           /* NULL-terminated */
+    char **command;                                      /* NULL-terminated */
 };
 
 /* ERR_USAGE names the option, what is wrong with it, and what would be right. */

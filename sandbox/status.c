@@ -40,8 +40,11 @@ void status_started(int fd, const struct box *b, pid_t init)
 
     if (fd < 0)
         return;
-    buf_putf(&line, "{\"event\":\"started\",\"pid\":%d,\"limits\":\"%s\",\"landlock\":%ld,\"backend\":\"%s\",\"root\":\"%s\",\"weaker\":[",
-             (int)init, backends[b->cg.backend], b->landlock, b->lone ? "landlock" : "namespaces", b->root);
+    buf_putf(&line,
+             "{\"event\":\"started\",\"pid\":%d,\"limits\":\"%s\",\"landlock\":%ld,\"backend\":\"%"
+             "s\",\"root\":\"%s\",\"weaker\":[",
+             (int)init, backends[b->cg.backend], b->landlock, b->lone ? "landlock" : "namespaces",
+             b->root);
     while (rest.n) {
         str_cut(&rest, '\n', &one);
         cleanup_free char *text = str_dup(one);
@@ -70,7 +73,8 @@ void status_exited(int fd, const struct exit_report *r)
     if (fd < 0)
         return;
     buf_putf(&line,
-             "{\"event\":\"exited\",\"exit\":%d,\"signal\":%d,\"cause\":\"%s\",\"wall_ms\":%lld,\"cpu_ms\":%lld,"
+             "{\"event\":\"exited\",\"exit\":%d,\"signal\":%d,\"cause\":\"%s\",\"wall_ms\":%lld,"
+             "\"cpu_ms\":%lld,"
              "\"peak_bytes\":%lld,\"oom_kills\":%lld",
              r->exit, r->signal, r->cause, (long long)r->wall_ms, (long long)r->cpu_ms,
              (long long)r->peak_bytes, (long long)r->oom_kills);

@@ -1,5 +1,6 @@
-/* The machine-readable side: one JSON object a line on --status-fd. Written by hand, because the helper links no JSON library:
- * what it prints are numbers and words of its own, and strings that it escapes here. */
+/* The machine-readable side: one JSON object a line on --status-fd. Written by hand, because the
+ * helper links no JSON library: what it prints are numbers and words of its own, and strings that
+ * it escapes here. */
 #ifndef SANDBOX_STATUS_H
 #define SANDBOX_STATUS_H
 

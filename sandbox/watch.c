@@ -1,5 +1,5 @@
-/* The helper while the command runs: it waits for pid 1, the caller's lifeline, signals and the limits that the
- * kernel does not watch, and says how it ended. */
+/* The helper while the command runs: it waits for pid 1, the caller's lifeline, signals and the
+ * limits that the kernel does not watch, and says how it ended. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,7 +17,8 @@
 #include "agent/base/banned.h"
 
 #define METER_MS 100
-/* Without a tmpfs: how often the files are added up (lone_over() itself takes care that it costs little). */
+/* Without a tmpfs: how often the files are added up (lone_over() itself takes care that it costs
+ * little). */
 #define ROOM_MS 25
 /* The kernel signals "out of memory" before it has killed: look again after this. */
 #define OOM_LOOK_MS 10
@@ -27,9 +28,9 @@ struct watch {
     pid_t init;
     int pidfd, info_fd, ready_fd, signal_fd;
     struct meter *meter;
-    const char *cause;      /* why we killed, NULL if we did not */
-    int caught;             /* signal that told us to end */
-    struct info ended;      /* kind 0 until the command's process reported */
+    const char *cause; /* why we killed, NULL if we did not */
+    int caught;        /* signal that told us to end */
+    struct info ended; /* kind 0 until the command's process reported */
     int64_t oom_kills, oom_seen, look_again_ms, started_ms, cpu_ms; /* cpu_ms: highest seen */
 };
 
@@ -50,7 +51,8 @@ static void kill_all(struct watch *w, const char *cause)
     if (!w->cause)
         w->cause = cause;
     cpu_now(w);
-    /* Init takes everything inside with it. Without a pid namespace it has to be told, and does it itself. */
+    /* Init takes everything inside with it. Without a pid namespace it has to be told, and does it
+     * itself. */
     if (w->box->lone)
         cleanup_closep(&w->box->leash_out);
     else
@@ -59,7 +61,8 @@ static void kill_all(struct watch *w, const char *cause)
 
 static void look_at_memory(struct watch *w)
 {
-    int64_t kills = w->box->cg.backend == BACKEND_RLIMITS ? w->oom_kills : cgroup_oom_kills(&w->box->cg);
+    int64_t kills =
+        w->box->cg.backend == BACKEND_RLIMITS ? w->oom_kills : cgroup_oom_kills(&w->box->cg);
 
     if (kills > w->oom_seen)
         status_memory(w->box->spec->status_fd, kills);
@@ -178,7 +181,8 @@ static void wait_for_init(struct watch *w, struct rusage *usage)
 
 static int64_t cpu_of(const struct rusage *u)
 {
-    return (u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000ll + (u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1000;
+    return (u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000ll +
+           (u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1000;
 }
 
 /* What the command's end was: by us, by a limit, or its own. */
@@ -187,7 +191,9 @@ static void judge(struct watch *w, const struct rusage *usage, struct exit_repor
     int64_t cpu_limit = w->box->spec->limits[LIMIT_CPU];
     int status = w->ended.kind == INFO_ENDED ? w->ended.status : SIGKILL;
 
-    *r = (struct exit_report){ .cause = "exit", .wall_ms = now_ms() - w->started_ms, .cpu_ms = cpu_of(usage),
+    *r = (struct exit_report){ .cause = "exit",
+                               .wall_ms = now_ms() - w->started_ms,
+                               .cpu_ms = cpu_of(usage),
                                .oom_kills = w->oom_kills };
     r->peak_bytes = cgroup_peak(&w->box->cg);
     if (r->cpu_ms < w->cpu_ms)
@@ -201,7 +207,8 @@ static void judge(struct watch *w, const struct rusage *usage, struct exit_repor
         r->cause = "signal";
         if (r->signal == SIGKILL && w->oom_kills)
             r->cause = "memory";
-        else if (r->signal == SIGXCPU || (r->signal == SIGKILL && cpu_limit && r->cpu_ms >= cpu_limit))
+        else if (r->signal == SIGXCPU ||
+                 (r->signal == SIGKILL && cpu_limit && r->cpu_ms >= cpu_limit))
             r->cause = "cpu";
     } else {
         r->exit = WEXITSTATUS(status);
@@ -226,8 +233,14 @@ static int open_signals(void)
 
 int box_watch(struct box *b, pid_t init, int pidfd, int info_fd, int ready_fd)
 {
-    struct watch w = { .box = b, .init = init, .pidfd = pidfd, .info_fd = info_fd, .ready_fd = ready_fd,
-                       .started_ms = now_ms(), .signal_fd = open_signals(), .meter = meter_new(b, init) };
+    struct watch w = { .box = b,
+                       .init = init,
+                       .pidfd = pidfd,
+                       .info_fd = info_fd,
+                       .ready_fd = ready_fd,
+                       .started_ms = now_ms(),
+                       .signal_fd = open_signals(),
+                       .meter = meter_new(b, init) };
     struct rusage usage = { 0 };
     struct exit_report r;
 
@@ -237,7 +250,8 @@ int box_watch(struct box *b, pid_t init, int pidfd, int info_fd, int ready_fd)
         meter_free(w.meter);
         close(w.signal_fd);
         w.ended.layer[sizeof w.ended.layer - 1] = '\0';
-        return box_report(b->spec, failed ? w.ended.layer : "command", &w.ended.err, failed ? 125 : w.ended.status);
+        return box_report(b->spec, failed ? w.ended.layer : "command", &w.ended.err,
+                          failed ? 125 : w.ended.status);
     }
     judge(&w, &usage, &r);
     status_exited(b->spec->status_fd, &r);

@@ -35,10 +35,14 @@ struct err {
     char msg[1000]; /* NUL-terminated, may hold several lines */
 };
 
-#define ERR_INIT { ERR_NONE, 0, "" }
+#define ERR_INIT                                                                                   \
+    {                                                                                              \
+        ERR_NONE, 0, ""                                                                            \
+    }
 
 /* Both always return -1, so that `return err_set(...)` is the whole failure path. With a
- * non-zero `sys` under ERR_SYS, ERR_SANDBOX, ERR_CONFIG, ERR_USAGE or ERR_INTERNAL, ": " and strerror(sys) are appended. */
+ * non-zero `sys` under ERR_SYS, ERR_SANDBOX, ERR_CONFIG, ERR_USAGE or ERR_INTERNAL, ": " and
+ * strerror(sys) are appended. */
 int err_set(struct err *e, enum err_code code, int sys, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* Puts "context: " before what is there. */

@@ -1,4 +1,5 @@
-/* cJSON with types and bounds: getters that never return a surprise. Not linked into agent-sandbox. */
+/* cJSON with types and bounds: getters that never return a surprise. Not linked into agent-sandbox.
+ */
 #ifndef AGENT_BASE_JSON_H
 #define AGENT_BASE_JSON_H
 
@@ -8,15 +9,17 @@
 
 struct cJSON;
 
-/* Parses one JSON text: all of `s` (white space around it allowed), at most JSON_MAX_DEPTH deep, no NUL inside.
- * Checked before cJSON sees it, so that a bomb costs nothing; an escaped NUL becomes U+FFFD. NULL on failure, with ERR_PROVIDER and
- * the offset. Caller deletes with cJSON_Delete or holds it in a cleanup_json. */
+/* Parses one JSON text: all of `s` (white space around it allowed), at most JSON_MAX_DEPTH deep, no
+ * NUL inside. Checked before cJSON sees it, so that a bomb costs nothing; an escaped NUL becomes
+ * U+FFFD. NULL on failure, with ERR_PROVIDER and the offset. Caller deletes with cJSON_Delete or
+ * holds it in a cleanup_json. */
 struct cJSON *json_parse(struct str s, struct err *e);
 
 void cleanup_jsonp(struct cJSON **j);
 #define cleanup_json __attribute__((cleanup(cleanup_jsonp)))
 
-/* Members of an object; NULL, false or the default when absent, null or of another type. Case-sensitive. */
+/* Members of an object; NULL, false or the default when absent, null or of another type.
+ * Case-sensitive. */
 const struct cJSON *json_get(const struct cJSON *o, const char *name);
 const char *json_str(const struct cJSON *o, const char *name);
 const struct cJSON *json_obj(const struct cJSON *o, const char *name);

@@ -7,12 +7,12 @@
 #define MIB (1024u * 1024u)
 
 /* --- text from the model --- */
-#define JSON_MAX_DEPTH 200          /* real replies stay under 20; cJSON recurses per level */
-#define MAX_CODE_CHARS 100000       /* code of one cell, in characters: beyond it is a mistake */
-#define MAX_REPLY_BYTES (64 * MIB)  /* one HTTP body or stream; images in replies reach 100 kB */
-#define MAX_ANSWER_BYTES (4 * MIB)  /* visible text of one turn */
-#define MAX_CALLS_PER_TURN 64       /* a reply with more is broken, not ambitious */
-#define MAX_ARGS_BYTES (2 * MIB)    /* arguments of one tool call: code plus its JSON escapes */
+#define JSON_MAX_DEPTH 200         /* real replies stay under 20; cJSON recurses per level */
+#define MAX_CODE_CHARS 100000      /* code of one cell, in characters: beyond it is a mistake */
+#define MAX_REPLY_BYTES (64 * MIB) /* one HTTP body or stream; images in replies reach 100 kB */
+#define MAX_ANSWER_BYTES (4 * MIB) /* visible text of one turn */
+#define MAX_CALLS_PER_TURN 64      /* a reply with more is broken, not ambitious */
+#define MAX_ARGS_BYTES (2 * MIB)   /* arguments of one tool call: code plus its JSON escapes */
 
 /* --- text from the sandbox --- */
 #define MAX_STREAM_BYTES (16 * MIB) /* stdout or stderr of one cell kept in the record */
@@ -22,13 +22,13 @@
 #define MAX_TRACEBACK_BYTES (256 * KIB)
 
 /* --- files --- */
-#define MAX_ARTIFACTS 1000                  /* files collected from one session */
-#define MAX_ARTIFACT_BYTES (256ull * MIB)   /* one artifact */
-#define MAX_SCAN_ENTRIES 20000              /* directory entries looked at after a cell */
+#define MAX_ARTIFACTS 1000                /* files collected from one session */
+#define MAX_ARTIFACT_BYTES (256ull * MIB) /* one artifact */
+#define MAX_SCAN_ENTRIES 20000            /* directory entries looked at after a cell */
 #define MAX_SCAN_DEPTH 32
-#define MAX_STDIN_BYTES (1024ull * MIB)     /* piped data kept as a file */
-#define STDIN_PROMPT_BYTES (8 * KIB)        /* piped text that still goes into the prompt */
-#define MAX_PROMPT_BYTES (4 * MIB)          /* the question itself */
+#define MAX_STDIN_BYTES (1024ull * MIB) /* piped data kept as a file */
+#define STDIN_PROMPT_BYTES (8 * KIB)    /* piped text that still goes into the prompt */
+#define MAX_PROMPT_BYTES (4 * MIB)      /* the question itself */
 #define MAX_CONF_BYTES (1 * MIB)
 
 /* --- the network --- */
@@ -36,15 +36,16 @@
 #define MAX_ERROR_BODY (256 * KIB)   /* body of an error answer that is looked at */
 
 /* --- what the sandbox does on the network, where it is permitted --- */
-#define MAX_NETWORK_HOSTS 64               /* of the setting `network' */
-#define MAX_EGRESS_HEAD (16 * KIB)         /* a request's head; clients send 2 KiB */
-#define MAX_EGRESS_AT_ONCE 32              /* connections at one time; each is a process. More wait */
-#define MAX_EGRESS_CONNECTIONS 10000       /* of one sandbox: each leaves a line in the record */
-#define MAX_EGRESS_BYTES (1024ll * MIB)    /* of one connection, each way: twice the default workspace */
-#define EGRESS_HEAD_MS 10000               /* until the head is whole */
-#define EGRESS_RESOLVE_S 20                /* a name's look-up */
-#define EGRESS_CONNECT_MS 10000            /* one address */
-#define EGRESS_IDLE_MS 60000               /* no byte either way */
-#define EGRESS_TOTAL_MS (15 * 60000)       /* a whole connection */
+#define MAX_NETWORK_HOSTS 64         /* of the setting `network' */
+#define MAX_EGRESS_HEAD (16 * KIB)   /* a request's head; clients send 2 KiB */
+#define MAX_EGRESS_AT_ONCE 32        /* connections at one time; each is a process. More wait */
+#define MAX_EGRESS_CONNECTIONS 10000 /* of one sandbox: each leaves a line in the record */
+#define MAX_EGRESS_BYTES                                                                           \
+    (1024ll * MIB)                   /* of one connection, each way: twice the default workspace */
+#define EGRESS_HEAD_MS 10000         /* until the head is whole */
+#define EGRESS_RESOLVE_S 20          /* a name's look-up */
+#define EGRESS_CONNECT_MS 10000      /* one address */
+#define EGRESS_IDLE_MS 60000         /* no byte either way */
+#define EGRESS_TOTAL_MS (15 * 60000) /* a whole connection */
 
 #endif

@@ -13,7 +13,7 @@ void *xmalloc(size_t n);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t n, size_t size); /* n * size, overflow checked */
 char *xstrdup(const char *s);
-char *xstrndup(const char *s, size_t n);        /* n bytes exactly, then a NUL */
+char *xstrndup(const char *s, size_t n); /* n bytes exactly, then a NUL */
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 void cleanup_freep(void *p);

@@ -1,7 +1,7 @@
 /* When to stop waiting. The three functions that may block (http_stream, the sandbox's calls and
  * stop_sleep) take a `const struct stop *`: a deadline and a descriptor that becomes readable on
- * SIGINT or SIGTERM. The descriptor is level-triggered and nobody but stop_take_signal() reads it, so every later wait ends
- * at once as well. */
+ * SIGINT or SIGTERM. The descriptor is level-triggered and nobody but stop_take_signal() reads it,
+ * so every later wait ends at once as well. */
 #ifndef AGENT_BASE_STOP_H
 #define AGENT_BASE_STOP_H
 
@@ -12,11 +12,15 @@
 struct stop {
     int64_t deadline_ms; /* on the now_ms() clock; 0 = none */
     int cancel_fd;       /* -1 = none */
-    void (*tick)(void *arg); /* called by stop_check(); with it every wait wakes ten times a second */
+    void (*tick)(
+        void *arg); /* called by stop_check(); with it every wait wakes ten times a second */
     void *arg;
 };
 
-#define STOP_NEVER { 0, -1, NULL, NULL }
+#define STOP_NEVER                                                                                 \
+    {                                                                                              \
+        0, -1, NULL, NULL                                                                          \
+    }
 
 int64_t now_ms(void); /* CLOCK_BOOTTIME: goes on while the machine sleeps */
 int64_t now_us(void);

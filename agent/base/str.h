@@ -22,10 +22,10 @@ bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *s);
 bool str_starts(struct str s, const char *prefix);
 bool str_ends(struct str s, const char *suffix);
-struct str str_trim(struct str s);               /* ASCII white space at both ends */
-struct str str_from(struct str s, size_t at);    /* the rest from `at` */
+struct str str_trim(struct str s);                       /* ASCII white space at both ends */
+struct str str_from(struct str s, size_t at);            /* the rest from `at` */
 bool str_cut(struct str *s, char sep, struct str *head); /* false: no sep; head is the rest */
-char *str_dup(struct str s);                     /* caller frees */
+char *str_dup(struct str s);                             /* caller frees */
 /* Decimal with optional sign, whole view, within the range; false otherwise. */
 bool str_to_ll(struct str s, long long *ret);
 
@@ -35,8 +35,11 @@ struct buf {
     bool over;
 };
 
-#define BUF_MAX(limit) { NULL, 0, 0, (limit), false }
-void buf_free(struct buf *b); /* frees; the buffer is empty again with the same cap */
+#define BUF_MAX(limit)                                                                             \
+    {                                                                                              \
+        NULL, 0, 0, (limit), false                                                                 \
+    }
+void buf_free(struct buf *b);  /* frees; the buffer is empty again with the same cap */
 void buf_clear(struct buf *b); /* keeps the memory, resets `over` */
 void buf_put(struct buf *b, const void *p, size_t n);
 void buf_puts(struct buf *b, const char *s);

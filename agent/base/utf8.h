@@ -13,8 +13,9 @@ struct str utf8_head(struct str s, size_t n);
 struct str utf8_tail(struct str s, size_t n);
 
 /* Appends `s` made harmless: what is not UTF-8 becomes U+FFFD; control characters other than
- * newline and tab (C0, DEL, C1), bidirectional controls and invisible formatting characters become a
- * visible escape such as \x1b or \u202e; CR LF becomes LF. The result is valid UTF-8 that cannot drive a terminal. */
+ * newline and tab (C0, DEL, C1), bidirectional controls and invisible formatting characters become
+ * a visible escape such as \x1b or \u202e; CR LF becomes LF. The result is valid UTF-8 that cannot
+ * drive a terminal. */
 void utf8_clean(struct buf *out, struct str s);
 /* The same for one line: newline and tab are escaped as well. */
 void utf8_clean_line(struct buf *out, struct str s);

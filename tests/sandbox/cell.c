@@ -1,8 +1,10 @@
 /* Runs cells of Python in the real sandbox and prints what came out, as lines that a test compares.
  *
- * usage: cell [--timeout MS] [--data FILE:NAME] [--python P] [--preload "a b"] [--memory BYTES] [--times]
+ * usage: cell [--timeout MS] [--data FILE:NAME] [--python P] [--preload "a b"] [--memory BYTES]
+ * [--times]
  *             [--wait MS] FILE
- * FILE holds the cells, with a line `%%%%` between two. A line `%%%% NAME` runs the next in the context NAME.
+ * FILE holds the cells, with a line `%%%%` between two. A line `%%%% NAME` runs the next in the
+ * context NAME.
  *
  * Of each cell: `[N status ...]`, then one line for each line of text, with what it is in front. */
 #include <stdio.h>
@@ -33,8 +35,7 @@ static void show(const char *what, const char *p, size_t n)
             break;
         }
         if (line.n || more)
-            printf("%s: %.*s%s\n", what, (int)line.n, line.p,
-                   more || !is_stream ? "" : "\\");
+            printf("%s: %.*s%s\n", what, (int)line.n, line.p, more || !is_stream ? "" : "\\");
     }
     if (cut)
         printf("%s: (and %zu bytes)\n", what, cut);
@@ -47,8 +48,8 @@ static void show_result(const struct sandbox_item *it)
     for (size_t i = 0; i < it->n_reprs; i++) {
         const struct sandbox_repr *r = &it->reprs[i];
         if (strncmp(r->mime, "image/p", 7) == 0 || strcmp(r->mime, "image/jpeg") == 0)
-            printf("%s: %s\n", r->mime, r->n > 8 && memcmp(r->data + 1, "PNG", 3) == 0
-                                            ? "a PNG" : "bytes");
+            printf("%s: %s\n", r->mime,
+                   r->n > 8 && memcmp(r->data + 1, "PNG", 3) == 0 ? "a PNG" : "bytes");
         else
             show(r->mime, r->data, r->n);
     }

@@ -1,11 +1,13 @@
 /* Every row of the system call policy, twice.
  *
- * By reading: the finished filter is run in a small interpreter, for every row, every variant, every other number, and the
- * other ABIs. That covers calls that cannot be tried (exit, pause, reboot).
+ * By reading: the finished filter is run in a small interpreter, for every row, every variant,
+ * every other number, and the other ABIs. That covers calls that cannot be tried (exit, pause,
+ * reboot).
  *
- * By trying: in a forked child under the real filter, each refused call is made with arguments that mean nothing, with
- * the policy's errno replaced by ECONNREFUSED, which none of these calls gives by itself. The same call without a filter
- * is the control: ECONNREFUSED there would make the test worthless, and it says so. */
+ * By trying: in a forked child under the real filter, each refused call is made with arguments that
+ * mean nothing, with the policy's errno replaced by ECONNREFUSED, which none of these calls gives
+ * by itself. The same call without a filter is the control: ECONNREFUSED there would make the test
+ * worthless, and it says so. */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -22,10 +24,13 @@
 #include "sandbox/seccomp_policy.c"
 #include "seccomp_bpf.h"
 
-#define PROGRAM(index, array) [index] = { sizeof(array) / sizeof(array)[0], (struct sock_filter *)array }
+#define PROGRAM(index, array)                                                                      \
+    [index] = { sizeof(array) / sizeof(array)[0], (struct sock_filter *)array }
 static const struct sock_fprog programs[FILTERS] = {
-    PROGRAM(FILTER_STRICT, bpf_strict),       PROGRAM(FILTER_STRICT_COUNTED, bpf_strict_counted),
-    PROGRAM(FILTER_TEMPLATE, bpf_template),   PROGRAM(FILTER_TEMPLATE_COUNTED, bpf_template_counted),
+    PROGRAM(FILTER_STRICT, bpf_strict),
+    PROGRAM(FILTER_STRICT_COUNTED, bpf_strict_counted),
+    PROGRAM(FILTER_TEMPLATE, bpf_template),
+    PROGRAM(FILTER_TEMPLATE_COUNTED, bpf_template_counted),
     PROGRAM(FILTER_INIT, bpf_init),
     PROGRAM(FILTER_LONE, bpf_lone),
     PROGRAM(FILTER_LONE_USER, bpf_lone_user),
@@ -120,8 +125,8 @@ static void read_row(const struct seccomp_row *row, const char *name, int nr)
         uint32_t with_0 = judge(&programs[v], &d);
         fill(&d, row, nr, ~0ull);
         uint32_t with_1 = judge(&programs[v], &d);
-        CHECK(with_0 == answer(row) && with_1 == answer(row), "%s: %s %s", seccomp_variants[v].name, name,
-              row->err ? "is refused" : "is allowed");
+        CHECK(with_0 == answer(row) && with_1 == answer(row), "%s: %s %s", seccomp_variants[v].name,
+              name, row->err ? "is refused" : "is allowed");
     }
 }
 
@@ -132,26 +137,30 @@ static const struct sock_fprog *marked(void)
 
     memcpy(copy, bpf_strict, sizeof copy);
     for (unsigned i = 0; i < p.len; i++)
-        if (copy[i].code == (BPF_RET | BPF_K) && (copy[i].k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO)
+        if (copy[i].code == (BPF_RET | BPF_K) &&
+            (copy[i].k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO)
             copy[i].k = SECCOMP_RET_ERRNO | ECONNREFUSED;
     return &p;
 }
 
-/* errno of the call in a child of its own, as an ordinary user; 0 if it succeeded, -1 if the child died. */
+/* errno of the call in a child of its own, as an ordinary user; 0 if it succeeded, -1 if the child
+ * died. */
 static int try_call(int nr, const struct seccomp_data *d, bool filtered)
 {
     int status;
     pid_t pid = fork();
 
     if (pid == 0) {
-        if (geteuid() == 0 && (setresgid(65533, 65533, 65533) < 0 || setresuid(65533, 65533, 65533) < 0))
+        if (geteuid() == 0 &&
+            (setresgid(65533, 65533, 65533) < 0 || setresuid(65533, 65533, 65533) < 0))
             _exit(255);
         alarm(5);
         if (filtered && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
                          syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, marked()) < 0))
             _exit(254);
         errno = 0;
-        long r = syscall(nr, d->args[0], d->args[1], d->args[2], d->args[3], d->args[4], d->args[5]);
+        long r =
+            syscall(nr, d->args[0], d->args[1], d->args[2], d->args[3], d->args[4], d->args[5]);
         _exit(r < 0 ? errno : 0);
     }
     if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
@@ -170,7 +179,8 @@ static void try_row(const struct seccomp_row *row, const char *name, int nr)
     if (without == ECONNREFUSED)
         tap_skip("%s: unfiltered it gives ECONNREFUSED as well", name);
     else
-        CHECK(with == ECONNREFUSED, "the kernel refuses %s by the filter (without: errno %d)", name, without);
+        CHECK(with == ECONNREFUSED, "the kernel refuses %s by the filter (without: errno %d)", name,
+              without);
 }
 
 /* A call belongs to some row of this variant, whatever its arguments. */
@@ -182,7 +192,8 @@ static bool is_named(int nr, const struct seccomp_variant_row *v)
     for (size_t i = 0; name && !found && i < seccomp_policy_rows; i++) {
         const struct seccomp_row *row = &seccomp_policy[i];
         size_t n = strlen(name);
-        for (const char *at = row->calls; in_variant(row, v) && (at = strstr(at, name)) != NULL; at += n)
+        for (const char *at = row->calls; in_variant(row, v) && (at = strstr(at, name)) != NULL;
+             at += n)
             if ((at == row->calls || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
                 found = true;
     }
@@ -197,8 +208,7 @@ static void read_default(void)
         uint32_t others = answered ? SECCOMP_RET_ERRNO | (uint32_t)answered : SECCOMP_RET_ALLOW;
         for (int nr = 0; nr < 1024; nr++) {
             struct seccomp_data d = { .nr = nr, .arch = NATIVE };
-            if (!is_named(nr, &seccomp_variants[v]) &&
-                judge(&programs[v], &d) != others)
+            if (!is_named(nr, &seccomp_variants[v]) && judge(&programs[v], &d) != others)
                 wrong++;
             d.arch = OTHER;
             foreign += judge(&programs[v], &d) != SECCOMP_RET_KILL_PROCESS;
@@ -207,10 +217,12 @@ static void read_default(void)
             uint32_t r = judge(&programs[v], &d);
             x32 += r != SECCOMP_RET_KILL_PROCESS && r != (SECCOMP_RET_ERRNO | ENOSYS);
         }
-        CHECK(wrong == 0, "%s: every call that no row names is %s (%d are not)", seccomp_variants[v].name,
-              answered ? "ENOSYS" : "left to the other filter", wrong);
-        CHECK(foreign == 0, "%s: every call of the 32-bit ABI kills (%d do not)", seccomp_variants[v].name, foreign);
-        CHECK(x32 == 0, "%s: every x32 call is refused (%d are not)", seccomp_variants[v].name, x32);
+        CHECK(wrong == 0, "%s: every call that no row names is %s (%d are not)",
+              seccomp_variants[v].name, answered ? "ENOSYS" : "left to the other filter", wrong);
+        CHECK(foreign == 0, "%s: every call of the 32-bit ABI kills (%d do not)",
+              seccomp_variants[v].name, foreign);
+        CHECK(x32 == 0, "%s: every x32 call is refused (%d are not)", seccomp_variants[v].name,
+              x32);
     }
 }
 
@@ -233,7 +245,8 @@ int main(void)
         }
         free(names);
     }
-    CHECK(unknown <= 4, "no name in the table is a slip of the pen (%d unknown to libseccomp)", unknown);
+    CHECK(unknown <= 4, "no name in the table is a slip of the pen (%d unknown to libseccomp)",
+          unknown);
     read_default();
     return tap_done();
 }

@@ -1,5 +1,5 @@
-/* The life of a sandbox as the agent sees it: facts, files put in, libraries probed, stops obeyed, a lost sandbox
- * made anew, and nothing left behind. */
+/* The life of a sandbox as the agent sees it: facts, files put in, libraries probed, stops obeyed,
+ * a lost sandbox made anew, and nothing left behind. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -83,8 +83,10 @@ static void test_facts(struct sandbox *s)
 
     sandbox_get_info(s, &info);
     CHECK(strncmp(info.python_version, "3.", 2) == 0, "version %s", info.python_version);
-    CHECK(strcmp(info.limits_backend, "cgroup2") == 0 || strcmp(info.limits_backend, "cgroup1") == 0 ||
-              strcmp(info.limits_backend, "rlimits") == 0, "limits by %s", info.limits_backend);
+    CHECK(strcmp(info.limits_backend, "cgroup2") == 0 ||
+              strcmp(info.limits_backend, "cgroup1") == 0 ||
+              strcmp(info.limits_backend, "rlimits") == 0,
+          "limits by %s", info.limits_backend);
     CHECK(prints(s, "default", "print(6 * 7)", "42\n"), "a cell");
     int dir = sandbox_workspace_fd(s);
     struct stat st;
@@ -95,7 +97,8 @@ static void test_facts(struct sandbox *s)
 
 static void test_contexts(struct sandbox *s)
 {
-    CHECK(prints(s, "default", "x = 1; print('x' in globals())", "True\n"), "a name in one context");
+    CHECK(prints(s, "default", "x = 1; print('x' in globals())", "True\n"),
+          "a name in one context");
     CHECK(prints(s, "other", "print('x' in globals())", "False\n"), "is not in another");
     CHECK(prints(s, "other", "import os; print(os.path.exists('made.txt'))", "True\n"),
           "but the workspace is shared");
@@ -109,18 +112,21 @@ static void test_contexts(struct sandbox *s)
 static void test_put(struct sandbox *s)
 {
     CHECK(sandbox_put(s, "full.txt", str_of("all of it"), &never, &e) == 0, "a file is put");
-    CHECK(prints(s, "default", "print(open('/output/full.txt').read())", "all of it\n"), "and read");
+    CHECK(prints(s, "default", "print(open('/output/full.txt').read())", "all of it\n"),
+          "and read");
     CHECK(prints(s, "default",
                  "try: open('/output/full.txt', 'w')\nexcept OSError: print('read-only')",
-                 "read-only\n"), "not written");
+                 "read-only\n"),
+          "not written");
     CHECK(sandbox_put(s, "full.txt", str_of("new"), &never, &e) == 0 &&
               prints(s, "default", "print(open('/output/full.txt').read())", "new\n"),
           "a second one replaces it");
     size_t n = 20u << 20;
     char *big = xcalloc(n, 1);
-    CHECK(sandbox_put(s, "big", (struct str){ big, n }, &never, &e) == 0 &&
-              prints(s, "default", "import os; print(os.stat('/output/big').st_size)", "20971520\n"),
-          "20 MiB");
+    CHECK(
+        sandbox_put(s, "big", (struct str){ big, n }, &never, &e) == 0 &&
+            prints(s, "default", "import os; print(os.stat('/output/big').st_size)", "20971520\n"),
+        "20 MiB");
     free(big);
     CHECK(sandbox_put(s, "../x", str_of("x"), &never, &e) < 0 && e.code == ERR_SANDBOX,
           "a name with a slash is refused: %s", e.msg);
@@ -132,7 +138,8 @@ static void test_probe(struct sandbox *s)
 
     CHECK(sandbox_probe(s, "json no_such_module csv", &never, &b, &e) == 0, "libraries are probed");
     CHECK(strstr(buf_cstr(&b), "json 2") && strstr(buf_cstr(&b), "csv ") &&
-              strstr(buf_cstr(&b), "no_such") == NULL, "those there are named: %zu bytes", b.n);
+              strstr(buf_cstr(&b), "no_such") == NULL,
+          "those there are named: %zu bytes", b.n);
 }
 
 static void test_stop(struct sandbox *s)
@@ -145,7 +152,8 @@ static void test_stop(struct sandbox *s)
     CHECK(run(s, "default", "y = 2\nwhile True: pass", &soon, &r) == NULL && e.code == ERR_DEADLINE,
           "a deadline ends the wait");
     CHECK(now_ms() - t < 1500, "promptly");
-    CHECK(prints(s, "default", "print('y' in globals())", "False\n"), "the next cell has a new context");
+    CHECK(prints(s, "default", "print('y' in globals())", "False\n"),
+          "the next cell has a new context");
     if (pipe(p) == 0) {
         struct stop cancel = STOP_NEVER;
         cancel.cancel_fd = p[0];
@@ -184,12 +192,16 @@ static void test_lost(struct sandbox *s)
 static void test_failures(void)
 {
     struct sandbox_spec none = { .helper = "/nonexistent/agent-sandbox" };
-    CHECK(sandbox_start(&none, &e) == NULL && e.code == ERR_SANDBOX && strstr(e.msg, "/nonexistent"),
+    CHECK(sandbox_start(&none, &e) == NULL && e.code == ERR_SANDBOX &&
+              strstr(e.msg, "/nonexistent"),
           "no helper: %s", e.msg);
-    struct sandbox_spec python = { .helper = getenv("SANDBOX_PROGRAM"), .python = "/nonexistent/python" };
-    CHECK(sandbox_start(&python, &e) == NULL && e.code == ERR_CONFIG && strstr(e.msg, "/nonexistent"),
+    struct sandbox_spec python = { .helper = getenv("SANDBOX_PROGRAM"),
+                                   .python = "/nonexistent/python" };
+    CHECK(sandbox_start(&python, &e) == NULL && e.code == ERR_CONFIG &&
+              strstr(e.msg, "/nonexistent"),
           "no Python: %s", e.msg);
-    struct sandbox_spec not_python = { .helper = getenv("SANDBOX_PROGRAM"), .python = "/usr/bin/true" };
+    struct sandbox_spec not_python = { .helper = getenv("SANDBOX_PROGRAM"),
+                                       .python = "/usr/bin/true" };
     struct sandbox *s = sandbox_start(&not_python, &e);
     CHECK(s && sandbox_wait_ready(s, &never, &e) < 0 && e.code == ERR_SANDBOX,
           "a Python that is none: %s", e.msg);

@@ -140,8 +140,7 @@ int main(void)
         snprintf(name, sizeof name, "l%d", i);
         (void)!symlinkat("/etc/shadow", w, name);
     }
-    CHECK(artifacts_collect(a, 5, &lines, &notes, &e) == 0 &&
-              strstr(buf_cstr(&notes), "280 more"),
+    CHECK(artifacts_collect(a, 5, &lines, &notes, &e) == 0 && strstr(buf_cstr(&notes), "280 more"),
           "a flood of refusals is counted, not listed");
 
     artifacts_free(a);

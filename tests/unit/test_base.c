@@ -50,10 +50,16 @@ static void test_utf8(void)
     } cases[] = {
         { "plain text and newlines stay", "a\tb\n", "a\tb\n" },
         { "escape sequences become visible", "\x1b]0;x\a", "\\x1b]0;x\\x07" },
-        { "C1 controls in UTF-8 too", "\xC2\x9B" "31m", "\\x9b31m" },
+        { "C1 controls in UTF-8 too",
+          "\xC2\x9B"
+          "31m",
+          "\\x9b31m" },
         { "overlong forms are no UTF-8", "\xC0\xAF", "\xEF\xBF\xBD\xEF\xBF\xBD" },
         { "surrogates are no UTF-8", "\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD" },
-        { "right-to-left override becomes visible", "a\xE2\x80\xAE" "b", "a\\u202eb" },
+        { "right-to-left override becomes visible",
+          "a\xE2\x80\xAE"
+          "b",
+          "a\\u202eb" },
         { "CR LF is a line end", "a\r\nb", "a\nb" },
         { "a lone CR is a control", "a\rb", "a\\rb" },
         { "four-byte characters stay", "\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80" },
@@ -69,7 +75,11 @@ static void test_utf8(void)
     CHECK(utf8_head(STR("a\xE2\x82\xAC"), 2).n == 1 && utf8_head(STR("a\xE2\x82\xAC"), 3).n == 1 &&
               utf8_head(STR("a\xE2\x82\xAC"), 4).n == 4,
           "head does not cut a character");
-    CHECK(utf8_tail(STR("\xE2\x82\xAC" "a"), 2).n == 1, "nor does tail");
+    CHECK(utf8_tail(STR("\xE2\x82\xAC"
+                        "a"),
+                    2)
+                  .n == 1,
+          "nor does tail");
     CHECK(utf8_width(STR("a\xE6\x97\xA5")) == 3, "wide characters take two columns");
 }
 
@@ -98,8 +108,10 @@ static void test_json(void)
     memset(deep, '[', 201);
     CHECK(!parses((struct str){ deep, 400 }), "201 are not");
 
-    cJSON *j = json_parse(STR("{\"s\":\"a\\u0000b\",\"t\":\"\\\\u0000\",\"n\":1e300,\"x\":null}"), &e);
-    CHECK(j && strcmp(json_str(j, "s"), "a\xEF\xBF\xBD" "b") == 0,
+    cJSON *j =
+        json_parse(STR("{\"s\":\"a\\u0000b\",\"t\":\"\\\\u0000\",\"n\":1e300,\"x\":null}"), &e);
+    CHECK(j && strcmp(json_str(j, "s"), "a\xEF\xBF\xBD"
+                                        "b") == 0,
           "an escaped NUL does not end the string");
     CHECK(j && strcmp(json_str(j, "t"), "\\u0000") == 0, "an escaped backslash is no NUL");
     CHECK(json_int(j, "n", 0) == INT64_MAX && json_str(j, "x") == NULL && json_int(j, "s", 5) == 5,
@@ -108,7 +120,8 @@ static void test_json(void)
 
     struct buf q = BUF_MAX(100);
     json_quote(&q, STR("a\"\\\n\x01\xff\x7f"));
-    CHECK(str_is(buf_str(&q), "\"a\\\"\\\\\\n\\u0001\\ufffd\\u007f\""), "quoting: %s", buf_cstr(&q));
+    CHECK(str_is(buf_str(&q), "\"a\\\"\\\\\\n\\u0001\\ufffd\\u007f\""), "quoting: %s",
+          buf_cstr(&q));
     buf_free(&q);
 }
 

@@ -215,8 +215,8 @@ static void test_table(void)
     CHECK(sorted, "groups stand together");
     /* What must not be left to whoever wrote a directory. A row whose guard is lost shows here. */
     static const char *const guarded[] = {
-        "api_key_cmd", "api_key_file", "api_key_env", "base_url",     "provider", "sandbox_helper",
-        "python",      "output",       "out_dir",     "session_dir",  "debug",    "record",
+        "api_key_cmd", "api_key_file", "api_key_env", "base_url",      "provider", "sandbox_helper",
+        "python",      "output",       "out_dir",     "session_dir",   "debug",    "record",
         "file",        "prompts_dir",  "replay",      "trust_project", "sandbox",  "network"
     };
     for (size_t i = 0; i < ARRAY_LEN(guarded); i++) {

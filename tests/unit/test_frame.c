@@ -1,5 +1,5 @@
-/* The interpreter's messages: what is well formed is taken, what lies is refused. Input sits at the end of its
- * allocation, so that the address sanitizer sees a read past it. */
+/* The interpreter's messages: what is well formed is taken, what lies is refused. Input sits at the
+ * end of its allocation, so that the address sanitizer sees a read past it. */
 #include <stdlib.h>
 #include <string.h>
 #include "agent/base/limits.h"
@@ -38,7 +38,10 @@ static void test_parse(void)
         { "op with an empty value", "\2op\0\0\0\0", 7, 0 },
         { "a first field that is not op", "\2ox\4\0\0\0done", 11, -1 },
         { "a value longer than the body", "\2op\5\0\0\0done", 11, -1 },
-        { "a value length of 4 GB", "\2op\xff\xff\xff\xff" "done", 11, -1 },
+        { "a value length of 4 GB",
+          "\2op\xff\xff\xff\xff"
+          "done",
+          11, -1 },
         { "a name longer than the body", "\377op\4\0\0\0done", 11, -1 },
         { "a length that is cut off", "\2op\4\0\0", 6, -1 },
         { "a field that begins and ends at once", "\2op\4\0\0\0done\1", 12, -1 },
@@ -94,7 +97,8 @@ static void test_round_trip(void)
     CHECK(frame_num(&f, "code", -1) == -1 && frame_num(&f, "none", -2) == -2, "what is no number");
     CHECK(frame_get(&f, "none").n == 0, "an absent field is empty");
     CHECK(frame_next(str_from(in, first), 100, &body, &used) == 1 && frame_parse(body, &f) == 0 &&
-              frame_is(&f, "ack"), "the next frame follows");
+              frame_is(&f, "ack"),
+          "the next frame follows");
     CHECK(frame_next(in, 5, &body, &used) < 0, "a frame over the cap is refused by its length");
     CHECK(frame_next((struct str){ "\xff\xff\xff\xff", 4 }, MAX_FRAME_BYTES, &body, &used) < 0,
           "a length of 4 GB is refused before its bytes come");
