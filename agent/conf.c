@@ -101,7 +101,7 @@ static void read_env(struct conf_loader *l, char **env)
     for (size_t i = 0; i < conf_table_n; i++) {
         const struct conf_setting *s = &conf_table[i];
         names[i] = conf_env_name(s);
-        const char *v = getenv(names[i]);
+        const char *v = s->flag_only ? NULL : getenv(names[i]);
         if (v && *v)
             conf_assign_add(l, (int)i, L_ENV, str_of(v), xstrdup(names[i]));
         v = s->env ? getenv(s->env) : NULL;
@@ -295,7 +295,7 @@ static void note_stray_files(struct conf *c)
 {
     struct stat st;
 
-    for (size_t i = 0; c->n_args > 1 && i < c->n_args; i++)
+    for (size_t i = 0; c->command == CMD_ASK && c->n_args > 1 && i < c->n_args; i++)
         if (stat(c->args[i], &st) == 0 && S_ISREG(st.st_mode))
             conf_note(c,
                       "%s is a file, but stands among the words of the question: each file needs "

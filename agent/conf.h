@@ -16,6 +16,9 @@
 #include "agent/base/err.h"
 #include "agent/base/str.h"
 
+/* The first word of a command line names a command when it is exactly one of conf_command.c's
+ * names; any other word begins a question. */
+enum conf_command { CMD_ASK, CMD_HELP, CMD_COUNT };
 enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT };
 enum conf_provider { PROVIDER_OPENAI, PROVIDER_REPLAY };
 enum conf_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
@@ -29,8 +32,9 @@ struct conf_list {
 
 /* Plain typed fields; a char * is owned by the struct and NULL when the setting is empty. */
 struct conf {
+    enum conf_command command;
     enum conf_action action;
-    char **args; /* the words that are no flags, in order; owned */
+    char **args; /* the words that are no flags, in order, without the command; owned */
     size_t n_args;
 
     /* model */
@@ -101,8 +105,8 @@ const char *conf_origin(const struct conf *c, const char *name);
  * ~/.local/share/agent/sessions. NULL with ERR_CONFIG if there is no home. Caller frees. */
 char *conf_session_root(const struct conf *c, struct err *e);
 
-void conf_help(struct buf *out);                        /* --help: at most 80 columns */
-void conf_print(const struct conf *c, struct buf *out); /* --print-config: a valid agent.conf */
+void conf_help(enum conf_command command, struct buf *out); /* at most 80 columns */
+void conf_print(const struct conf *c, struct buf *out);     /* --print-config: a valid agent.conf */
 
 /* True for http(s) URLs whose host is 127.0.0.0/8, ::1 or localhost. */
 bool conf_url_is_loopback(const char *url);

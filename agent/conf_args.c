@@ -21,20 +21,33 @@ static bool has_flag_name(const struct conf_setting *s, struct str word)
     return false;
 }
 
-static int find_long(struct str word)
+/* Two commands may use one name for different things, so the command's own come first. */
+static int find_long(enum conf_command command, struct str word)
 {
-    for (size_t i = 0; i < conf_table_n; i++)
-        if (has_flag_name(&conf_table[i], word))
+    int other = -1;
+
+    for (size_t i = 0; i < conf_table_n; i++) {
+        if (!has_flag_name(&conf_table[i], word))
+            continue;
+        if (conf_in_scope(&conf_table[i], command))
             return (int)i;
-    return -1;
+        other = (int)i;
+    }
+    return other;
 }
 
-static int find_letter(char letter)
+static int find_letter(enum conf_command command, char letter)
 {
-    for (size_t i = 0; i < conf_table_n; i++)
-        if (conf_table[i].letter == letter)
+    int other = -1;
+
+    for (size_t i = 0; i < conf_table_n; i++) {
+        if (conf_table[i].letter != letter)
+            continue;
+        if (conf_in_scope(&conf_table[i], command))
             return (int)i;
-    return -1;
+        other = (int)i;
+    }
+    return other;
 }
 
 static const struct conf_flag *find_action(struct str word, char letter)
@@ -62,7 +75,8 @@ static const char *negative(const struct conf_setting *s)
 
 /* `letter`: the one letter of a cluster that is not known, or NULL; the whole word is better when
  * it is near a long flag ("-quiet"). */
-static int unknown_flag(struct str word, const char *letter, struct err *e)
+static int unknown_flag(enum conf_command command, struct str word, const char *letter,
+                        struct err *e)
 {
     cleanup_buf struct buf b = BUF_MAX(1024);
     char **names = xcalloc(2 * conf_table_n + conf_flags_n, sizeof *names);
@@ -75,6 +89,8 @@ static int unknown_flag(struct str word, const char *letter, struct err *e)
     bool no = str_starts(bare, "no-") && bare.n > 3;
     for (size_t i = 0; i < conf_table_n; i++) {
         cleanup_free char *flag = conf_flag_name(&conf_table[i]);
+        if (!conf_in_scope(&conf_table[i], command))
+            continue;
         if (no && negative(&conf_table[i]))
             names[n++] = xasprintf("no-%s", flag + 2);
         names[n++] = xstrdup(flag + 2);
@@ -84,9 +100,10 @@ static int unknown_flag(struct str word, const char *letter, struct err *e)
     const char *near = bare.n > 2 ? conf_nearest(bare, (const char *const *)names, n) : NULL;
     if (letter && !near)
         word = str_of(letter);
-    err_set(e, ERR_USAGE, 0, "unknown flag %s%s%s%s agent --help lists all, and -- ends the flags",
-            conf_shown(&b, word), near ? "; did you mean --" : ";", near ? near : "",
-            near ? "?" : "");
+    err_set(
+        e, ERR_USAGE, 0, "unknown flag %s%s%s%s agent %s%s--help lists all, and -- ends the flags",
+        conf_shown(&b, word), near ? "; did you mean --" : ";", near ? near : "", near ? "?" : "",
+        command == CMD_ASK ? "" : conf_commands[command].name, command == CMD_ASK ? "" : " ");
     for (size_t i = 0; i < n; i++)
         free(names[i]);
     free(names);
@@ -94,24 +111,25 @@ static int unknown_flag(struct str word, const char *letter, struct err *e)
 }
 
 /* Is this word one of our flags, whole? Then it is hardly meant as another flag's value. */
-static bool is_flag(const char *word)
+static bool is_flag(enum conf_command command, const char *word)
 {
     struct str w = str_of(word);
 
     if (w.n == 2 && w.p[0] == '-')
-        return find_letter(w.p[1]) >= 0 || find_action(w, w.p[1]);
+        return find_letter(command, w.p[1]) >= 0 || find_action(w, w.p[1]);
     if (!str_starts(w, "--") || w.n < 3)
         return false;
     (void)str_cut(&w, '=', &w);
     w = str_from(str_of(word), 2);
     struct str name;
     (void)str_cut(&w, '=', &name);
-    return find_long(name) >= 0 || find_action(name, 0);
+    return find_long(command, name) >= 0 || find_action(name, 0);
 }
 
 struct words {
     char **v;
     int n, i;
+    enum conf_command command; /* known once its word has been met */
 };
 
 /* The value of a flag that stands alone: the next word. */
@@ -121,7 +139,7 @@ static int next_value(struct words *w, const char *flag, const struct conf_setti
     if (w->i + 1 >= w->n)
         return err_set(e, ERR_USAGE, 0, "%s needs a value: %s %s", flag, flag, s->arg);
     const char *next = w->v[w->i + 1];
-    if (is_flag(next)) {
+    if (is_flag(w->command, next)) {
         cleanup_free char *name = conf_flag_name(s);
         return err_set(e, ERR_USAGE, 0,
                        "%s needs a value, but %s is a flag; write %s=%s if that is the value", flag,
@@ -154,16 +172,16 @@ static int parse_long(struct conf_loader *l, struct words *w, struct err *e)
             l->c->action = flag->action;
         return 0;
     }
-    int i = find_long(name);
+    int i = find_long(w->command, name);
     const char *no = NULL;
     if (i < 0 && str_starts(name, "no-")) {
-        i = find_long(str_from(name, 3));
+        i = find_long(w->command, str_from(name, 3));
         no = i >= 0 ? negative(&conf_table[i]) : NULL;
         if (no == NULL)
             i = -1;
     }
     if (i < 0)
-        return unknown_flag((struct str){ word, name.n + 2 }, NULL, e);
+        return unknown_flag(w->command, (struct str){ word, name.n + 2 }, NULL, e);
     cleanup_free char *where = xasprintf("--%.*s", (int)name.n, name.p);
     if (no) {
         if (has_value)
@@ -184,7 +202,7 @@ static int parse_cluster(struct conf_loader *l, struct words *w, struct err *e)
     for (const char *p = w->v[w->i] + 1; *p; p++) {
         cleanup_free char *where = xasprintf("-%c", *p);
         const struct conf_flag *flag = find_action(STR(""), *p);
-        int i = find_letter(*p);
+        int i = find_letter(w->command, *p);
 
         if (flag) {
             if (l->c->action != CONF_HELP)
@@ -192,7 +210,7 @@ static int parse_cluster(struct conf_loader *l, struct words *w, struct err *e)
             continue;
         }
         if (i < 0)
-            return unknown_flag(str_of(w->v[w->i]), where, e);
+            return unknown_flag(w->command, str_of(w->v[w->i]), where, e);
         if (conf_table[i].kind == K_BOOL) {
             conf_assign_add(l, i, L_FLAG, STR("true"), steal_ptr(&where));
             continue;
@@ -206,11 +224,27 @@ static int parse_cluster(struct conf_loader *l, struct words *w, struct err *e)
     return 0;
 }
 
+/* A flag may stand before the command's word, so only at the end is it known whose it is. */
+static int check_scope(const struct conf_loader *l, struct err *e)
+{
+    const char *command = conf_commands[l->c->command].name;
+
+    for (size_t i = 0; i < l->n; i++) {
+        const struct conf_setting *s = &conf_table[l->v[i].setting];
+        if (l->v[i].level == L_FLAG && !conf_in_scope(s, l->c->command))
+            return err_set(e, ERR_USAGE, 0,
+                           "%s is no flag of agent %s: it would change nothing there; agent %s "
+                           "--help lists those that count",
+                           l->v[i].where, command, command);
+    }
+    return 0;
+}
+
 int conf_read_args(struct conf_loader *l, int argc, char **argv, struct err *e)
 {
-    struct words w = { argv, argc, 1 };
+    struct words w = { argv, argc, 1, CMD_ASK };
     struct conf *c = l->c;
-    bool flags = true;
+    bool flags = true, named = false;
 
     c->args = xcalloc((size_t)argc + 1, sizeof *c->args);
     for (; w.i < argc; w.i++) {
@@ -224,8 +258,16 @@ int conf_read_args(struct conf_loader *l, int argc, char **argv, struct err *e)
             if (parse_cluster(l, &w, e) < 0)
                 return -1;
         } else {
+            int command = flags && !named && c->n_args == 0 ? conf_command_find(str_of(word)) : -1;
+            if (command >= 0) {
+                named = true;
+                w.command = c->command = (enum conf_command)command;
+                continue;
+            }
             c->args[c->n_args++] = xstrdup(word);
+            if (conf_commands[c->command].words_end_flags)
+                flags = false;
         }
     }
-    return 0;
+    return check_scope(l, e);
 }

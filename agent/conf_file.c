@@ -140,9 +140,11 @@ static int unknown_name(struct reading *r, const char *name)
     if (strcmp(name, "api_key") == 0 || strcmp(name, "key") == 0) {
         fail(r, "%s is not a setting: %s", name, conf_key_advice);
     } else {
+        size_t n = 0;
         for (size_t i = 0; i < conf_table_n; i++)
-            names[i] = conf_table[i].name;
-        const char *near = conf_nearest(str_of(name), names, conf_table_n);
+            if (!conf_table[i].flag_only)
+                names[n++] = conf_table[i].name;
+        const char *near = conf_nearest(str_of(name), names, n);
         fail(r, "unknown setting \"%s\"%s%s%s", conf_shown(&b, str_of(name)),
              near ? "; did you mean " : "; agent --print-config lists all", near ? near : "",
              near ? "?" : "");
@@ -161,7 +163,7 @@ static int handle(void *user, const char *section, const char *name, const char 
     if (r->failed || profile_of(r, section, &profile) < 0)
         return 1;
     int setting = conf_find(str_of(name));
-    if (setting < 0) {
+    if (setting < 0 || conf_table[setting].flag_only) {
         unknown_name(r, name);
         return 1;
     }

@@ -68,19 +68,6 @@ static void help_line(struct buf *out, const char *left, struct str help)
     wrap(out, help, HELP_COLUMN, buf_cstr(&prefix));
 }
 
-static const char help_head[] =
-    "Usage: agent [flags] \"question\"\n"
-    "\n"
-    "Answers a question with the help of Python code that a language model writes\n"
-    "and that runs in a sandbox on this machine.\n"
-    "\n"
-    "Examples:\n"
-    "  agent \"what is the 1000th prime?\"\n"
-    "  agent -f sales.csv \"which month was best? draw a chart\"\n"
-    "  agent -f a.csv -f b.csv:returns.csv -o report.md \"join them on id\"\n"
-    "  psql --csv -c 'select * from orders' | agent \"top ten by revenue\"\n"
-    "  agent --deadline 10m -q -f log.csv - < question.txt\n";
-
 static const char help_tail[] =
     "\n"
     "A switch is turned off by --no-NAME. Every flag is a setting too: max_turns = 8\n"
@@ -94,15 +81,32 @@ static const char help_tail[] =
     "  9 a check failed   10 inputs unchanged   11 no progress   124 deadline\n"
     "  130 interrupted   143 terminated\n";
 
-void conf_help(struct buf *out)
+static void help_commands(struct buf *out)
 {
-    buf_puts(out, help_head);
+    buf_puts(out, "\nCommands (agent COMMAND --help tells more):\n");
+    for (int i = 0; i < CMD_COUNT; i++) {
+        cleanup_buf struct buf left = BUF_MAX(256);
+        buf_putf(&left, "  %s", conf_commands[i].name);
+        help_line(out, buf_cstr(&left), str_of(conf_commands[i].about));
+    }
+}
+
+void conf_help(enum conf_command command, struct buf *out)
+{
+    const struct conf_command_row *row = &conf_commands[command];
+
+    buf_putf(out, "Usage: %s\n\nExamples:\n%s\n%s", row->usage, row->examples, row->text);
+    if (command == CMD_ASK)
+        help_commands(out);
     for (int g = 0; g < G_COUNT; g++) {
-        buf_putf(out, "\n%s:\n", conf_group_title[g]);
+        bool titled = false;
         for (size_t i = 0; i < conf_table_n; i++) {
             const struct conf_setting *s = &conf_table[i];
-            if ((int)s->group != g)
+            if ((int)s->group != g || !conf_in_scope(s, command))
                 continue;
+            if (!titled)
+                buf_putf(out, "\n%s:\n", conf_group_title[g]);
+            titled = true;
             cleanup_free char *flag = conf_flag_name(s);
             cleanup_buf struct buf left = BUF_MAX(256), help = BUF_MAX(4096);
             if (s->letter)
@@ -195,7 +199,7 @@ void conf_print(const struct conf *c, struct buf *out)
     for (int g = 0; g < G_COUNT; g++) {
         buf_putf(out, "\n# --- %s ---\n", conf_group_title[g]);
         for (size_t i = 0; i < conf_table_n; i++)
-            if ((int)conf_table[i].group == g)
+            if ((int)conf_table[i].group == g && !conf_table[i].flag_only)
                 print_setting(c, &conf_table[i], out);
     }
 }

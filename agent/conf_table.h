@@ -24,6 +24,20 @@ enum conf_kind {
 
 enum conf_group { G_MODEL, G_RUN, G_OUTPUT, G_SANDBOX, G_NETWORK, G_FILES, G_COUNT };
 
+/* A command: what its --help starts with, and which flags it takes. */
+struct conf_command_row {
+    const char *name;     /* "ask" */
+    const char *usage;    /* "agent [flags] \"question\"" */
+    const char *about;    /* one line, for the list of commands */
+    const char *text;     /* what it does, in lines of at most 79 columns */
+    const char *examples; /* each line indented by two */
+    unsigned groups;      /* 1u << enum conf_group: settings that it obeys */
+    bool words_end_flags; /* what follows the first word belongs to that word (a script) */
+};
+extern const struct conf_command_row conf_commands[CMD_COUNT];
+/* The index of a command by its exact name, or -1. */
+int conf_command_find(struct str word);
+
 struct conf_setting {
     const char *name; /* agent.conf key; --name with dashes; AGENT_NAME */
     char letter;      /* short flag, 0 = none */
@@ -37,6 +51,9 @@ struct conf_setting {
     const char *aliases; /* further long flags, separated by a space; NULL = none */
     const char *env;     /* a further environment variable, below AGENT_NAME; NULL = none */
     const char *arg;     /* what --help calls the value */
+    const char *only;    /* names of the commands that obey it, separated by a space; NULL = all
+                            whose groups have it */
+    bool flag_only;      /* a flag of these commands, but no line of agent.conf and no variable */
     const char *guard;   /* why a project's agent.conf may not set it; NULL = it may */
     const char *help;
 };
@@ -54,8 +71,10 @@ struct conf_flag {
 extern const struct conf_flag conf_flags[];
 extern const size_t conf_flags_n;
 
-/* The index of a setting by its agent.conf key, or -1. */
+/* The index of a setting by its name, or -1. */
 int conf_find(struct str key);
+/* Does the command obey it? Only such flags are taken on its command line. */
+bool conf_in_scope(const struct conf_setting *s, enum conf_command command);
 /* "--max-turns"; caller frees. */
 char *conf_flag_name(const struct conf_setting *s);
 /* "AGENT_MAX_TURNS"; caller frees. */

@@ -11,7 +11,7 @@ good = write("sales.csv", CSV)
 
 
 def refused(name, says, *args, status=2):
-    r = run("ask", *args, script=[say("never asked", times=0)])
+    r = run("go on", *args, script=[say("never asked", times=0)])
     eq(r.status, status, f"{name}: status {status}")
     like(r.err, says, f"{name}: the message says what to do")
     eq((r.out, len(r.requests)), ("", 0), f"{name}: nothing was asked")

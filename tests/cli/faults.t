@@ -12,7 +12,7 @@ NO_RETRY = ("--retries", "0")
 
 
 def fails(name, step, status, says, *args, before=(), **more):
-    r = run("ask", *(args or FAST), script=list(before) + [dict(step, times=0)], **more)
+    r = run("go on", *(args or FAST), script=list(before) + [dict(step, times=0)], **more)
     eq(r.status, status, f"{name}: status {status}")
     like(r.err, says, f"{name}: the message says what and what to do")
     eq(r.out, "", f"{name}: nothing on standard output")
@@ -77,14 +77,14 @@ ok(r.seconds < 8 * PATIENCE, "no first byte: in good time", r.seconds)
 # --- nobody there
 with socket.create_server(("127.0.0.1", 0)) as s:
     port = s.getsockname()[1]
-r = run("ask", *FAST, url=f"http://127.0.0.1:{port}/v1")
+r = run("go on", *FAST, url=f"http://127.0.0.1:{port}/v1")
 eq(r.status, 4, "an unreachable host: status 4")
 like(r.err, rf"127\.0\.0\.1.*{port}", "it names host and port")
 like(r.err, r"(?i)running|OPENAI_BASE_URL|base_url|--base-url", "and what to check")
-r = run("ask", *FAST, url="http://no-such-host.invalid/v1")
+r = run("go on", *FAST, url="http://no-such-host.invalid/v1")
 eq(r.status, 4, "a host name that does not resolve: status 4")
 like(r.err, r"no-such-host\.invalid", "it names the host")
-r = run("ask", *FAST, url="not a url")
+r = run("go on", *FAST, url="not a url")
 ok(r.status in (2, 3), "a base URL that is none is refused before anything is sent", r.status, r.err)
 like(r.err, r"(?i)url", "and it says so")
 
@@ -94,14 +94,14 @@ for name, step in {"500": refusal(500, "oops"), "503": refusal(503, "overloaded"
                    "429": refusal(429, "slow down", headers={"Retry-After": "1"}),
                    "a cut stream": say("Half an ans", cut=700),
                    "a closed connection": {"close": True}}.items():
-    r = run("ask", script=[step, OK])
+    r = run("go on", script=[step, OK])
     eq((r.status, r.out), (0, "Fine at last.\n"), f"{name} once: the second try answers, once")
     like(r.err, r"(?i)again|retry|retrying|attempt", f"{name} once: standard error tells of it")
-r = run("ask", script=[code("print(1)"), {"close": True}, OK])
+r = run("go on", script=[code("print(1)"), {"close": True}, OK])
 eq((r.status, r.out, r.rules), (0, "Fine at last.\n", []), "a connection lost between turns is made anew")
-r = run("ask", script=[say("All of it.", done=False)])
+r = run("go on", script=[say("All of it.", done=False)])
 eq((r.status, r.out), (0, "All of it.\n"), "a stream with a finish reason, but without [DONE], is whole")
-r = run("ask", "--deadline", "2s", script=[refusal(429, "wait", headers={"Retry-After": "3600"}, times=0)])
+r = run("go on", "--deadline", "2s", script=[refusal(429, "wait", headers={"Retry-After": "3600"}, times=0)])
 ok(r.status in (4, 124), "a wait beyond the deadline is not begun", r.status)
 ok(r.seconds < 5 * PATIENCE, "and ends in good time", r.seconds)
 

@@ -30,44 +30,44 @@ def stopped(name, r, says, status=5):
 
 
 NO_HELPER = {"AGENT_SANDBOX_HELPER": None}
-r = run("ask", script=SCRIPT, argv0=lonely(), env=NO_HELPER)
+r = run("go on", script=SCRIPT, argv0=lonely(), env=NO_HELPER)
 stopped("no agent-sandbox", r, r"agent-sandbox")
-r = run("ask", "--sandbox-helper", "/nonexistent/agent-sandbox", script=SCRIPT)
+r = run("go on", "--sandbox-helper", "/nonexistent/agent-sandbox", script=SCRIPT)
 stopped("a helper that is not there", r, r"/nonexistent/agent-sandbox")
-r = run("ask", script=SCRIPT, argv0=lonely(("agent-sandbox", "not a program\n")), env=NO_HELPER)
+r = run("go on", script=SCRIPT, argv0=lonely(("agent-sandbox", "not a program\n")), env=NO_HELPER)
 stopped("a helper that is no program", r, r"agent-sandbox")
-r = run("ask", script=SCRIPT, env=NO_HELPER, timeout=60,
+r = run("go on", script=SCRIPT, env=NO_HELPER, timeout=60,
         argv0=lonely(("agent-sandbox", "#!/bin/sh\necho 'no user namespaces here' >&2\nexit 125\n")))
 stopped("a helper that fails", r, r"no user namespaces here")
-r = run("ask", script=SCRIPT, env=NO_HELPER, timeout=60,
+r = run("go on", script=SCRIPT, env=NO_HELPER, timeout=60,
         argv0=lonely(("agent-sandbox", "#!/bin/sh\nexit 0\n")))
 stopped("a helper that ends at once", r, r"(?i)sandbox")
-r = run("ask", script=SCRIPT, env=NO_HELPER, timeout=60,
+r = run("go on", script=SCRIPT, env=NO_HELPER, timeout=60,
         argv0=lonely(("agent-sandbox", "#!/bin/sh\nkill -9 $$\n")))
 stopped("a helper that is killed", r, r"(?i)sandbox")
 marker = BOX / "unsandboxed"
-r = run("ask", script=SCRIPT, env=NO_HELPER, timeout=60, argv0=lonely(
+r = run("go on", script=SCRIPT, env=NO_HELPER, timeout=60, argv0=lonely(
     ("agent-sandbox", f"#!/bin/sh\nwhile [ $# -gt 0 ] && [ \"$1\" != -- ]; do shift; done\nshift\n"
                       f"touch {marker}\nexec \"$@\"\n")))
 ok(marker.exists(), "a helper that only runs the command, without any sandbox, was started")
 stopped("such a helper", r, r"(?i)sandbox")
 
-r = run("ask", "--python", "/nonexistent/python3", script=SCRIPT)
+r = run("go on", "--python", "/nonexistent/python3", script=SCRIPT)
 ok(r.status in (3, 5), "a Python that is not there: status 3 or 5", r.status)
 like(r.err, r"/nonexistent/python3", "and it is named")
-r = run("ask", "--python", "/bin/true", script=SCRIPT, timeout=60)
+r = run("go on", "--python", "/bin/true", script=SCRIPT, timeout=60)
 ok(r.status in (3, 5), "a Python that is none", r.status, r.err)
-r = run("ask", "--no-sandbox", script=SCRIPT)
+r = run("go on", "--no-sandbox", script=SCRIPT)
 eq(r.status, 2, "there is no --no-sandbox")
 
 # --- an answer that needs no code does not get one without the sandbox either: what would be told
 # about libraries and files could not be true
-r = run("ask", "--sandbox-helper", "/nonexistent/agent-sandbox", script=[say("Paris.")])
+r = run("go on", "--sandbox-helper", "/nonexistent/agent-sandbox", script=[say("Paris.")])
 eq(r.status, 5, "no sandbox, no run")
 
 # --- a sandbox that dies in the middle
 with Provider([code("print('one')"), code("import time\ntime.sleep(60)"), say("ok")]) as provider:
-    r = start("-m", "scripted", "ask", "--timeout", "100s", url=provider.url)
+    r = start("-m", "scripted", "go on", "--timeout", "100s", url=provider.url)
     end = time.monotonic() + 20 * PATIENCE
     while len(provider.read()) < 2 and time.monotonic() < end:
         time.sleep(0.05)

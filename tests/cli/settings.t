@@ -14,7 +14,7 @@ def asked(r):
 
 
 def refused(name, status, says, *args, **more):
-    r = run("ask", *args, script=OK, **more)
+    r = run("go on", *args, script=OK, **more)
     eq(r.status, status, f"{name}: status {status}")
     like(r.err, says, f"{name}: the message says what is wrong")
     eq((r.out, len(r.requests)), ("", 0), f"{name}: nothing was asked")
@@ -50,24 +50,24 @@ refused("a project that wants the key elsewhere", 3, r"(?s)base_url.*trust",
 
 # --- precedence
 home = conf("model = from-user\n")
-eq(asked(run("ask", script=OK, model=None, home=home)).get("model"), "from-user",
+eq(asked(run("go on", script=OK, model=None, home=home)).get("model"), "from-user",
    "the user's agent.conf is read")
 conf("model = from-project\n", user=False, home=home)
-eq(asked(run("ask", script=OK, model=None, home=home)).get("model"), "from-project",
+eq(asked(run("go on", script=OK, model=None, home=home)).get("model"), "from-project",
    "the project's stands above it")
-eq(asked(run("ask", script=OK, model=None, home=home, env={"AGENT_MODEL": "from-env"})).get("model"),
+eq(asked(run("go on", script=OK, model=None, home=home, env={"AGENT_MODEL": "from-env"})).get("model"),
    "from-env", "the environment stands above both")
-eq(asked(run("ask", script=OK, model="from-flag", home=home, env={"AGENT_MODEL": "from-env"})).get("model"),
+eq(asked(run("go on", script=OK, model="from-flag", home=home, env={"AGENT_MODEL": "from-env"})).get("model"),
    "from-flag", "a flag stands above all")
-r = run("ask", "--max-tokens", "77", "--temperature", "0.5", script=OK)
+r = run("go on", "--max-tokens", "77", "--temperature", "0.5", script=OK)
 body = asked(r)
 eq((body.get("max_tokens", body.get("max_completion_tokens")), body.get("temperature")), (77, 0.5),
    "settings of the model reach the request")
-ok("temperature" not in asked(run("ask", script=OK)), "what nobody set is not sent")
-r = run("ask", "--system", "You are a pirate.", script=OK)
+ok("temperature" not in asked(run("go on", script=OK)), "what nobody set is not sent")
+r = run("go on", "--system", "You are a pirate.", script=OK)
 like(asked(r)["messages"][0]["content"], r"You are a pirate\.", "--system replaces the instructions")
 unlike(asked(r)["messages"][0]["content"], r"careful data analyst", "all of them")
-r = run("ask", "--append-system", "Answer in Latin.", script=OK)
+r = run("go on", "--append-system", "Answer in Latin.", script=OK)
 like(asked(r)["messages"][0]["content"], r"(?s)execute_python.*Answer in Latin\.",
      "--append-system adds to them")
 
@@ -76,7 +76,7 @@ printed = run("--print-config", model=None)
 eq(printed.status, 0, "--print-config: status 0")
 eq(printed.out, (TOP / "agent.conf.example").read_text(),
    "agent.conf.example is what --print-config prints")
-r = run("ask", script=OK, home=conf(printed.out))
+r = run("go on", script=OK, home=conf(printed.out))
 eq((r.status, r.out), (0, "ok\n"), "what it prints is a valid agent.conf")
 r = run("--print-config", "-n", "5", model=None)
 like(r.out, r"^max_turns = 5$", "it prints what is in force")
@@ -95,22 +95,22 @@ home = new_home()
 secret = home / "key"
 secret.write_text(KEY + "\n")
 secret.chmod(0o600)
-r = run("ask", "--api-key-file", secret, script=OK, home=home, key=None)
+r = run("go on", "--api-key-file", secret, script=OK, home=home, key=None)
 ok(authorised(r), "api_key_file gives the key", r.err)
 secret.chmod(0o644)
-r = run("ask", "--api-key-file", secret, script=OK, home=home, key=None)
+r = run("go on", "--api-key-file", secret, script=OK, home=home, key=None)
 eq(r.status, 3, "a key file that others can read is refused: status 3")
 like(r.err, r"chmod 600", "and the command that mends it is named")
 home = conf(f"api_key_cmd = printf '%s\\n' {KEY}\n")
-r = run("ask", script=OK, home=home, key=None)
+r = run("go on", script=OK, home=home, key=None)
 (home / "config/agent/agent.conf").unlink()
 ok(authorised(r), "api_key_cmd gives the key", r.err)
 home = conf("api_key_cmd = echo oops >&2; exit 7\n")
-r = run("ask", script=OK, home=home, key=None)
+r = run("go on", script=OK, home=home, key=None)
 eq(r.status, 3, "an api_key_cmd that fails: status 3")
 like(r.err, r"(?s)api_key_cmd.*7", "and its status is named")
-r = run("ask", script=OK, key=None, env={"MY_KEY": KEY}, model="scripted", home=new_home())
+r = run("go on", script=OK, key=None, env={"MY_KEY": KEY}, model="scripted", home=new_home())
 eq(r.status, 3, "a server on loopback that wants a key and gets none answers 401: status 3")
-r = run("ask", "--api-key-env", "MY_KEY", script=OK, key=None, env={"MY_KEY": KEY})
+r = run("go on", "--api-key-env", "MY_KEY", script=OK, key=None, env={"MY_KEY": KEY})
 ok(authorised(r), "api_key_env names another variable", r.err)
 done()

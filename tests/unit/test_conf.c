@@ -42,6 +42,47 @@ static int load(struct conf *c, struct err *e, const char *const *words)
         __VA_ARGS__, NULL                                                                          \
     }
 
+/* --- commands --- */
+
+static void test_commands(void)
+{
+    struct conf c;
+    struct err e;
+
+    CHECK(load(&c, &e, WORDS("ask", "why?")) == 0 && c.command == CMD_ASK && c.n_args == 1,
+          "the first word names a command");
+    conf_done(&c);
+    CHECK(load(&c, &e, WORDS("-q", "ask", "why?")) == 0 && c.quiet && c.n_args == 1,
+          "flags may stand before it");
+    conf_done(&c);
+    CHECK(load(&c, &e, WORDS("help me", "ask")) == 0 && c.command == CMD_ASK && c.n_args == 2,
+          "a word that is not exactly a command begins a question");
+    conf_done(&c);
+    CHECK(load(&c, &e, WORDS("--", "help")) == 0 && c.command == CMD_ASK && c.n_args == 1,
+          "what stands behind -- is no command");
+    conf_done(&c);
+    CHECK(load(&c, &e, WORDS("ask", "help")) == 0 && c.command == CMD_ASK && c.n_args == 1,
+          "nor is the word behind a command");
+    conf_done(&c);
+    CHECK(load(&c, &e, WORDS("help", "-m", "x")) < 0 && e.code == ERR_USAGE &&
+              strstr(e.msg, "-m is no flag of agent help"),
+          "a flag that the command does not obey is refused: %s", e.msg);
+    conf_done(&c);
+    for (int k = 0; k < CMD_COUNT; k++) {
+        cleanup_buf struct buf help = BUF_MAX(1 << 20);
+        size_t widest = 0;
+        conf_help((enum conf_command)k, &help);
+        struct str rest = buf_str(&help), line;
+        while (rest.n) {
+            (void)str_cut(&rest, '\n', &line);
+            widest = line.n > widest ? line.n : widest;
+        }
+        CHECK(widest <= 79 && strstr(buf_cstr(&help), "\nExamples:\n  "),
+              "the help of agent %s starts with examples and is %zu columns wide",
+              conf_commands[k].name, widest);
+    }
+}
+
 /* --- kinds --- */
 
 static void test_values(void)
@@ -202,7 +243,10 @@ static void test_table(void)
         for (size_t j = 0; j < i; j++) {
             unique =
                 unique && strcmp(s->name, conf_table[j].name) && s->offset != conf_table[j].offset;
-            letters = letters && (!s->letter || s->letter != conf_table[j].letter);
+            for (int k = 0; k < CMD_COUNT; k++)
+                letters = letters && (!s->letter || s->letter != conf_table[j].letter ||
+                                      !conf_in_scope(s, (enum conf_command)k) ||
+                                      !conf_in_scope(&conf_table[j], (enum conf_command)k));
         }
         for (size_t j = 0; j < conf_flags_n; j++)
             letters = letters && (!s->letter || s->letter != conf_flags[j].letter);
@@ -211,7 +255,7 @@ static void test_table(void)
             CHECK(false, "%s has help and a name for its value", s->name);
     }
     CHECK(unique, "no name and no field is there twice");
-    CHECK(letters, "no letter is there twice");
+    CHECK(letters, "no letter means two things to one command");
     CHECK(sorted, "groups stand together");
     /* What must not be left to whoever wrote a directory. A row whose guard is lost shows here. */
     static const char *const guarded[] = {
@@ -661,7 +705,7 @@ static void test_print(void)
     conf_done(&c);
     unlink("xdg/agent/agent.conf");
 
-    conf_help(&help);
+    conf_help(CMD_ASK, &help);
     struct str rest = buf_str(&help), line;
     size_t widest = 0, examples = 0;
     while (rest.n) {
@@ -756,6 +800,7 @@ int main(void)
     cleanup_free char *home = xasprintf("%s/home", root), *xdg = xasprintf("%s/xdg", root);
     setenv("HOME", home, 1);
     setenv("XDG_CONFIG_HOME", xdg, 1);
+    test_commands();
     test_values();
     test_table();
     test_args();

@@ -1,0 +1,287 @@
+/* agent "question": settings → sandbox and provider → loop → answer, record.
+ *
+ * The order matters. Everything that can be wrong with the command line, the attachments and the
+ * key is found before anything is started; the sandbox is up before the first request is paid for;
+ * the record exists before the network is touched; the answer is printed before the record is
+ * closed, so that a full disk does not take it along. */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "agent/base/io.h"
+#include "agent/base/json.h"
+#include "agent/base/limits.h"
+#include "agent/base/mem.h"
+#include "agent/libs.h"
+#include "agent/loop.h"
+#include "agent/network.h"
+#include "agent/opening.h"
+#include "agent/program.h"
+#include "agent/base/banned.h"
+
+static void on_notice(void *arg, const char *line)
+{
+    ui_note(arg, "%s", line);
+}
+
+static int read_stdin(struct program *p, struct err *e)
+{
+    bool is_prompt = conf_prompt_is_stdin(&p->conf);
+
+    struct stat st;
+    if (!is_prompt &&
+        (p->conf.standard_input == STDIN_NO || fstat(STDIN_FILENO, &st) < 0 || S_ISCHR(st.st_mode)))
+        return 0; /* a terminal or /dev/null: nothing to keep a folder for */
+    const char *dir = record_inputs(p->run.record, e);
+    if (dir == NULL)
+        return -1;
+    struct attach_stdin in = {
+        .fd = STDIN_FILENO,
+        .is_prompt = is_prompt,
+        .wait = p->conf.standard_input == STDIN_WAIT,
+        .dir = dir,
+        .notice = on_notice,
+        .arg = p->run.ui,
+    };
+    if (attach_stdin(&p->files, &in, &p->stop, &p->stdin_text, e) < 0)
+        return -1;
+    if (is_prompt)
+        p->question = steal_ptr(&p->stdin_text);
+    return 0;
+}
+
+static bool is_blank(const char *s)
+{
+    return s == NULL || str_trim(str_of(s)).n == 0;
+}
+
+static int check_question(struct program *p, struct err *e)
+{
+    if (is_blank(p->question))
+        return err_set(e, ERR_USAGE, 0, "no question: standard input was empty");
+    if (strlen(p->question) > MAX_PROMPT_BYTES)
+        return err_set(
+            e, ERR_USAGE, 0,
+            "the question has %zu bytes; the limit is %u. Attach the text as a file (-f)",
+            strlen(p->question), MAX_PROMPT_BYTES);
+    return 0;
+}
+
+/* What the command line asks for, checked before anything is made. */
+static int read_command(struct program *p, struct err *e)
+{
+    if (!conf_prompt_is_stdin(&p->conf)) {
+        p->question = conf_prompt(&p->conf);
+        if (is_blank(p->question))
+            return err_set(
+                e, ERR_USAGE, 0,
+                "no question: agent \"question\" [-f FILE]..., or agent - to read it from "
+                "standard input; agent --help shows more");
+        if (check_question(p, e) < 0)
+            return -1;
+    }
+    if (program_attach(p, e) < 0 || keys_resolve(&p->conf, &p->stop, &p->key, e) < 0)
+        return -1;
+    if (p->key.warning)
+        ui_warn(p->run.ui, "%s", p->key.warning);
+    return 0;
+}
+
+static int open_client(struct program *p, struct err *e)
+{
+    const struct conf *c = &p->conf;
+    struct client_conf cc = {
+        .codec = "openai-chat",
+        .base_url = c->base_url,
+        .key = p->key.value,
+        .key_hint = p->key.hint,
+        .replay = c->replay,
+        .record = c->record,
+        .connect_ms = (long)c->connect_ms,
+        .first_byte_ms = (long)c->first_byte_ms,
+        .stall_ms = (long)c->stall_ms,
+        .request_ms = (long)c->request_ms,
+        .retries = (int)c->retries,
+    };
+
+    p->run.client = client_new(&cc, e);
+    return p->run.client ? 0 : -1;
+}
+
+static void record_start(struct program *p)
+{
+    cJSON *ev = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(ev, "id", record_id(p->run.record));
+    cJSON_AddStringToObject(ev, "program", "agent " AGENT_VERSION);
+    json_add_str(ev, "question", str_of(p->question));
+    if (p->conf.model)
+        json_add_str(ev, "model", str_of(p->conf.model));
+    if (p->conf.replay)
+        json_add_str(ev, "replay", str_of(p->conf.replay));
+    else
+        json_add_str(ev, "base_url", str_of(p->conf.base_url));
+    record_event(p->run.record, "session.start", ev);
+}
+
+/* The sandbox is built and answers, the workspace is open, the conversation has begun. */
+static int prepare(struct program *p, struct err *e)
+{
+    struct run *r = &p->run;
+    cleanup_free char *extra = p->conf.out_dir ? xstrdup(p->conf.out_dir) : NULL;
+
+    if (program_start_sandbox(p, e) < 0 || open_client(p, e) < 0 ||
+        program_hash_inputs(p, false, e) < 0)
+        return -1;
+    fonts_check(&p->fonts);
+    cJSON *inputs = cJSON_CreateObject();
+    cJSON_AddItemToObject(inputs, "files", program_inputs_json(&p->files));
+    record_event(r->record, "inputs", inputs);
+    if (sandbox_wait_ready(r->sandbox, &p->stop, e) < 0)
+        return -1;
+    record_drop_inputs(r->record);
+    program_sandbox_ready(p);
+    if (extra == NULL && p->conf.ephemeral)
+        extra = xasprintf("agent-files-%s", record_id(r->record));
+    r->artifacts =
+        artifacts_new(sandbox_workspace_fd(r->sandbox), record_artifacts_fd(r->record), extra);
+    if (artifacts_baseline(r->artifacts, e) < 0)
+        return -1;
+    cleanup_free char *libraries = libs_list(r->sandbox, r->ui, &p->stop, e);
+    if (libraries == NULL)
+        return -1;
+    if (strstr(libraries, "matplotlib") &&
+        fonts_make(&p->fonts, r->sandbox, r->ui, &p->stop, e) < 0)
+        return -1;
+    return opening_write(r, p->question, p->stdin_text, &p->files, libraries, e);
+}
+
+static cJSON *manifest(const struct program *p, const struct err *why, bool answered)
+{
+    cJSON *m = cJSON_CreateObject(), *arts = cJSON_CreateArray(), *usage = cJSON_CreateObject();
+
+    json_add_int(m, "v", RECORD_VERSION);
+    cJSON_AddStringToObject(m, "id", record_id(p->run.record));
+    cJSON_AddStringToObject(m, "status", err_word(why->code));
+    json_add_int(m, "exit_status", err_exit_status(why));
+    if (why->code != ERR_NONE)
+        json_add_str(m, "message", str_of(why->msg));
+    cJSON_AddBoolToObject(m, "answered", answered);
+    json_add_str(m, "question", str_of(p->question));
+    if (p->conf.model)
+        json_add_str(m, "model", str_of(p->conf.model));
+    if (p->run.artifacts) { /* the sandbox was ready */
+        struct sandbox_info info;
+        sandbox_get_info(p->run.sandbox, &info);
+        json_add_str(m, "python", str_of(info.python_path));
+        json_add_str(m, "python_version", str_of(info.python_version));
+    }
+    cJSON_AddItemToObject(m, "inputs", program_inputs_json(&p->files));
+    for (size_t i = 0; p->run.artifacts && i < artifacts_count(p->run.artifacts); i++) {
+        const struct artifact *a = artifacts_get(p->run.artifacts, i);
+        cJSON *o = cJSON_CreateObject();
+        json_add_str(o, "name", str_of(a->name));
+        cleanup_free char *file = io_join("artifacts", a->file);
+        json_add_str(o, "file", str_of(file));
+        json_add_str(o, "mime", str_of(a->mime));
+        json_add_int(o, "bytes", a->size);
+        json_add_str(o, "sha256", str_of(a->sha256));
+        json_add_int(o, "cell", a->cell);
+        cJSON_AddItemToArray(arts, o);
+    }
+    cJSON_AddItemToObject(m, "artifacts", arts);
+    json_add_int(m, "turns", p->run.turns);
+    json_add_int(m, "cells", p->run.cells);
+    json_add_int(m, "cells_ok", p->run.cells_ok);
+    if (p->run.replies > 0 && p->run.usage.input >= 0)
+        json_add_int(usage, "input_tokens", p->run.usage.input);
+    if (p->run.replies > 0 && p->run.usage.output >= 0)
+        json_add_int(usage, "output_tokens", p->run.usage.output);
+    cJSON_AddItemToObject(m, "usage", usage);
+    json_add_int(m, "duration_ms", now_ms() - p->started_ms);
+    return m;
+}
+
+/* -o FILE: the answer, whole or not at all. */
+static int write_output(const struct conf *c, const char *answer, struct err *e)
+{
+    cleanup_buf struct buf b = BUF_MAX(MAX_ANSWER_BYTES + 2);
+
+    if (c->output == NULL)
+        return 0;
+    buf_puts(&b, answer);
+    if (!str_ends(buf_str(&b), "\n"))
+        buf_putc(&b, '\n');
+    if (io_write_atomic(AT_FDCWD, c->output, buf_str(&b), 0666, e) < 0)
+        return err_wrap(e, "--output");
+    return 0;
+}
+
+/* The answer out, the record closed; the first failure of these decides when the run itself had
+ * none. */
+static void finish(struct program *p, struct loop_result *res)
+{
+    struct run *r = &p->run;
+    struct err e = ERR_INIT;
+
+    if (res->answer) {
+        cleanup_buf struct buf b = BUF_MAX(MAX_ANSWER_BYTES * 2);
+        buf_puts(&b, res->answer);
+        buf_putc(&b, '\n');
+        record_file(r->record, "answer.md", buf_str(&b));
+        cJSON *ev = cJSON_CreateObject();
+        json_add_str(ev, "text", str_of(res->answer));
+        record_event(r->record, "answer", ev);
+        if (write_output(&p->conf, res->answer, &e) < 0 && res->why.code == ERR_NONE)
+            res->why = e;
+        if (ui_answer(r->ui, str_of(res->answer), &e) < 0 && e.sys != EPIPE &&
+            res->why.code == ERR_NONE)
+            res->why = e;
+    }
+    if (res->why.code == ERR_NONE && r->artifact_err.code != ERR_NONE)
+        res->why = r->artifact_err;
+    program_show_artifacts(p);
+    if (r->replies > 0) {
+        struct ui_usage us = {
+            r->turns,     r->cells, r->usage.input, r->usage.output, now_ms() - p->started_ms,
+            r->usage.cost
+        };
+        ui_usage(r->ui, &us);
+    }
+    if (record_dir(r->record) && program_hash_inputs(p, true, &e) < 0)
+        ui_warn(r->ui, "no fingerprint of a large file in the record: %s", e.msg);
+    network_record(r, true);
+    cJSON *ev = cJSON_CreateObject();
+    cJSON_AddStringToObject(ev, "status", err_word(res->why.code));
+    json_add_int(ev, "exit_status", err_exit_status(&res->why));
+    if (res->why.code != ERR_NONE)
+        json_add_str(ev, "message", str_of(res->why.msg));
+    record_event(r->record, "session.end", ev);
+    if (record_close(r->record, manifest(p, &res->why, res->answer != NULL), &e) < 0) {
+        ui_warn(r->ui, "%s", e.msg);
+        if (res->why.code == ERR_NONE)
+            res->why = e;
+    }
+    if (record_dir(r->record))
+        ui_detail(r->ui, "record: %s", record_dir(r->record));
+}
+
+void ask_command(struct program *p, struct err *ret_why)
+{
+    struct run *r = &p->run;
+    struct loop_result res = { NULL, ERR_INIT };
+
+    if (read_command(p, &res.why) == 0 && program_open_record(p, &res.why) == 0) {
+        bool ok = read_stdin(p, &res.why) == 0 && check_question(p, &res.why) == 0;
+        record_start(p);
+        if (ok && prepare(p, &res.why) == 0)
+            loop_run(r, &res);
+        finish(p, &res);
+    }
+    *ret_why = res.why;
+    free(res.answer);
+}

@@ -1,0 +1,47 @@
+/* What one invocation of the program holds, and the steps that several commands share. Each command
+ * is a function of its own file, a row in main.c's table, and a row in conf_command.c; main.c
+ * alone prints the error and exits. */
+#ifndef AGENT_PROGRAM_H
+#define AGENT_PROGRAM_H
+
+#include "agent/attach.h"
+#include "agent/conf.h"
+#include "agent/fonts.h"
+#include "agent/keys.h"
+#include "agent/run.h"
+
+struct program {
+    struct conf conf;
+    struct stop stop; /* the deadline, and SIGINT and SIGTERM */
+    struct key key;
+    struct attach_list files;
+    struct fonts fonts;
+    char *question, *stdin_text;
+    struct run run;
+    int64_t started_ms;
+    int exit_status; /* a command that ends by another program's status sets it; -1 = by the error
+                      */
+};
+void program_done(struct program *p); /* releases everything, on every path */
+
+/* The commands. *why is ERR_NONE when all went well. */
+void ask_command(struct program *p, struct err *why);
+
+/* One warning a line. */
+void program_warn_lines(struct ui *ui, struct str lines);
+/* The files of -f, opened and described (agent/attach.h). */
+int program_attach(struct program *p, struct err *e);
+/* Fingerprints of the attachments: small ones while the sandbox is being built, `large` ones
+ * afterwards, so that nobody waits for them. */
+int program_hash_inputs(struct program *p, bool large, struct err *e);
+struct cJSON *program_inputs_json(const struct attach_list *files);
+int program_open_record(struct program *p, struct err *e);
+/* Starts the sandbox by the settings, with the attachments; returns at once. */
+int program_start_sandbox(struct program *p, struct err *e);
+/* Once it is ready: into the record, and what is weaker to the user. */
+void program_sandbox_ready(struct program *p);
+/* Where artifacts come to lie for the user; caller frees. */
+char *program_artifacts_dir(const struct program *p);
+void program_show_artifacts(struct program *p);
+
+#endif
