@@ -14,6 +14,15 @@ void chat_calls_free(struct chat_call *calls, size_t n)
     free(calls);
 }
 
+void chat_images_free(struct chat_image *images, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(images[i].mime);
+        free(images[i].data);
+    }
+    free(images);
+}
+
 void chat_message_done(struct chat_message *m)
 {
     free(m->text);
@@ -22,6 +31,8 @@ void chat_message_done(struct chat_message *m)
     free(m->name);
     free(m->raw);
     free(m->wire);
+    free(m->origin);
+    chat_images_free(m->images, m->n_images);
     memset(m, 0, sizeof *m);
 }
 
@@ -36,6 +47,7 @@ void chat_turn_done(struct chat_turn *t)
     free(t->response_id);
     free(t->raw);
     free(t->wire);
+    free(t->origin);
     memset(t, 0, sizeof *t);
 }
 

@@ -3,6 +3,7 @@
 #ifndef PROVIDERS_CHAT_H
 #define PROVIDERS_CHAT_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,12 @@ struct chat_call {
         *args; /* JSON text as received, never NULL; "{}" when there was none. May be broken JSON */
 };
 
+struct chat_image {
+    char *mime; /* "image/png" */
+    char *data; /* the file's bytes; no NUL behind them */
+    size_t n;
+};
+
 struct chat_message {
     enum chat_role role;
     char *text;
@@ -37,6 +44,9 @@ struct chat_message {
     bool is_error; /* tool */
     char *raw;     /* assistant: the turn as its wire gave it (JSON), sent back byte for byte */
     char *wire;    /* assistant: the codec that `raw` belongs to */
+    char *origin;  /* assistant: the service and model that `raw` belongs to; NULL = any */
+    struct chat_image *images; /* tool, user: shown to the model after the text */
+    size_t n_images;
 };
 
 struct chat_tool {
@@ -55,6 +65,20 @@ enum chat_quirk {
     CHAT_COMPLETION_TOKENS = 1 << 5, /* max_tokens goes by the name max_completion_tokens */
     CHAT_NO_REASONING_BACK = 1 << 6, /* reasoning members in the history are refused */
     CHAT_EFFORT_NONE = 1 << 7,       /* tools only with reasoning_effort "none" */
+    CHAT_NO_INCLUDE = 1 << 8,        /* the model has no encrypted reasoning to include */
+    CHAT_NO_SUMMARY = 1 << 9,        /* its reasoning is not to be seen */
+    CHAT_NO_EFFORT = 1 << 10,        /* how hard to think cannot be said */
+    CHAT_SHORT_IDS = 1 << 11,        /* call ids must be nine letters and digits */
+    CHAT_NO_CACHE_MARK = 1 << 12,    /* marks for the prompt cache are refused */
+};
+
+/* How a key travels. */
+enum chat_auth {
+    CHAT_AUTH_OWN,    /* the wire format's own way */
+    CHAT_AUTH_BEARER, /* Authorization: Bearer KEY */
+    CHAT_AUTH_API_KEY,
+    CHAT_AUTH_X_API_KEY,
+    CHAT_AUTH_X_GOOG_API_KEY,
 };
 
 struct chat_request {
@@ -65,17 +89,27 @@ struct chat_request {
     size_t n_tools;
     bool tools_off; /* the tools are declared but may not be called (tool_choice none) */
     bool stream;
-    long max_tokens;    /* 0 = the service's default */
-    double temperature; /* NAN = not sent */
-    unsigned quirks;    /* enum chat_quirk; the client sets it, callers leave 0 */
+    long max_tokens;     /* 0 = the service's default */
+    double temperature;  /* NAN = not sent */
+    const char *effort;  /* how hard to think: none, minimal, low, medium, high, xhigh, max; NULL =
+                            the service's default */
+    bool show_reasoning; /* ask for reasoning that can be read, where that needs asking */
+    long num_ctx;    /* the context window to make, where the server makes it; 0 = by estimate */
+    unsigned quirks; /* enum chat_quirk; the client sets it, callers leave 0 */
+    /* The service and model asked, in any words; the client sets it. A message whose `origin`
+     * differs is sent without its opaque state, which only its maker understands. NULL = all fit.
+     */
+    const char *origin;
 };
 
 /* -1 = the service did not say. `cached` is part of `input`, `reasoning` is part of `output`,
  * whatever the wire's convention. */
 struct chat_usage {
     int64_t input, output, cached, reasoning;
-    double cost; /* USD as told by the service; NAN = not told */
+    double cost;         /* USD as told by the service; NAN = not told */
+    int64_t cache_write; /* part of `input`: put into the cache by this request */
 };
+#define CHAT_USAGE_NONE ((struct chat_usage){ -1, -1, -1, -1, NAN, -1 })
 
 struct chat_turn {
     char *text; /* NULL when there is none */
@@ -87,11 +121,12 @@ struct chat_turn {
     char *stop_word; /* the wire's own word, for the record */
     struct chat_usage usage;
     char *model, *response_id;
-    char *raw, *wire;
+    char *raw, *wire, *origin; /* as in chat_message; the client fills in `origin` */
 };
 
 void chat_message_done(struct chat_message *m); /* releases the fields */
 void chat_turn_done(struct chat_turn *t);
+void chat_images_free(struct chat_image *images, size_t n);
 void chat_calls_free(struct chat_call *calls, size_t n);
 const char *chat_stop_word(enum chat_stop s); /* "end", "length", ... */
 

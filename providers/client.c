@@ -81,6 +81,8 @@ static void decide(struct reading *r)
 
     if (!is_2xx(r->resp.status))
         r->mode = REFUSAL;
+    else if (r->codec->framing == CODEC_LINES && type_is(r->type, "ndjson"))
+        r->mode = STREAM;
     else if (type_is(r->type, "text/event-stream"))
         r->mode = STREAM;
     else if (type_is(r->type, "application/json") || type_is(r->type, "text/html"))
@@ -257,11 +259,11 @@ static int attempt(struct client *c, const struct chat_request *rq, const struct
     if (c->codec->encode(rq, &body, e) < 0)
         return -1;
     r->dec = c->codec->begin(sink);
-    r->sse = sse_new();
+    r->sse = c->codec->framing == CODEC_LINES ? sse_new_lines() : sse_new();
     if (c->replay) {
         rc = play(c, buf_str(&body), r, e);
     } else {
-        c->codec->headers(c->conf.key, &lines);
+        c->codec->headers(c->conf.key, CHAT_AUTH_OWN, &lines);
         buf_puts(&lines, rq->stream ? "Accept: text/event-stream\n" : "Accept: application/json\n");
         buf_puts(&lines, "Expect:\n"); /* no 100-continue: it costs a round trip */
         struct http_req hr = { url,

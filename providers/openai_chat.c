@@ -14,13 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "agent/base/json.h"
-#include "agent/base/limits.h"
 #include "agent/base/mem.h"
-#include "agent/base/utf8.h"
 #include "providers/details.h"
 #include "providers/errbody.h"
 #include "providers/provider.h"
-#include "providers/retry.h"
+#include "providers/reply.h"
 #include "providers/think.h"
 #include "providers/toolacc.h"
 #include "agent/base/banned.h"
@@ -28,50 +26,33 @@
 extern const struct codec codec_openai_chat;
 
 struct decoder {
-    struct decoder_sink sink;
-    struct buf text, reasoning, refusal, finish, id, model;
+    struct reply r;
     struct toolacc *calls;
     struct think *think;
-    struct chat_usage usage;
     struct details *details;
     cJSON *extra;        /* the message's extra_content */
     bool reasoning_back; /* it came as reasoning_content, even empty: it goes back so */
-    bool done, any_choice;
-    size_t events;
+    bool any_choice;
 };
-
-static const struct chat_usage no_usage = { -1, -1, -1, -1, NAN };
 
 static void on_text(void *arg, struct str piece)
 {
-    struct decoder *d = arg;
-
-    buf_putstr(&d->text, piece);
-    if (d->sink.text && piece.n)
-        d->sink.text(d->sink.arg, piece);
+    reply_text(&((struct decoder *)arg)->r, piece);
 }
 
 static void on_reasoning(void *arg, struct str piece)
 {
-    struct decoder *d = arg;
-
-    buf_putstr(&d->reasoning, piece);
-    if (d->sink.reasoning && piece.n)
-        d->sink.reasoning(d->sink.arg, piece);
+    reply_reasoning(&((struct decoder *)arg)->r, piece);
 }
 
 static struct decoder *begin(const struct decoder_sink *sink)
 {
     struct decoder *d = xcalloc(1, sizeof *d);
 
-    if (sink)
-        d->sink = *sink;
-    d->text.max = d->reasoning.max = d->refusal.max = MAX_ANSWER_BYTES;
-    d->finish.max = d->id.max = d->model.max = 1024;
+    reply_init(&d->r, sink);
     d->calls = toolacc_new();
-    d->think = think_new(&(struct decoder_sink){ on_text, on_reasoning, d });
+    d->think = think_new(&(struct decoder_sink){ on_text, on_reasoning, d, NULL });
     d->details = details_new();
-    d->usage = no_usage;
     return d;
 }
 
@@ -79,12 +60,7 @@ static void decoder_free(struct decoder *d)
 {
     if (d == NULL)
         return;
-    buf_free(&d->text);
-    buf_free(&d->reasoning);
-    buf_free(&d->refusal);
-    buf_free(&d->finish);
-    buf_free(&d->id);
-    buf_free(&d->model);
+    reply_free(&d->r);
     toolacc_free(d->calls);
     think_free(d->think);
     details_free(d->details);
@@ -98,33 +74,10 @@ static void path(const struct chat_request *rq, struct buf *out)
     buf_puts(out, "/chat/completions");
 }
 
-static void headers(const char *key, struct buf *lines)
+static void headers(const char *key, enum chat_auth auth, struct buf *lines)
 {
     buf_puts(lines, "Content-Type: application/json\n");
-    if (key)
-        buf_putf(lines, "Authorization: Bearer %s\n", key);
-}
-
-/* An error that came inside a good answer. */
-static int inband(struct str json, struct err *e)
-{
-    struct errbody eb;
-
-    errbody_read(json, &eb);
-    long status = retry_inband_status(&eb);
-    bool worth = retry_hopeless(status, &eb) == NULL;
-    return err_set(e, worth ? ERR_NET : ERR_PROVIDER, (int)status,
-                   "the service reports an error inside its answer: %s",
-                   eb.text[0] ? eb.text : "(no words)");
-}
-
-/* Later values overwrite, absent ones leave: some services repeat the usage on every chunk. */
-static void set_count(int64_t *dst, const cJSON *o, const char *name)
-{
-    int64_t v = json_int(o, name, -1);
-
-    if (v >= 0)
-        *dst = v;
+    provider_auth(lines, auth, CHAT_AUTH_BEARER, key);
 }
 
 static void take_usage(struct decoder *d, const cJSON *u)
@@ -132,18 +85,18 @@ static void take_usage(struct decoder *d, const cJSON *u)
     const cJSON *in = json_obj(u, "prompt_tokens_details");
     const cJSON *out = json_obj(u, "completion_tokens_details");
     int64_t total = json_int(u, "total_tokens", -1);
-    struct chat_usage *g = &d->usage;
+    struct chat_usage *g = &d->r.usage;
 
     if (u == NULL)
         return;
-    *g = no_usage;
-    set_count(&g->input, u, "prompt_tokens");
-    set_count(&g->output, u, "completion_tokens");
-    set_count(&g->cached, u, "cache_read_input_tokens");
-    set_count(&g->cached, u, "prompt_cache_hit_tokens");
-    set_count(&g->cached, in, "cached_tokens");
-    set_count(&g->reasoning, u, "reasoning_tokens");
-    set_count(&g->reasoning, out, "reasoning_tokens");
+    *g = CHAT_USAGE_NONE;
+    reply_count(&g->input, u, "prompt_tokens");
+    reply_count(&g->output, u, "completion_tokens");
+    reply_count(&g->cached, u, "cache_read_input_tokens");
+    reply_count(&g->cached, u, "prompt_cache_hit_tokens");
+    reply_count(&g->cached, in, "cached_tokens");
+    reply_count(&g->reasoning, u, "reasoning_tokens");
+    reply_count(&g->reasoning, out, "reasoning_tokens");
     /* Two services leave the hidden reasoning out of completion_tokens and only count it in the
      * total: it is output, and it is paid as such. */
     if (g->input >= 0 && g->output >= 0 && total > g->input + g->output) {
@@ -221,7 +174,7 @@ static int take_message(struct decoder *d, const cJSON *m, bool whole, struct er
     if (thought && *thought)
         on_reasoning(d, str_of(thought));
     take_content(d, json_get(m, "content"));
-    buf_putstr(&d->refusal, str_of(json_str(m, "refusal")));
+    buf_putstr(&d->r.refusal, str_of(json_str(m, "refusal")));
     if (details_add(d->details, json_arr(m, "reasoning_details"), e) < 0)
         return -1;
     if (json_obj(m, "extra_content")) {
@@ -230,18 +183,7 @@ static int take_message(struct decoder *d, const cJSON *m, bool whole, struct er
     }
     cJSON_ArrayForEach(
         t, json_arr(m, "tool_calls")) if (take_call(d, t, whole ? ordinal++ : -1, e) < 0) return -1;
-    if (d->text.over || d->reasoning.over || d->refusal.over)
-        return err_set(e, ERR_PROVIDER, 0, "the reply's text is longer than %u MiB",
-                       MAX_ANSWER_BYTES / MIB);
-    return 0;
-}
-
-static void take_word(struct buf *dst, const char *s, bool overwrite)
-{
-    if (s == NULL || *s == '\0' || (dst->n && !overwrite))
-        return;
-    buf_clear(dst);
-    buf_putstr(dst, utf8_head(str_of(s), 512));
+    return reply_check(&d->r, e);
 }
 
 /* What a chunk and a whole reply have in common. */
@@ -249,8 +191,8 @@ static int take_reply(struct decoder *d, const cJSON *j, bool whole, struct err 
 {
     const cJSON *choice, *m;
 
-    take_word(&d->id, json_str(j, "id"), false);
-    take_word(&d->model, json_str(j, "model"), false);
+    reply_word(&d->r.id, json_str(j, "id"), false);
+    reply_word(&d->r.model, json_str(j, "model"), false);
     take_usage(d, json_obj(json_obj(j, "x_groq"), "usage"));
     take_usage(d, json_obj(j, "usage"));
     cJSON_ArrayForEach(choice, json_arr(j, "choices"))
@@ -265,7 +207,7 @@ static int take_reply(struct decoder *d, const cJSON *j, bool whole, struct err 
             m = json_obj(choice, whole ? "delta" : "message");
         if (m && take_message(d, m, whole, e) < 0)
             return -1;
-        take_word(&d->finish, json_str(choice, "finish_reason"), true);
+        reply_word(&d->r.stop, json_str(choice, "finish_reason"), true);
     }
     return 0;
 }
@@ -280,20 +222,19 @@ static bool is_error(const cJSON *j)
 static int event(struct decoder *d, struct str name, struct str data, struct err *e)
 {
     data = str_trim(data);
-    if (d->done || data.n == 0)
+    if (d->r.done || data.n == 0)
         return 0;
-    d->events++;
     if (str_starts(data, "[DONE]")) {
-        d->done = true;
+        d->r.done = true;
         return 0;
     }
     if (str_is(name, "error"))
-        return inband(data, e);
-    cleanup_json cJSON *j = reply_json(data, e);
+        return reply_inband(data, e);
+    cleanup_json cJSON *j = reply_event(&d->r, data, e);
     if (j == NULL)
-        return err_wrap(e, "event %zu of the stream", d->events);
+        return -1;
     if (is_error(j))
-        return inband(data, e);
+        return reply_inband(data, e);
     return take_reply(d, j, false, e);
 }
 
@@ -304,7 +245,7 @@ static int body(struct decoder *d, struct str json, struct err *e)
     if (j == NULL)
         return -1;
     if (is_error(cJSON_IsArray(j) ? cJSON_GetArrayItem(j, 0) : j))
-        return inband(json, e);
+        return reply_inband(json, e);
     if (take_reply(d, j, true, e) < 0)
         return -1;
     if (!d->any_choice) {
@@ -313,34 +254,20 @@ static int body(struct decoder *d, struct str json, struct err *e)
         return err_set(e, ERR_PROVIDER, 0,
                        "the answer is JSON, but no chat reply (no \"choices\"): %s", eb.text);
     }
-    d->done = true;
+    d->r.done = true;
     return 0;
 }
 
-static enum chat_stop stop_of(const struct decoder *d)
-{
-    static const struct {
-        const char *word;
-        enum chat_stop stop;
-    } words[] = {
-        { "stop", CHAT_STOP_END },          { "tool_calls", CHAT_STOP_END },
-        { "function_call", CHAT_STOP_END }, { "eos", CHAT_STOP_END },
-        { "end_turn", CHAT_STOP_END },      { "tool_use", CHAT_STOP_END },
-        { "stop_sequence", CHAT_STOP_END }, { "length", CHAT_STOP_LENGTH },
-        { "max_tokens", CHAT_STOP_LENGTH }, { "content_filter", CHAT_STOP_FILTER },
-        { "SAFETY", CHAT_STOP_FILTER },     { "refusal", CHAT_STOP_REFUSAL },
-        { "pause_turn", CHAT_STOP_PAUSE },  { "model_context_window_exceeded", CHAT_STOP_CONTEXT },
-    };
-
-    if (d->refusal.n)
-        return CHAT_STOP_REFUSAL;
-    if (d->finish.n == 0)
-        return CHAT_STOP_END;
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (strcmp(buf_cstr(&d->finish), words[i].word) == 0)
-            return words[i].stop;
-    return CHAT_STOP_OTHER;
-}
+static const struct reply_stop stops[] = {
+    { "stop", CHAT_STOP_END },          { "tool_calls", CHAT_STOP_END },
+    { "function_call", CHAT_STOP_END }, { "eos", CHAT_STOP_END },
+    { "end_turn", CHAT_STOP_END },      { "tool_use", CHAT_STOP_END },
+    { "stop_sequence", CHAT_STOP_END }, { "length", CHAT_STOP_LENGTH },
+    { "max_tokens", CHAT_STOP_LENGTH }, { "content_filter", CHAT_STOP_FILTER },
+    { "SAFETY", CHAT_STOP_FILTER },     { "refusal", CHAT_STOP_REFUSAL },
+    { "pause_turn", CHAT_STOP_PAUSE },  { "model_context_window_exceeded", CHAT_STOP_CONTEXT },
+    { NULL, CHAT_STOP_OTHER },
+};
 
 static const char *call_extra(const void *arg, size_t i)
 {
@@ -360,7 +287,7 @@ static char *make_raw(const struct decoder *d, const struct chat_turn *t)
         json_quote(&out, str_of(said));
     if (d->reasoning_back && t->n_calls) {
         buf_puts(&out, ",\"reasoning_content\":");
-        json_quote(&out, buf_str(&d->reasoning));
+        json_quote(&out, buf_str(&d->r.reasoning));
     }
     if (details_any(d->details)) {
         buf_puts(&out, ",\"reasoning_details\":");
@@ -378,34 +305,20 @@ static char *make_raw(const struct decoder *d, const struct chat_turn *t)
     return buf_steal(&out);
 }
 
-static char *text_of(const struct buf *b)
-{
-    return b->n ? str_dup(buf_str(b)) : NULL;
-}
-
 static int finish(struct decoder *d, struct chat_turn *ret, struct err *e)
 {
     think_end(d->think);
-    if (!d->done && d->finish.n == 0)
-        return err_set(e, ERR_NET, 0,
-                       "the reply was cut: the stream ended after %zu events without its end mark",
-                       d->events);
+    if (!d->r.done && d->r.stop.n == 0)
+        return reply_cut(&d->r, e);
     if (!d->any_choice)
         return err_set(e, ERR_NET, 0, "the stream held no reply");
-    if (str_is(buf_str(&d->finish), "error") ||
-        str_is(buf_str(&d->finish), "insufficient_system_resource"))
+    if (str_is(buf_str(&d->r.stop), "error") ||
+        str_is(buf_str(&d->r.stop), "insufficient_system_resource"))
         return err_set(e, ERR_NET, 0, "the service gave up in the middle of its reply (%s)",
-                       buf_cstr(&d->finish));
-    memset(ret, 0, sizeof *ret);
-    ret->text = text_of(&d->text);
-    ret->reasoning = text_of(&d->reasoning);
-    ret->refusal = text_of(&d->refusal);
-    ret->response_id = text_of(&d->id);
-    ret->model = text_of(&d->model);
-    ret->stop_word = text_of(&d->finish);
-    ret->stop = stop_of(d);
-    ret->usage = d->usage;
-    toolacc_finish(d->calls, buf_str(&d->id), &ret->calls, &ret->n_calls);
+                       buf_cstr(&d->r.stop));
+    reply_turn(&d->r, ret);
+    ret->stop = reply_stop(&d->r, stops);
+    toolacc_finish(d->calls, buf_str(&d->r.id), &ret->calls, &ret->n_calls);
     ret->raw = make_raw(d, ret);
     ret->wire = xstrdup(OPENAI_CHAT);
     return 0;

@@ -20,6 +20,19 @@ const struct codec *codec_find(const char *name)
     return NULL;
 }
 
+void provider_auth(struct buf *lines, enum chat_auth auth, enum chat_auth own, const char *key)
+{
+    static const char *const fronts[] = {
+        [CHAT_AUTH_BEARER] = "Authorization: Bearer ",
+        [CHAT_AUTH_API_KEY] = "api-key: ",
+        [CHAT_AUTH_X_API_KEY] = "x-api-key: ",
+        [CHAT_AUTH_X_GOOG_API_KEY] = "x-goog-api-key: ",
+    };
+
+    if (key)
+        buf_putf(lines, "%s%s\n", fronts[auth == CHAT_AUTH_OWN ? own : auth], key);
+}
+
 void provider_error_text(struct str body, struct buf *out)
 {
     struct errbody eb;

@@ -15,15 +15,22 @@ struct decoder_sink {
     void (*text)(void *arg, struct str piece); /* visible text */
     void (*reasoning)(void *arg, struct str piece);
     void *arg;
+    /* May be NULL. What was shown is void: the reply began anew in the middle of its stream. */
+    void (*restart)(void *arg);
 };
 
+/* How a stream is cut into events: server-sent events, or one JSON document a line. */
+enum codec_framing { CODEC_SSE, CODEC_LINES };
+
 struct codec {
-    const char *name; /* "openai-chat" */
+    const char *name; /* "openai-chat", "openai-responses", "anthropic-messages",
+                         "gemini-generate-content", "ollama-chat" */
+    enum codec_framing framing;
     /* REQUIRED. The path after the base URL, for this model and mode. */
     void (*path)(const struct chat_request *rq, struct buf *out);
     /* REQUIRED. Appends "Name: value\n" lines; key may be NULL (local servers: no header at all).
      */
-    void (*headers)(const char *key, struct buf *lines);
+    void (*headers)(const char *key, enum chat_auth auth, struct buf *lines);
     /* REQUIRED. Appends the request body. Must repair a history that would be refused: broken
      * arguments become {}, an empty result becomes "(no output)". */
     int (*encode)(const struct chat_request *rq, struct buf *body, struct err *e);
@@ -36,10 +43,16 @@ struct codec {
     int (*body)(struct decoder *d, struct str json, struct err *e);
     int (*finish)(struct decoder *d, struct chat_turn *ret, struct err *e);
     void (*free)(struct decoder *d);
+    /* OPTIONAL. Looks at a finished exchange and appends a line for the user if something about it
+     * is not as it should be: a prompt that the server cut in silence, say. */
+    void (*review)(const struct chat_request *rq, const struct chat_turn *t, struct buf *notice);
 };
 
 /* NULL if there is none of that name. */
 const struct codec *codec_find(const char *name);
+
+/* The header that carries the key, in the given way (`own` when it is CHAT_AUTH_OWN). */
+void provider_auth(struct buf *lines, enum chat_auth auth, enum chat_auth own, const char *key);
 
 /* The human text in an error body of any service (error.message, error, message, detail, else its
  * first 200 bytes), cleaned for a terminal, appended to `out`. */

@@ -9,6 +9,7 @@
 
 struct sse {
     struct buf line, data, event, bare;
+    bool lines; /* no grammar: each line is an event */
     bool has_data;
     bool after_cr; /* the last line ended in CR: a LF that follows belongs to it */
     size_t bom;    /* bytes of the byte order mark seen; BOM_OVER when that is decided */
@@ -23,6 +24,14 @@ struct sse *sse_new(void)
 
     s->line.max = s->data.max = s->bare.max = SSE_MAX_EVENT;
     s->event.max = 4096; /* names are short words */
+    return s;
+}
+
+struct sse *sse_new_lines(void)
+{
+    struct sse *s = sse_new();
+
+    s->lines = true;
     return s;
 }
 
@@ -73,6 +82,8 @@ static int field(struct sse *s, struct str line, sse_fn *fn, void *arg, struct e
     struct str name, value = line;
     bool known;
 
+    if (s->lines)
+        return str_trim(line).n ? fn(arg, STR("message"), line, e) : 0;
     if (line.p[0] == ':')
         return 0;
     if (line.p[0] == '{' || (s->bare.n && (line.p[0] == ' ' || line.p[0] == '\t' ||

@@ -18,6 +18,8 @@ typedef int sse_fn(void *arg, struct str event, struct str data, struct err *e);
 
 struct sse;
 struct sse *sse_new(void);
+/* The same for streams of one JSON document a line: each line that is not blank is an event. */
+struct sse *sse_new_lines(void);
 void sse_free(struct sse *s); /* NULL is fine */
 /* -1: the callback's failure, or ERR_PROVIDER when one event passes SSE_MAX_EVENT. */
 int sse_feed(struct sse *s, struct str bytes, sse_fn *fn, void *arg, struct err *e);

@@ -48,7 +48,7 @@ static int decode(struct str in, bool stream, size_t step, struct chat_turn *t, 
     struct sse *s = sse_new();
     int r = 0;
 
-    f.dec = f.codec->begin(&(struct decoder_sink){ on_text, on_reasoning, &f });
+    f.dec = f.codec->begin(&(struct decoder_sink){ on_text, on_reasoning, &f, NULL });
     if (!stream)
         r = f.codec->body(f.dec, in, e);
     while (stream && in.n && r == 0) {

@@ -47,7 +47,7 @@ static int decode(struct str in, bool stream, size_t step, unsigned seed, struct
                   struct err *e)
 {
     struct feed f = { codec_find("openai-chat"), NULL, BUF_MAX(1 << 24), BUF_MAX(1 << 24) };
-    struct decoder_sink sink = { on_text, on_reasoning, &f };
+    struct decoder_sink sink = { on_text, on_reasoning, &f, NULL };
     struct sse *s = sse_new();
     int r = 0;
 
