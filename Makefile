@@ -22,8 +22,9 @@ say = $(if $(V),,@echo "  $(1) $(patsubst $(CURDIR)/%,%,$(2))")
 
 include sandbox/sources.mk
 
-BASE_SRC := $(filter-out agent/base/json.c,$(wildcard agent/base/*.c))
-AGENT_SRC := $(wildcard agent/*.c) $(wildcard providers/*.c) prompts/prompts.c agent/base/json.c $(BASE_SRC) $(SANDBOX_AGENT_SRC)
+JSON_SRC := agent/base/json.c agent/base/json_compact.c
+BASE_SRC := $(filter-out $(JSON_SRC),$(wildcard agent/base/*.c))
+AGENT_SRC := $(wildcard agent/*.c) $(wildcard providers/*.c) prompts/prompts.c $(JSON_SRC) $(BASE_SRC) $(SANDBOX_AGENT_SRC)
 AGENT_LIBS := -lcurl -lcjson -linih -lm
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 AGENT_OBJ := $(call obj,$(filter %.c,$(AGENT_SRC))) $(patsubst %.S,$(B)/obj/%.o,$(filter %.S,$(AGENT_SRC)) prompts/embed.S)

@@ -9,6 +9,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/cell_json.h"
 #include "agent/network.h"
 #include "agent/observe.h"
 #include "agent/tools.h"
@@ -181,27 +182,22 @@ static void record_stream(struct run *run, int number, const struct sandbox_resu
     cJSON_AddStringToObject(ev, name, file);
 }
 
-static void record_results(const struct sandbox_result *r, cJSON *ev)
-{
-    cJSON *list = cJSON_AddArrayToObject(ev, "results");
+struct keep {
+    struct run *run;
+    int cell;
+};
 
-    for (size_t i = 0; i < r->n_items; i++) {
-        const struct sandbox_item *it = &r->items[i];
-        if (it->kind != ITEM_RESULT)
-            continue;
-        cJSON *o = cJSON_CreateObject();
-        cJSON_AddBoolToObject(o, "is_main_result", it->is_main);
-        if (it->file)
-            json_add_str(o, "file", str_of(it->file));
-        for (size_t k = 0; k < it->n_reprs; k++) {
-            const struct sandbox_repr *rp = &it->reprs[k];
-            struct str data = { rp->data, rp->n };
-            /* Pictures are artifacts; text is kept here, whole. */
-            if (utf8_valid(data))
-                json_add_str(o, rp->mime, data);
-        }
-        cJSON_AddItemToArray(list, o);
-    }
+/* A picture goes into a file of its own beside the cell's code: the record does not depend on what
+ * the code does to the workspace afterwards. */
+static bool keep_picture(void *arg, int number, const char *name, const char *ext, struct str bytes,
+                         struct buf *ret_file)
+{
+    struct keep *k = arg;
+
+    (void)name;
+    buf_putf(ret_file, "cells/%d-%d.%s", k->cell, number, ext);
+    record_file(k->run->record, buf_cstr(ret_file), bytes);
+    return true;
 }
 
 static void record_cell(struct run *run, const struct chat_call *call, int number,
@@ -212,34 +208,13 @@ static void record_cell(struct run *run, const struct chat_call *call, int numbe
     json_add_int(ev, "cell", number);
     json_add_str(ev, "call_id", str_of(call->id));
     cJSON_AddStringToObject(ev, "language", "python");
-    cJSON_AddStringToObject(ev, "status", sandbox_status_word(r->status));
     record_stream(run, number, r, ITEM_STDOUT, "stdout", ev);
     record_stream(run, number, r, ITEM_STDERR, "stderr", ev);
-    json_add_int(ev, "stdout_bytes", r->stdout_bytes);
-    json_add_int(ev, "stderr_bytes", r->stderr_bytes);
-    record_results(r, ev);
-    if (r->error_name) {
-        cJSON *err = cJSON_AddObjectToObject(ev, "error");
-        json_add_str(err, "name", str_of(r->error_name));
-        json_add_str(err, "value", str_of(r->error_value));
-        json_add_str(err, "traceback", str_of(r->traceback));
-        json_add_int(err, "line", r->error_line);
-    }
-    if (r->status == SANDBOX_DIED) {
-        json_add_int(ev, "exit_code", r->exit_code);
-        json_add_int(ev, "signal", r->signal);
-    }
-    if (r->lost_names)
-        json_add_str(ev, "lost_names", str_of(r->lost_names));
+    struct keep keep = { run, number };
+    struct cell_json_opts opts = { .store = keep_picture, .arg = &keep };
+    cell_json_put(ev, r, &opts);
     if (files[0])
         json_add_str(ev, "files", str_of(files));
-    json_add_int(ev, "duration_us", r->duration_us);
-    if (r->cpu_us)
-        json_add_int(ev, "cpu_us", r->cpu_us);
-    if (r->peak_bytes)
-        json_add_int(ev, "peak_bytes", r->peak_bytes);
-    if (r->forged)
-        json_add_int(ev, "forged", r->forged);
     record_event(run->record, "cell.end", ev);
 }
 

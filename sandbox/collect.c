@@ -72,7 +72,7 @@ void collect_text(struct collect *c, bool is_stderr, struct str bytes)
     it->text[it->n] = '\0';
 }
 
-void collect_result(struct collect *c, const struct frame *f)
+const struct sandbox_item *collect_result(struct collect *c, const struct frame *f)
 {
     size_t size = 0, n = 0;
 
@@ -83,7 +83,7 @@ void collect_result(struct collect *c, const struct frame *f)
         }
     if (n == 0 || c->n_results >= MAX_CELL_EVENTS || size > MAX_RESULT_BYTES - c->result_bytes) {
         c->r.dropped_results++;
-        return;
+        return NULL;
     }
     c->n_results++;
     c->result_bytes += size;
@@ -102,6 +102,7 @@ void collect_result(struct collect *c, const struct frame *f)
         r->data = str_dup(data);
         r->n = data.n;
     }
+    return it;
 }
 
 /* These are C strings: a NUL is written out, or it would cut the message short. */

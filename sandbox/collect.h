@@ -15,8 +15,8 @@ struct collect {
 };
 
 void collect_text(struct collect *c, bool is_stderr, struct str bytes);
-/* From `op=result` and `op=error` frames. */
-void collect_result(struct collect *c, const struct frame *f);
+/* From `op=result` and `op=error` frames. The result as it was kept, until the next call; NULL: not. */
+const struct sandbox_item *collect_result(struct collect *c, const struct frame *f);
 void collect_error(struct collect *c, const struct frame *f);
 
 #endif

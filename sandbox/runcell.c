@@ -164,11 +164,17 @@ static void hear_cell(struct run *r, struct context *c, const struct frame *f)
     }
     drain(r, c);
     if (frame_is(f, "result")) {
-        collect_result(&r->got, f);
+        const struct sandbox_item *it = collect_result(&r->got, f);
         send_ack(r, c, frame_get(f, "seq"));
+        if (it && r->sink && r->sink->result)
+            r->sink->result(r->sink->arg, it, (int)r->got.n_results);
     } else if (frame_is(f, "error")) {
+        const struct sandbox_result *so_far = &r->got.r;
         r->has_error = true;
         collect_error(&r->got, f);
+        if (r->sink && r->sink->error)
+            r->sink->error(r->sink->arg, so_far->error_name, so_far->error_value,
+                           so_far->traceback, so_far->error_line);
     } else if (frame_is(f, "done")) {
         r->done = true;
         keep_names(c, frame_get(f, "names"));

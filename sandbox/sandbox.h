@@ -109,9 +109,13 @@ struct sandbox_result {
 };
 void sandbox_result_done(struct sandbox_result *r);
 
-/* While it runs; every slot may be NULL. */
+/* While it runs, in the order in which it came; every slot may be NULL. What is given is valid
+ * during the call. `number` counts the kept results from 1. The error's fields are those of a
+ * sandbox_result; a later error (of a forger) replaces it. */
 struct sandbox_sink {
     void (*output)(void *arg, bool is_stderr, struct str bytes);
+    void (*result)(void *arg, const struct sandbox_item *item, int number);
+    void (*error)(void *arg, const char *name, const char *value, const char *traceback, int line);
     void *arg;
 };
 

@@ -12,7 +12,7 @@ import posix
 import builtins
 import _thread
 import _signal
-from time import monotonic
+from time import monotonic, sleep
 
 # Set by the loader: load(name) gives another file of this folder as a module.
 load = globals()["load"]
@@ -43,16 +43,33 @@ def make_stream(fd, name):
     import io
 
     class Output(io.TextIOWrapper):
-        """Written out at each line's end, and a part of a line as soon as 10 ms have passed."""
+        """Written out at each line's end, and a part of a line within 10 ms: at once when nothing
+        was written just before, else by a thread that lives no longer than that."""
         last = 0.0
+        waiting = False
 
         def write(self, text):
             n = super().write(text)
             now = monotonic()
             if now - self.last > FLUSH_AFTER:
                 self.flush()
+            elif not self.waiting and not text.endswith("\n"):
+                self.waiting = True
+                try:
+                    _thread.start_new_thread(self.flush_soon, ())
+                except RuntimeError:    # no more threads: then without waiting
+                    self.waiting = False
+                    self.flush()
             self.last = now
             return n
+
+        def flush_soon(self):
+            sleep(FLUSH_AFTER)
+            self.waiting = False
+            try:
+                self.flush()
+            except BaseException:       # closed or broken: the next write says so
+                pass
 
     raw = io.FileIO(fd, "w", closefd=False)
     f = Output(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace",
@@ -101,6 +118,9 @@ class Context:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, old)
 
     def in_child(self):
+        for f in (sys.__stdout__, sys.__stderr__):
+            if getattr(f, "waiting", False):
+                f.waiting = False       # the thread that would write it out is the parent's
         try:
             posix.close(CONTROL)
         except OSError:
