@@ -5,12 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "agent/base/io.h"
 #include "agent/base/json.h"
+#include "agent/base/limits.h"
 #include "agent/base/log.h"
 #include "agent/base/mem.h"
 #include "agent/base/banned.h"
@@ -66,8 +68,63 @@ static int open_folder(struct record *r, const char *root, struct err *e)
         openat(r->dir_fd, "events.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (r->artifacts_fd < 0 || r->events_fd < 0)
         return err_set(e, ERR_SYS, errno, "create the record in %s", dir);
+    /* Whoever holds it is at work on this session; it goes with the process. */
+    if (flock(r->events_fd, LOCK_EX | LOCK_NB) < 0)
+        return err_set(e, ERR_SYS, errno, "lock %s/events.jsonl", dir);
     r->dir = steal_ptr(&dir);
     return 0;
+}
+
+/* The number of the last event. A line that a crash cut is taken away, so that the next event does
+ * not grow onto it. */
+static int take_up_events(struct record *r, const char *dir, struct err *e)
+{
+    cleanup_buf struct buf all = BUF_MAX(MAX_RECORD_BYTES);
+    struct str rest, line;
+    size_t whole = 0;
+
+    if (io_read_fd(r->events_fd, &all, e) < 0)
+        return err_wrap(e, "%s/events.jsonl", dir);
+    for (rest = buf_str(&all); str_cut(&rest, '\n', &line); whole += line.n + 1) {
+        struct err ignored = ERR_INIT;
+        cleanup_json cJSON *ev = json_parse(line, &ignored);
+        int64_t seq = json_int(ev, "seq", 0);
+        r->seq = seq > r->seq ? seq : r->seq;
+    }
+    if (whole < all.n && ftruncate(r->events_fd, (off_t)whole) < 0)
+        return err_set(e, ERR_SYS, errno, "mend the end of %s/events.jsonl", dir);
+    return 0;
+}
+
+struct record *record_reopen(const char *dir, struct err *e)
+{
+    struct record *r = xcalloc(1, sizeof *r);
+    const char *id = io_basename(dir);
+
+    r->dir_fd = r->events_fd = r->artifacts_fd = -1;
+    snprintf(r->id, sizeof r->id, "%s", id);
+    r->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r->dir_fd >= 0)
+        r->events_fd =
+            openat(r->dir_fd, "events.jsonl", O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    if (r->events_fd >= 0)
+        r->artifacts_fd = openat(r->dir_fd, "artifacts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r->artifacts_fd < 0) {
+        err_set(e, ERR_SYS, errno, "go on with the session %s", dir);
+    } else if (flock(r->events_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno == EWOULDBLOCK)
+            err_set(e, ERR_USAGE, 0,
+                    "another agent is at work on session %s: wait for its end, or go on with a "
+                    "copy (--fork)",
+                    id);
+        else
+            err_set(e, ERR_SYS, errno, "lock %s/events.jsonl", dir);
+    } else if (take_up_events(r, dir, e) == 0) {
+        r->dir = xstrdup(dir);
+        return r;
+    }
+    record_free(r);
+    return NULL;
 }
 
 struct record *record_new(const char *root, bool ephemeral, struct err *e)

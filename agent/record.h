@@ -26,6 +26,9 @@ struct record;
 
 /* Makes the folder ROOT/ID (0700). `root` may be NULL when ephemeral. */
 struct record *record_new(const char *root, bool ephemeral, struct err *e);
+/* Takes up an existing session's folder: further events follow its last whole one. ERR_USAGE when
+ * another process is at work on it: a record is locked as long as it is open. */
+struct record *record_reopen(const char *dir, struct err *e);
 void record_free(struct record *r); /* NULL is fine */
 const char *record_id(const struct record *r);
 const char *record_dir(const struct record *r); /* NULL when ephemeral */

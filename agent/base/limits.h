@@ -31,6 +31,12 @@
 #define MAX_PROMPT_BYTES (4 * MIB)      /* the question itself */
 #define MAX_CONF_BYTES (1 * MIB)
 
+/* --- records that are read back --- */
+#define MAX_RECORD_BYTES (1024u * MIB) /* events.jsonl; a thousand turns with pictures stay below  \
+                                        */
+#define MAX_MANIFEST_BYTES (16 * MIB)
+#define MAX_SESSION_ID 64
+
 /* --- the network --- */
 #define MAX_HEADER_BYTES (256 * KIB) /* all response headers together */
 #define MAX_ERROR_BODY (256 * KIB)   /* body of an error answer that is looked at */
