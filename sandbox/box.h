@@ -47,6 +47,7 @@ struct cgroup {
     int notify_fd; /* cgroup1: eventfd that counts out-of-memory events; -1 */
     int peak_fd;   /* highest memory use, bytes; -1 where the kernel lacks it */
     int cpu_fd;    /* processor time used; -1 */
+    int share_fd;  /* with cpu-share: how long it made the code wait; -1 */
     bool has_cpu;  /* cpu-share can be enforced */
     pid_t keeper;  /* 0 = none */
     int keeper_fd; /* held by the helper and init: its closing tells the keeper to clean up */
@@ -108,6 +109,8 @@ void cgroup_release(struct cgroup *cg);
 int64_t cgroup_oom_kills(const struct cgroup *cg);
 int64_t cgroup_peak(const struct cgroup *cg);
 int64_t cgroup_cpu_ms(const struct cgroup *cg);
+/* How long cpu-share made the code wait; 0 without that limit. */
+int64_t cgroup_throttled_ms(const struct cgroup *cg);
 
 /* --- ns.c --- */
 int ns_drop_root(struct box *b, struct err *e);

@@ -1,8 +1,9 @@
 /* Memory and processes of the whole sandbox, counted by the kernel.
  *
- * Root makes a group of its own in the version 1 or version 2 tree. An ordinary user gets one where
- * a version 2 subtree is delegated to the user (under systemd: below user@UID.service). Else there
- * are per-process limits and the meter (meter.c), reported as weaker.
+ * Where systemd rules the version 2 tree, root and ordinary users alike get a transient scope that
+ * is delegated to them (scope.c), and the group is made in it. Without systemd, root makes a group
+ * in the version 1 or version 2 tree, and an ordinary user beside its own where what is above was
+ * delegated. Else there are per-process limits and the meter (meter.c), reported as weaker.
  *
  * A keeper process waits for the end of everything else (a pipe hangs up) and then removes the
  * group, also when helper and agent were killed. Groups that a killed keeper left are removed by
@@ -28,6 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "sandbox/box.h"
+#include "sandbox/scope.h"
 #include "agent/base/io.h"
 #include "agent/base/mem.h"
 #include "agent/base/banned.h"
@@ -246,6 +248,7 @@ static int make_v1(struct box *b, struct groups *g)
         cg->has_cpu = cpu &&
                       write_number(cpu, "cpu.cfs_quota_us", limits[LIMIT_CPU_SHARE] * 1000) == 0 &&
                       add_attach(cg, cpu, "tasks") == 0;
+        cg->share_fd = cg->has_cpu ? open_in(cpu, "cpu.stat", O_RDONLY) : -1;
     }
     cg->backend = BACKEND_CGROUP1;
     return 0;
@@ -270,6 +273,7 @@ static int make_v2(struct box *b, struct groups *g, const char *parent)
     if (limits[LIMIT_CPU_SHARE]) {
         snprintf(text, sizeof text, "%lld 100000", (long long)limits[LIMIT_CPU_SHARE] * 1000);
         cg->has_cpu = write_file(dir, "cpu.max", text) == 0;
+        cg->share_fd = open_in(dir, "cpu.stat", O_RDONLY);
     }
     cg->events_fd = open_in(dir, "memory.events", O_RDONLY);
     cg->peak_fd = open_in(dir, "memory.peak", O_RDONLY);
@@ -280,53 +284,127 @@ static int make_v2(struct box *b, struct groups *g, const char *parent)
     return 0;
 }
 
+/* Is `word` one of the words in this file? */
 static bool has_word(const char *dir, const char *file, const char *word)
 {
     char text[512];
     cleanup_fd int fd = open_in(dir, file, O_RDONLY);
-
-    return read_text(fd, text, sizeof text) && strstr(text, word) != NULL;
-}
-
-/* Where an ordinary user may make a group: beside our own, when what is above was delegated. NULL:
- * nowhere. */
-static char *delegated_parent(void)
-{
-    char text[4096];
-    cleanup_fd int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+    struct str rest, one;
 
     if (!read_text(fd, text, sizeof text))
-        return NULL;
-    char *own = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
-    if (!own)
-        return NULL;
-    own += *own == '\n' ? 4 : 3;
-    own[strcspn(own, "\n")] = '\0';
-    char *slash = strrchr(own, '/');
+        return false;
+    text[strcspn(text, "\n")] = '\0';
+    for (rest = str_of(text); rest.n;) {
+        str_cut(&rest, ' ', &one);
+        if (str_is(one, word))
+            return true;
+    }
+    return false;
+}
+
+/* What is below user@UID.service and no slice or service of systemd's own making. */
+static bool is_systemds(const char *dir)
+{
+    struct str s = str_of(dir);
+
+    return str_ends(s, ".slice") || strstr(strrchr(dir, '/'), "/user@");
+}
+
+/* Where an ordinary user may make a group without systemd: beside our own, when what is above was
+ * delegated. NULL: nowhere. */
+static char *delegated_parent(void)
+{
+    cleanup_free char *own = scope_own_group();
+    char *slash = own ? strrchr(own, '/') : NULL;
+
     if (!slash || slash == own)
         return NULL;
     *slash = '\0';
     cleanup_free char *parent = xasprintf(ROOT_DIR "%s", own);
-    if (access(parent, W_OK) == 0 && has_word(parent, "cgroup.subtree_control", "memory"))
+    if (!is_systemds(parent) && access(parent, W_OK) == 0 &&
+        has_word(parent, "cgroup.subtree_control", "memory"))
         return steal_ptr(&parent);
     return NULL;
 }
 
-static int try_backends(struct box *b, struct groups *g)
+/* Gives to groups below `parent` what it has itself; the tree refuses a line that names one that is
+ * missing. */
+static int give_controllers(const char *parent, struct buf *why)
 {
+    static const char *const names[] = { "memory", "pids", "cpu" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        char text[16];
+        snprintf(text, sizeof text, "+%s", names[i]);
+        errno = ENOENT;
+        if (has_word(parent, "cgroup.subtree_control", names[i]) ||
+            (has_word(parent, "cgroup.controllers", names[i]) &&
+             write_file(parent, "cgroup.subtree_control", text) == 0))
+            continue;
+        if (i > 0) /* processes are limited by RLIMIT_NPROC too, and cpu-share asks for itself */
+            continue;
+        if (errno == EROFS)
+            buf_puts(why, "the cgroup tree is read-only here, as in a container");
+        else
+            buf_putf(why, "the memory controller is not to be had in %s: %s", parent,
+                     strerror(errno));
+        return -1;
+    }
+    return 0;
+}
+
+/* The group in which ours is made, with the controllers that it needs. NULL: *why says why not. */
+static char *find_parent(const struct box *b, struct buf *why)
+{
+    uid_t uid = b->from_root ? 0 : getuid();
+    cleanup_free char *parent = b->from_root ? NULL : delegated_parent();
+
+    if (!parent && scope_manager(uid)) {
+        parent = scope_enter(ROOT_DIR, uid, why);
+        if (!parent)
+            return NULL;
+    }
+    if (!parent && b->from_root)
+        parent = xstrdup(ROOT_DIR);
+    if (!parent) {
+        buf_puts(why, access("/run/systemd/system", F_OK) == 0
+                          ? "this user has no systemd session; as root: loginctl enable-linger USER"
+                          : "no cgroup is delegated to this user; run as root, or under systemd");
+        return NULL;
+    }
+    return give_controllers(parent, why) < 0 ? NULL : steal_ptr(&parent);
+}
+
+static int try_backends(struct box *b, struct groups *g, struct buf *why)
+{
+    int r;
+
     if (has_word(ROOT_DIR, "cgroup.controllers", "memory")) {
-        cleanup_free char *parent = b->from_root ? xstrdup(ROOT_DIR) : delegated_parent();
+        cleanup_free char *parent = find_parent(b, why);
         if (!parent)
             return -1;
-        if (b->from_root && !has_word(parent, "cgroup.subtree_control", "memory") &&
-            write_file(parent, "cgroup.subtree_control", "+memory +pids +cpu") < 0)
-            return -1;
-        return make_v2(b, g, parent);
+        r = make_v2(b, g, parent);
+        if (r < 0)
+            buf_putf(why, "cannot make a group in %s: %s", parent, strerror(errno));
+        return r;
     }
-    return b->from_root && access(ROOT_DIR "/memory/memory.limit_in_bytes", F_OK) == 0
-               ? make_v1(b, g)
-               : -1;
+    if (access(ROOT_DIR "/memory/memory.limit_in_bytes", F_OK) < 0) {
+        buf_puts(why, "no memory controller below " ROOT_DIR);
+        return -1;
+    }
+    if (!b->from_root) {
+        buf_puts(why, "this machine has cgroups of version 1, which only root can use");
+        return -1;
+    }
+    r = make_v1(b, g);
+    if (r < 0)
+        buf_putf(why, "cannot make a group in " ROOT_DIR "/memory: %s", strerror(errno));
+    return r;
 }
+
+static const struct cgroup no_group = {
+    .events_fd = -1, .notify_fd = -1, .peak_fd = -1, .cpu_fd = -1, .share_fd = -1
+};
 
 static void forget(struct cgroup *cg, struct groups *g)
 {
@@ -336,36 +414,53 @@ static void forget(struct cgroup *cg, struct groups *g)
     cleanup_closep(&cg->notify_fd);
     cleanup_closep(&cg->peak_fd);
     cleanup_closep(&cg->cpu_fd);
+    cleanup_closep(&cg->share_fd);
     for (size_t i = 0; i < g->n; i++)
         rmdir(g->dirs[i]);
     cgroup_release(cg);
-    *cg = (struct cgroup){ .events_fd = -1, .notify_fd = -1, .peak_fd = -1, .cpu_fd = -1 };
+    *cg = no_group;
+}
+
+/* --limit cpu-share is held by the kernel or not at all: nothing else could. */
+static int check_share(const struct box *b, const char *why, struct err *e)
+{
+    if (!b->spec->limits[LIMIT_CPU_SHARE] || b->cg.has_cpu)
+        return 0;
+    if (b->cg.backend == BACKEND_CGROUP2 && !b->from_root)
+        return err_set(e, ERR_SANDBOX, 0,
+                       "--limit cpu-share: systemd does not give this user the cpu controller; as "
+                       "root: mkdir -p /etc/systemd/system/user@.service.d && printf "
+                       "'[Service]\\nDelegate=cpu memory pids\\n' >/etc/systemd/system/"
+                       "user@.service.d/delegate.conf && systemctl daemon-reload && systemctl "
+                       "restart user@%u",
+                       (unsigned)getuid());
+    return err_set(
+        e, ERR_SANDBOX, 0, "--limit cpu-share needs a cpu cgroup, and none can be had: %s%s", why,
+        b->from_root ? "; leave the limit out" : "; leave the limit out, or run as root");
 }
 
 int cgroup_make(struct box *b, struct err *e)
 {
     struct groups *g =
         mmap(NULL, sizeof *g, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cleanup_buf struct buf why = BUF_MAX(1024);
     int r = 0;
 
-    b->cg = (struct cgroup){ .events_fd = -1, .notify_fd = -1, .peak_fd = -1, .cpu_fd = -1 };
+    b->cg = no_group;
     if (g == MAP_FAILED)
         return err_set(e, ERR_SANDBOX, errno, "memory shared with the cgroup's keeper");
-    if (try_backends(b, g) < 0) {
+    if (try_backends(b, g, &why) < 0) {
         forget(&b->cg, g);
-        buf_puts(&b->weaker, "no memory cgroup: memory is summed ten times a second, and a fast "
-                             "allocation can pass the "
-                             "limit for a moment (for the full limit run as root, or under a "
-                             "systemd user session)\n");
+        buf_putf(&b->weaker,
+                 "no memory cgroup (%s): memory is summed ten times a second, and a fast "
+                 "allocation can pass the limit for a moment\n",
+                 buf_cstr(&why));
     }
     if (g->keeper_failed) {
         *e = g->why;
         r = -1;
-    } else if (b->spec->limits[LIMIT_CPU_SHARE] && !b->cg.has_cpu) {
-        r = err_set(e, ERR_SANDBOX, 0,
-                    "--limit cpu-share needs a cpu cgroup, and none is writable here; run as root, "
-                    "or leave the "
-                    "limit out");
+    } else {
+        r = check_share(b, buf_cstr(&why), e);
     }
     if (r < 0)
         forget(&b->cg, g);
@@ -416,4 +511,11 @@ int64_t cgroup_cpu_ms(const struct cgroup *cg)
     int64_t us = number_after(cg->cpu_fd, "usage_usec ");
 
     return us < 0 ? -1 : us / 1000;
+}
+
+int64_t cgroup_throttled_ms(const struct cgroup *cg)
+{
+    int64_t us = number_after(cg->share_fd, "throttled_usec "); /* version 2 */
+
+    return us >= 0 ? us / 1000 : number_after(cg->share_fd, "throttled_time ") / 1000000;
 }

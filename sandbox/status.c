@@ -75,9 +75,9 @@ void status_exited(int fd, const struct exit_report *r)
     buf_putf(&line,
              "{\"event\":\"exited\",\"exit\":%d,\"signal\":%d,\"cause\":\"%s\",\"wall_ms\":%lld,"
              "\"cpu_ms\":%lld,"
-             "\"peak_bytes\":%lld,\"oom_kills\":%lld",
+             "\"peak_bytes\":%lld,\"oom_kills\":%lld,\"throttled_ms\":%lld",
              r->exit, r->signal, r->cause, (long long)r->wall_ms, (long long)r->cpu_ms,
-             (long long)r->peak_bytes, (long long)r->oom_kills);
+             (long long)r->peak_bytes, (long long)r->oom_kills, (long long)r->throttled_ms);
     send_line(fd, &line);
 }
 

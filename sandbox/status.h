@@ -12,7 +12,7 @@
 struct exit_report {
     int exit, signal;
     const char *cause; /* exit signal memory wall cpu lifeline */
-    int64_t wall_ms, cpu_ms, peak_bytes, oom_kills;
+    int64_t wall_ms, cpu_ms, peak_bytes, oom_kills, throttled_ms;
 };
 
 /* Appends `s` as a JSON string; bytes that are not ASCII text become \u escapes. */

@@ -196,6 +196,7 @@ static void judge(struct watch *w, const struct rusage *usage, struct exit_repor
                                .cpu_ms = cpu_of(usage),
                                .oom_kills = w->oom_kills };
     r->peak_bytes = cgroup_peak(&w->box->cg);
+    r->throttled_ms = cgroup_throttled_ms(&w->box->cg);
     if (r->cpu_ms < w->cpu_ms)
         r->cpu_ms = w->cpu_ms;
     if (r->peak_bytes < 0)
