@@ -269,11 +269,6 @@ static const struct reply_stop stops[] = {
     { NULL, CHAT_STOP_OTHER },
 };
 
-static const char *call_extra(const void *arg, size_t i)
-{
-    return toolacc_extra(arg, i);
-}
-
 /* The assistant's message as it goes back: what the service needs to see again is in it. */
 static char *make_raw(const struct decoder *d, const struct chat_turn *t)
 {
@@ -297,11 +292,13 @@ static char *make_raw(const struct decoder *d, const struct chat_turn *t)
         cleanup_free char *extra = json_text(d->extra);
         buf_putf(&out, ",\"extra_content\":%s", extra);
     }
-    if (t->n_calls) {
-        buf_puts(&out, ",\"tool_calls\":");
-        openai_chat_put_calls(&out, t->calls, t->n_calls, call_extra, d->calls);
+    for (size_t i = 0; i < t->n_calls; i++) {
+        cleanup_buf struct buf id = BUF_MAX(64 * 1024);
+        json_quote(&id, str_of(t->calls[i].id));
+        buf_puts(&out, i ? "," : ",\"tool_calls\":[");
+        openai_chat_put_call(&out, &t->calls[i], buf_str(&id), toolacc_extra(d->calls, i));
     }
-    buf_putc(&out, '}');
+    buf_puts(&out, t->n_calls ? "]}" : "}");
     return buf_steal(&out);
 }
 

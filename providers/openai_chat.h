@@ -11,10 +11,9 @@
 #define OPENAI_CHAT "openai-chat"
 
 int openai_chat_encode(const struct chat_request *rq, struct buf *body, struct err *e);
-/* Appends `calls` as the value of a message's tool_calls. Arguments that are no JSON object become
- * {}, since services refuse a history that holds them. extra(arg, i) gives the opaque member of
- * call i or NULL; it may itself be NULL. */
-void openai_chat_put_calls(struct buf *out, const struct chat_call *calls, size_t n,
-                           const char *(*extra)(const void *arg, size_t i), const void *arg);
+/* Appends one element of a message's tool_calls. Arguments that are no JSON object become {}, since
+ * services refuse a history that holds them. `extra` is the call's opaque member or NULL. */
+void openai_chat_put_call(struct buf *out, const struct chat_call *call, struct str quoted_id,
+                          const char *extra);
 
 #endif

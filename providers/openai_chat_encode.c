@@ -11,40 +11,22 @@
 #include <string.h>
 #include "agent/base/json.h"
 #include "agent/base/mem.h"
+#include "providers/history.h"
 #include "agent/base/banned.h"
 
-static const char no_output[] = "(no output)";
-static const char no_result[] =
-    "(no result: the run was interrupted before this call was answered)";
-
-static bool is_json_object(const char *text)
+void openai_chat_put_call(struct buf *out, const struct chat_call *call, struct str quoted_id,
+                          const char *extra)
 {
-    struct err ignored = ERR_INIT;
-    cleanup_json cJSON *j = json_parse(str_of(text), &ignored);
-
-    return cJSON_IsObject(j);
-}
-
-void openai_chat_put_calls(struct buf *out, const struct chat_call *calls, size_t n,
-                           const char *(*extra)(const void *arg, size_t i), const void *arg)
-{
-    buf_putc(out, '[');
-    for (size_t i = 0; i < n; i++) {
-        const char *more = extra ? extra(arg, i) : NULL;
-        buf_puts(out, i ? ",{\"id\":" : "{\"id\":");
-        json_quote(out, str_of(calls[i].id));
-        buf_puts(out, ",\"type\":\"function\",\"function\":{\"name\":");
-        /* An empty name is refused everywhere; the call keeps its place under a name that says so.
-         */
-        json_quote(out, str_of(*calls[i].name ? calls[i].name : "unnamed"));
-        buf_puts(out, ",\"arguments\":");
-        json_quote(out, is_json_object(calls[i].args) ? str_of(calls[i].args) : STR("{}"));
-        buf_putc(out, '}');
-        if (more)
-            buf_putf(out, ",\"extra_content\":%s", more);
-        buf_putc(out, '}');
-    }
-    buf_putc(out, ']');
+    buf_puts(out, "{\"id\":");
+    buf_putstr(out, quoted_id);
+    buf_puts(out, ",\"type\":\"function\",\"function\":{\"name\":");
+    history_put_name(out, call->name);
+    buf_puts(out, ",\"arguments\":");
+    json_quote(out, str_of(history_args(call->args)));
+    buf_putc(out, '}');
+    if (extra)
+        buf_putf(out, ",\"extra_content\":%s", extra);
+    buf_putc(out, '}');
 }
 
 /* The assistant's turn as it came, less what this service will not take back. */
@@ -63,10 +45,12 @@ static void put_raw(struct buf *out, const struct chat_message *m, unsigned quir
     buf_puts(out, text ? text : m->raw);
 }
 
-static void put_assistant(struct buf *out, const struct chat_message *m, unsigned quirks)
+static void put_assistant(struct buf *out, const struct chat_request *rq, size_t i)
 {
-    if (m->raw && m->wire && strcmp(m->wire, OPENAI_CHAT) == 0) {
-        put_raw(out, m, quirks);
+    const struct chat_message *m = &rq->messages[i];
+
+    if (history_raw(rq, m, OPENAI_CHAT)) {
+        put_raw(out, m, rq->quirks);
         return;
     }
     buf_puts(out, "{\"role\":\"assistant\",\"content\":");
@@ -74,35 +58,48 @@ static void put_assistant(struct buf *out, const struct chat_message *m, unsigne
         buf_puts(out, "null");
     else
         json_quote(out, str_of(m->text));
-    if (m->n_calls) {
-        buf_puts(out, ",\"tool_calls\":");
-        openai_chat_put_calls(out, m->calls, m->n_calls, NULL, NULL);
+    for (size_t c = 0; c < m->n_calls; c++) {
+        cleanup_buf struct buf id = BUF_MAX(64 * 1024);
+        history_put_id(&id, rq, OPENAI_CHAT, i, c);
+        buf_puts(out, c ? "," : ",\"tool_calls\":[");
+        openai_chat_put_call(out, &m->calls[c], buf_str(&id), NULL);
     }
-    buf_putc(out, '}');
+    buf_puts(out, m->n_calls ? "]}" : "}");
 }
 
-static void put_result(struct buf *out, const char *id, const char *text)
+static void put_parts(struct buf *out, const char *text, const struct chat_message *m)
 {
-    buf_puts(out, ",{\"role\":\"tool\",\"tool_call_id\":");
-    json_quote(out, str_of(id));
-    buf_puts(out, ",\"content\":");
-    json_quote(out, str_of(text && *text ? text : no_output));
+    buf_puts(out, "[{\"type\":\"text\",\"text\":");
+    json_quote(out, str_of(text));
     buf_putc(out, '}');
+    for (size_t k = 0; k < m->n_images; k++) {
+        buf_puts(out, ",{\"type\":\"image_url\",\"image_url\":{\"url\":");
+        history_put_data_url(out, &m->images[k]);
+        buf_puts(out, "}}");
+    }
+    buf_putc(out, ']');
 }
 
-/* One result for each call of message `i`, from the tool messages right behind it. */
+/* One result for each call of message `i`, from the tool messages right behind it. A tool message
+ * holds text only, so pictures follow as a user message, when all results are told. */
 static void put_results(struct buf *out, const struct chat_request *rq, size_t i)
 {
     const struct chat_message *m = &rq->messages[i];
 
     for (size_t c = 0; c < m->n_calls; c++) {
-        const struct chat_message *found = NULL;
-        for (size_t k = i + 1; k < rq->n_messages && rq->messages[k].role == CHAT_TOOL; k++) {
-            const char *id = rq->messages[k].call_id;
-            if (found == NULL && id && strcmp(id, m->calls[c].id) == 0)
-                found = &rq->messages[k];
-        }
-        put_result(out, m->calls[c].id, found ? found->text : no_result);
+        buf_puts(out, ",{\"role\":\"tool\",\"tool_call_id\":");
+        history_put_id(out, rq, OPENAI_CHAT, i, c);
+        buf_puts(out, ",\"content\":");
+        json_quote(out, str_of(history_result_text(history_result(rq, i, c))));
+        buf_putc(out, '}');
+    }
+    for (size_t c = 0; c < m->n_calls; c++) {
+        const struct chat_message *r = history_result(rq, i, c);
+        if (r == NULL || r->n_images == 0)
+            continue;
+        buf_puts(out, ",{\"role\":\"user\",\"content\":");
+        put_parts(out, HISTORY_IMAGES_FOLLOW, r);
+        buf_putc(out, '}');
     }
 }
 
@@ -119,12 +116,15 @@ static void put_messages(struct buf *out, const struct chat_request *rq)
             buf_putc(out, ',');
         first = false;
         if (m->role == CHAT_ASSISTANT) {
-            put_assistant(out, m, rq->quirks);
+            put_assistant(out, rq, i);
             put_results(out, rq, i);
         } else {
             buf_putf(out,
                      "{\"role\":\"%s\",\"content\":", m->role == CHAT_SYSTEM ? "system" : "user");
-            json_quote(out, str_of(m->text));
+            if (m->n_images)
+                put_parts(out, m->text, m);
+            else
+                json_quote(out, str_of(m->text));
             buf_putc(out, '}');
         }
     }
@@ -154,9 +154,8 @@ static void put_tools(struct buf *out, const struct chat_request *rq)
 
 int openai_chat_encode(const struct chat_request *rq, struct buf *body, struct err *e)
 {
-    if (rq->model == NULL || *rq->model == '\0')
-        return err_set(e, ERR_CONFIG, 0,
-                       "no model is named: give one with -m or the setting \"model\"");
+    if (history_need_model(rq, e) < 0)
+        return -1;
     buf_puts(body, "{\"model\":");
     json_quote(body, str_of(rq->model));
     put_messages(body, rq);
@@ -172,11 +171,12 @@ int openai_chat_encode(const struct chat_request *rq, struct buf *body, struct e
                  rq->max_tokens);
     if (isfinite(rq->temperature) && !(rq->quirks & CHAT_NO_TEMPERATURE))
         buf_putf(body, ",\"temperature\":%.6g", rq->temperature);
-    if (rq->quirks & CHAT_EFFORT_NONE)
+    if (rq->quirks & CHAT_EFFORT_NONE) {
         buf_puts(body, ",\"reasoning_effort\":\"none\"");
+    } else if (rq->effort && !(rq->quirks & CHAT_NO_EFFORT)) {
+        buf_puts(body, ",\"reasoning_effort\":");
+        json_quote(body, str_of(rq->effort));
+    }
     buf_putc(body, '}');
-    if (body->over)
-        return err_set(e, ERR_LIMIT, 0, "the conversation is longer than %zu MiB: start a new one",
-                       body->max >> 20);
-    return 0;
+    return history_body_fits(body, e);
 }

@@ -9,8 +9,13 @@
 #include "agent/base/banned.h"
 
 /* One row per wire format. */
-extern const struct codec codec_openai_chat;
-static const struct codec *const codecs[] = { &codec_openai_chat };
+extern const struct codec codec_openai_chat, codec_anthropic_messages, codec_openai_responses,
+    codec_gemini_generate_content, codec_ollama_chat;
+static const struct codec *const codecs[] = {
+    &codec_openai_chat,        &codec_openai_responses,
+    &codec_anthropic_messages, &codec_gemini_generate_content,
+    &codec_ollama_chat,
+};
 
 const struct codec *codec_find(const char *name)
 {

@@ -7,191 +7,13 @@
 #include "agent/base/json.h"
 #include "providers/provider.h"
 #include "providers/sse.h"
+#include "tests/unit/decode.h"
 #include "tests/unit/samples.h"
 #include "tests/unit/tap.h"
 
-struct feed {
-    const struct codec *codec;
-    struct decoder *dec;
-    struct buf text, reasoning;
-};
-
-static void on_text(void *arg, struct str s)
-{
-    buf_putstr(&((struct feed *)arg)->text, s);
-}
-
-static void on_reasoning(void *arg, struct str s)
-{
-    buf_putstr(&((struct feed *)arg)->reasoning, s);
-}
-
-static int on_event(void *arg, struct str name, struct str data, struct err *e)
-{
-    struct feed *f = arg;
-
-    return f->codec->event(f->dec, str_is(name, "bare") ? STR("error") : name, data, e);
-}
-
-static int on_tail(void *arg, struct str name, struct str data, struct err *e)
-{
-    struct err ignored = ERR_INIT;
-    cleanup_json cJSON *j = reply_json(data, &ignored);
-
-    return j ? on_event(arg, name, data, e) : 0;
-}
-
-/* Decodes `in` in pieces of `step` bytes (0 = random). The pieces that were shown must add up to
- * the turn's text. */
-static int decode(struct str in, bool stream, size_t step, unsigned seed, struct chat_turn *t,
-                  struct err *e)
-{
-    struct feed f = { codec_find("openai-chat"), NULL, BUF_MAX(1 << 24), BUF_MAX(1 << 24) };
-    struct decoder_sink sink = { on_text, on_reasoning, &f, NULL };
-    struct sse *s = sse_new();
-    int r = 0;
-
-    f.dec = f.codec->begin(&sink);
-    if (!stream)
-        r = f.codec->body(f.dec, str_trim(in), e);
-    while (stream && in.n && r == 0) {
-        size_t n = step ? step : 1 + next_random(&seed) % 90;
-        n = n < in.n ? n : in.n;
-        r = sse_feed(s, (struct str){ in.p, n }, on_event, &f, e);
-        in = str_from(in, n);
-    }
-    if (r == 0 && stream)
-        r = sse_end(s, on_tail, &f, e);
-    if (r == 0)
-        r = f.codec->finish(f.dec, t, e);
-    if (r == 0 && (!str_eq(buf_str(&f.text), str_of(t->text)) ||
-                   !str_eq(buf_str(&f.reasoning), str_of(t->reasoning)))) {
-        printf("# what was shown is not the turn's text: %s\n", buf_cstr(&f.text));
-        chat_turn_done(t);
-        r = err_set(e, ERR_INTERNAL, 0, "shown text differs");
-    }
-    f.codec->free(f.dec);
-    sse_free(s);
-    buf_free(&f.text);
-    buf_free(&f.reasoning);
-    return r;
-}
-
-static bool same(const char *got, const cJSON *want, const char *what)
-{
-    const char *w = json_str(want, what);
-
-    if (strcmp(got ? got : "", w ? w : "") == 0)
-        return true;
-    printf("# %s: got \"%s\", want \"%s\"\n", what, got ? got : "(none)", w ? w : "");
-    return false;
-}
-
-static bool same_count(int64_t got, const cJSON *usage, const char *what)
-{
-    if (got == json_int(usage, what, -99))
-        return true;
-    printf("# usage %s: got %lld\n", what, (long long)got);
-    return false;
-}
-
-static bool is_made_id(const char *id)
-{
-    return strlen(id) == 9 && strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789") == 9;
-}
-
-static bool same_calls(const struct chat_turn *t, const cJSON *want)
-{
-    const cJSON *list = json_arr(want, "calls"), *c;
-    bool ok = (size_t)cJSON_GetArraySize(list) == t->n_calls;
-    size_t i = 0;
-
-    cJSON_ArrayForEach(c, list)
-    {
-        const char *id = cJSON_GetStringValue(cJSON_GetArrayItem(c, 0));
-        if (i == t->n_calls)
-            break;
-        ok = ok && (id ? strcmp(id, t->calls[i].id) == 0 : is_made_id(t->calls[i].id)) &&
-             strcmp(t->calls[i].name, cJSON_GetArrayItem(c, 1)->valuestring) == 0 &&
-             strcmp(t->calls[i].args, cJSON_GetArrayItem(c, 2)->valuestring) == 0;
-        if (!ok)
-            printf("# call %zu: %s %s %s\n", i, t->calls[i].id, t->calls[i].name, t->calls[i].args);
-        i++;
-    }
-    for (i = 1; i < t->n_calls; i++)
-        ok = ok && strcmp(t->calls[i].id, t->calls[i - 1].id) != 0;
-    return ok;
-}
-
-static bool same_turn(const struct chat_turn *t, const cJSON *want)
-{
-    const cJSON *u = json_obj(want, "usage");
-    double cost = json_num(u, "cost", NAN);
-    bool ok = same(t->text, want, "text") && same(t->reasoning, want, "reasoning") &&
-              same(t->refusal, want, "refusal") && same(t->stop_word, want, "stop_word") &&
-              same(chat_stop_word(t->stop), want, "stop") && same(t->model, want, "model") &&
-              same(t->response_id, want, "id") && same_calls(t, want);
-
-    ok = ok && same_count(t->usage.input, u, "input") && same_count(t->usage.output, u, "output") &&
-         same_count(t->usage.cached, u, "cached") && same_count(t->usage.reasoning, u, "reasoning");
-    if (isnan(cost) != isnan(t->usage.cost) ||
-        (!isnan(cost) && fabs(cost - t->usage.cost) > 1e-9)) {
-        printf("# cost %g\n", t->usage.cost);
-        ok = false;
-    }
-    /* What goes back must be JSON, hold the calls, and hold no arguments that break. */
-    struct err e = ERR_INIT;
-    cleanup_json cJSON *raw = json_parse(str_of(t->raw), &e);
-    ok = ok && raw && (size_t)cJSON_GetArraySize(json_arr(raw, "tool_calls")) == t->n_calls;
-    return ok;
-}
-
-static bool same_error(const struct err *e, const cJSON *want)
-{
-    bool ok = strcmp(err_word(e->code), json_str(want, "code")) == 0 &&
-              e->sys == json_int(want, "status", -1) && strstr(e->msg, json_str(want, "has"));
-
-    if (!ok)
-        printf("# got %s %d: %s\n", err_word(e->code), e->sys, e->msg);
-    return ok;
-}
-
-static bool decodes(const cJSON *want, struct str in, bool stream, size_t step, unsigned seed)
-{
-    struct chat_turn t = { 0 };
-    struct err e = ERR_INIT;
-    const cJSON *error = json_obj(want, "error");
-
-    if (decode(in, stream, step, seed, &t, &e) < 0)
-        return error ? same_error(&e, error) : (printf("# %s\n", e.msg), false);
-    bool ok = error == NULL && same_turn(&t, want);
-    chat_turn_done(&t);
-    return ok;
-}
-
 static void samples(void)
 {
-    struct err e = ERR_INIT;
-    struct buf text = sample("tests/cases/openai-chat/expected.json");
-    cleanup_json cJSON *list = json_parse(buf_str(&text), &e);
-    const cJSON *want;
-
-    cJSON_ArrayForEach(want, list)
-    {
-        const char *file = json_str(want, "file");
-        cleanup_free char *path = xasprintf("tests/cases/samples/%s", file);
-        cleanup_buf struct buf in = sample(path);
-        bool stream = str_ends(str_of(file), ".sse");
-        CHECK(decodes(want, buf_str(&in), stream, in.n, 0), "%s", file);
-        if (!stream)
-            continue;
-        bool ok = decodes(want, buf_str(&in), true, 1, 0);
-        for (unsigned seed = 1; seed <= 20 && ok; seed++)
-            ok = decodes(want, buf_str(&in), true, 0, seed);
-        CHECK(ok, "%s in single bytes and at random splits", file);
-    }
-    CHECK(cJSON_GetArraySize(list) >= 50, "all recorded bodies were read");
-    buf_free(&text);
+    CHECK(decode_samples("openai-chat") >= 50, "all recorded bodies were read");
 }
 
 /* Bodies that no recording has. */
@@ -294,7 +116,7 @@ static void more_cases(void)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct chat_turn t = { 0 };
         struct err e = ERR_INIT;
-        int r = decode(str_of(cases[i].in), cases[i].stream, 1, 0, &t, &e);
+        int r = decode("openai-chat", str_of(cases[i].in), cases[i].stream, 1, 0, &t, &e);
         bool ok = cases[i].error
                       ? r < 0 && strstr(e.msg, cases[i].error)
                       : r == 0 && !strcmp(t.text ? t.text : "", cases[i].text) &&
@@ -470,7 +292,7 @@ static void goes_back(const char *file, bool stream, const char *member, unsigne
     struct chat_turn t = { 0 };
     struct err e = ERR_INIT;
 
-    if (decode(buf_str(&in), stream, in.n, 0, &t, &e) < 0) {
+    if (decode("openai-chat", buf_str(&in), stream, in.n, 0, &t, &e) < 0) {
         CHECK(false, "%s: %s", file, e.msg);
         return;
     }
@@ -520,7 +342,8 @@ static void opaque(void)
     struct err e = ERR_INIT;
     struct chat_turn t = { 0 };
     cleanup_buf struct buf in = sample("tests/cases/samples/derived/gemini-compat-no-index.sse");
-    CHECK(decode(buf_str(&in), true, 1, 0, &t, &e) == 0 && t.raw && strstr(t.raw, "U0lHTkFUVVJF"),
+    CHECK(decode("openai-chat", buf_str(&in), true, 1, 0, &t, &e) == 0 && t.raw &&
+              strstr(t.raw, "U0lHTkFUVVJF"),
           "a call's own signature goes back");
     chat_turn_done(&t);
 
@@ -533,7 +356,7 @@ static void opaque(void)
         "\"text\":\"cd\",\"signature\":\"S\"},{\"type\":\"reasoning.encrypted\",\"index\":1,"
         "\"data\":"
         "\"E\"}]}}]}\n\ndata: [DONE]\n\n";
-    CHECK(decode(str_of(pieces), true, 1, 0, &t, &e) == 0 && t.raw &&
+    CHECK(decode("openai-chat", str_of(pieces), true, 1, 0, &t, &e) == 0 && t.raw &&
               strstr(t.raw, "\"text\":\"abcd\"") && strstr(t.raw, "\"signature\":\"S\"") &&
               strstr(t.raw, "\"data\":\"E\""),
           "reasoning_details in pieces are joined: %s", t.raw);
@@ -552,8 +375,9 @@ static void caps(void)
     for (int i = 0; i < 65; i++)
         buf_putf(&many, "%s{\"id\":\"%d\",\"function\":{\"name\":\"f\"}}", i ? "," : "", i);
     buf_puts(&many, "]}}]}");
-    CHECK(decode(buf_str(&many), false, 0, 0, &t, &e) < 0 && strstr(e.msg, "more than 64"), "%s",
-          e.msg);
+    CHECK(decode("openai-chat", buf_str(&many), false, 0, 0, &t, &e) < 0 &&
+              strstr(e.msg, "more than 64"),
+          "%s", e.msg);
 
     char *mega = xmalloc((1 << 20) + 1);
     memset(mega, 'x', 1 << 20);
@@ -565,10 +389,12 @@ static void caps(void)
                  "\"arguments\":\"%s\"}}]}}]}\n\n",
                  mega);
     }
-    CHECK(decode(buf_str(&text), true, 1 << 16, 0, &t, &e) < 0 && strstr(e.msg, "4 MiB"), "%s",
-          e.msg);
-    CHECK(decode(buf_str(&args), true, 1 << 16, 0, &t, &e) < 0 && strstr(e.msg, "2 MiB"), "%s",
-          e.msg);
+    CHECK(decode("openai-chat", buf_str(&text), true, 1 << 16, 0, &t, &e) < 0 &&
+              strstr(e.msg, "4 MiB"),
+          "%s", e.msg);
+    CHECK(decode("openai-chat", buf_str(&args), true, 1 << 16, 0, &t, &e) < 0 &&
+              strstr(e.msg, "2 MiB"),
+          "%s", e.msg);
     free(mega);
 }
 
