@@ -60,7 +60,7 @@ $(B)/obj/%.o: %.S
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 $(B)/obj/prompts/embed.o: $(wildcard prompts/*.md prompts/*.json)
-$(B)/obj/sandbox/driver_embed.o: $(wildcard sandbox/interpreter/*.py)
+$(B)/obj/sandbox/driver_embed.o: $(wildcard sandbox/interpreter/*)
 
 # Tests. Each program of tests/unit, tests/fuzz and tests/sandbox links the library half of agent.
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libagent.a

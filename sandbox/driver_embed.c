@@ -3,26 +3,36 @@
 #include "agent/base/banned.h"
 
 /* Assembler does the embedding; the path is from the top of the tree, where make runs. */
-#define EMBED(sym)                                                                                 \
+#define EMBED(sym, file)                                                                           \
     __asm__(".pushsection .rodata\n"                                                               \
-            "sandbox_py_" #sym ":\n.incbin \"sandbox/interpreter/" #sym ".py\"\n"                  \
-            "sandbox_py_" #sym "_end:\n.byte 0\n.popsection\n");                                   \
-    extern const char sandbox_py_##sym[] __attribute__((visibility("hidden")));                    \
-    extern const char sandbox_py_##sym##_end[] __attribute__((visibility("hidden")))
-#define FILE_ROW(sym)                                                                              \
+            "sandbox_in_" #sym ":\n.incbin \"sandbox/interpreter/" file "\"\n"                     \
+            "sandbox_in_" #sym "_end:\n.byte 0\n.popsection\n");                                   \
+    extern const char sandbox_in_##sym[] __attribute__((visibility("hidden")));                    \
+    extern const char sandbox_in_##sym##_end[] __attribute__((visibility("hidden")))
+#define ROW(sym, file)                                                                             \
     {                                                                                              \
-#sym ".py", sandbox_py_##sym, sandbox_py_##sym##_end                                       \
+        file, sandbox_in_##sym, sandbox_in_##sym##_end, false                                      \
+    }
+#define LANGUAGE(sym, file)                                                                        \
+    {                                                                                              \
+        file, sandbox_in_##sym, sandbox_in_##sym##_end, true                                       \
     }
 
-EMBED(driver);
-EMBED(guardian);
-EMBED(cell);
-EMBED(show);
-EMBED(extras);
-EMBED(fonts);
-EMBED(net);
+EMBED(driver, "driver.py");
+EMBED(guardian, "guardian.py");
+EMBED(cell, "cell.py");
+EMBED(show, "show.py");
+EMBED(extras, "extras.py");
+EMBED(fonts, "fonts.py");
+EMBED(net, "net.py");
+EMBED(javascript, "javascript.js");
+EMBED(bash, "bash.sh");
 
-const struct driver_file driver_files[] = { FILE_ROW(driver), FILE_ROW(guardian), FILE_ROW(cell),
-                                            FILE_ROW(show),   FILE_ROW(extras),   FILE_ROW(fonts),
-                                            FILE_ROW(net) };
+const struct driver_file driver_files[] = {
+    ROW(driver, "driver.py"),  ROW(guardian, "guardian.py"),
+    ROW(cell, "cell.py"),      ROW(show, "show.py"),
+    ROW(extras, "extras.py"),  ROW(fonts, "fonts.py"),
+    ROW(net, "net.py"),        LANGUAGE(javascript, "javascript.js"),
+    LANGUAGE(bash, "bash.sh"),
+};
 const size_t driver_files_n = ARRAY_LEN(driver_files);

@@ -16,10 +16,11 @@
 #include "agent/base/io.h"
 #include "agent/base/mem.h"
 #include "sandbox/driver_embed.h"
+#include "sandbox/language.h"
 #include "agent/base/banned.h"
 
 #define CHILD_FD_BASE 3 /* descriptors in the helper: 3, 4, ... in the order they are given */
-#define CHILD_FD_MAX 16
+#define CHILD_FD_MAX 32
 #define ABOVE_CHILD_FDS 64 /* ours are moved above, so that placing one never closes another */
 #define MAX_LINKS 16
 
@@ -68,7 +69,7 @@ static int hand(struct hand_over *h, int *fd, struct err *e)
 
 /* --- which programs --- */
 
-static char *search_path(const char *name)
+char *launch_search_path(const char *name)
 {
     const char *path = getenv("PATH");
     struct str rest = str_of(path ? path : "/usr/local/bin:/usr/bin:/bin"), dir;
@@ -103,7 +104,7 @@ static char *find_ours(const char *name, struct err *e)
             free(p);
         }
     }
-    char *p = search_path(name);
+    char *p = launch_search_path(name);
     if (p == NULL)
         err_set(e, ERR_SANDBOX, 0,
                 "the program %s was found neither beside this one, nor in ../libexec/agent, nor in "
@@ -134,11 +135,11 @@ char *launch_find_python(const char *wanted, struct err *e)
     if (wanted && strchr(wanted, '/'))
         p = wanted[0] == '/' ? xstrdup(wanted) : realpath(wanted, NULL);
     else if (wanted)
-        p = search_path(wanted);
+        p = launch_search_path(wanted);
     else if (access("/usr/bin/python3", X_OK) == 0)
         p = xstrdup("/usr/bin/python3");
     else
-        p = search_path("python3");
+        p = launch_search_path("python3");
     if (p == NULL) {
         err_set(e, ERR_CONFIG, 0,
                 "no Python interpreter: %s%s; install python3, or name one with `python = PATH`",
@@ -246,6 +247,19 @@ static int bind_python(struct strings *argv, const char *program, struct err *e)
     return err_set(e, ERR_CONFIG, ELOOP, "the Python interpreter %s", program);
 }
 
+static void show_path(void *arg, const char *path)
+{
+    add_ro(arg, path);
+}
+
+static int bind_runtimes(struct strings *argv, const struct sandbox_spec *spec, struct err *e)
+{
+    for (size_t i = 0; i < spec->n_programs; i++)
+        if (language_shows(&spec->programs[i], show_path, argv, e) < 0)
+            return -1;
+    return 0;
+}
+
 /* --- the command line --- */
 
 static void add_limit(struct strings *argv, const char *name, int64_t value)
@@ -268,10 +282,24 @@ static int add_fd(struct strings *argv, struct hand_over *h, const char *option,
     return n;
 }
 
-static int add_driver(struct strings *argv, struct hand_over *h, struct err *e)
+/* Python's files always; another language's when cells may be in it. */
+static bool is_wanted(const struct driver_file *f, const struct sandbox_spec *spec)
+{
+    if (!f->language)
+        return true;
+    for (size_t i = 0; i < spec->n_programs; i++)
+        if (strcmp(spec->programs[i].language->driver, f->name) == 0)
+            return true;
+    return false;
+}
+
+static int add_driver(struct strings *argv, struct hand_over *h, const struct sandbox_spec *spec,
+                      struct err *e)
 {
     for (size_t i = 0; i < driver_files_n; i++) {
         const struct driver_file *f = &driver_files[i];
+        if (!is_wanted(f, spec))
+            continue;
         cleanup_fd int fd = memfd_create(f->name, MFD_CLOEXEC);
         if (fd < 0)
             return err_set(e, ERR_SANDBOX, errno, "sandbox: memfd_create for the interpreter");
@@ -404,7 +432,8 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
         strings_add(argv, xstrdup("--backend"));
         strings_add(argv, xstrdup("best"));
     }
-    if (bind_python(argv, python, e) < 0 || add_files(argv, spec, e) < 0)
+    if (bind_python(argv, python, e) < 0 || bind_runtimes(argv, spec, e) < 0 ||
+        add_files(argv, spec, e) < 0)
         return -1;
     add_limit(argv, "memory", spec->memory_bytes);
     add_limit(argv, "workspace", spec->workspace_bytes);
@@ -417,7 +446,7 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
         add_fd(argv, hand_in, "--workspace-fd", &workspace, e) < 0 ||
         add_fd(argv, hand_in, "--lifeline-fd", &lifeline, e) < 0 ||
         (*egress >= 0 && add_fd(argv, hand_in, "--egress-fd", egress, e) < 0) ||
-        add_driver(argv, hand_in, e) < 0 || add_fonts(argv, hand_in, spec, e) < 0)
+        add_driver(argv, hand_in, spec, e) < 0 || add_fonts(argv, hand_in, spec, e) < 0)
         return -1;
     strings_add(argv, xstrdup("--"));
     strings_add(argv, xstrdup(python));

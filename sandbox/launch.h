@@ -27,6 +27,8 @@ struct helper {
 /* The interpreter to use: absolute, not resolved through links (a venv is known by its link).
  * NULL with ERR_CONFIG when there is none or it cannot be run. Caller frees. */
 char *launch_find_python(const char *wanted, struct err *e);
+/* An executable of that name in PATH, or NULL. Caller frees. */
+char *launch_search_path(const char *name);
 int launch_helper(const struct sandbox_spec *spec, const char *python, struct helper *ret,
                   struct err *e);
 /* Ends it: closes the lifeline, waits up to `ms`, then kills; reaps. Closes all descriptors. */

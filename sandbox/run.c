@@ -43,6 +43,7 @@ static char *dup_or_null(const char *s)
 static void copy_spec(struct sandbox_spec *to, const struct sandbox_spec *from)
 {
     struct sandbox_file *files = xcalloc(from->n_files + 1, sizeof *files);
+    struct sandbox_program *programs = xcalloc(from->n_programs + 1, sizeof *programs);
 
     *to = *from;
     to->helper = dup_or_null(from->helper);
@@ -53,6 +54,10 @@ static void copy_spec(struct sandbox_spec *to, const struct sandbox_spec *from)
         files[i] =
             (struct sandbox_file){ xstrdup(from->files[i].path), xstrdup(from->files[i].name) };
     to->files = files;
+    for (size_t i = 0; i < from->n_programs; i++)
+        programs[i] = (struct sandbox_program){ from->programs[i].language,
+                                                dup_or_null(from->programs[i].path) };
+    to->programs = programs;
     to->fonts_name = dup_or_null(from->fonts_name);
     to->fonts_fd = from->fonts_name ? fcntl(from->fonts_fd, F_DUPFD_CLOEXEC, 3) : -1;
 }
@@ -69,6 +74,9 @@ static void free_spec(struct sandbox_spec *s)
         free_const(s->files[i].name);
     }
     free_const(s->files);
+    for (size_t i = 0; i < s->n_programs; i++)
+        free_const(s->programs[i].path);
+    free_const(s->programs);
     free_const(s->helper);
     free_const(s->python);
     free_const(s->preload);

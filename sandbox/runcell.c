@@ -26,6 +26,7 @@
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
 #include "sandbox/collect.h"
+#include "sandbox/language.h"
 #include "sandbox/needs.h"
 #include "sandbox/session.h"
 #include "agent/base/banned.h"
@@ -37,9 +38,10 @@
 #define READ_CHUNK (64 * KIB)
 #define READ_AT_ONCE (1 * MIB) /* then look at the clock again */
 #define PIPE_BYTES (1 * MIB)
-#define MAX_WRITTEN (16ll * MAX_STREAM_BYTES) /* of one stream in one cell: beyond it is a flood   \
-                                               */
-#define MAX_OUT_QUEUE (4 * MIB)               /* the code, and acks to a context that reads none */
+#define MAX_WRITTEN                                                                                \
+    (16ll * MAX_STREAM_BYTES)   /* of one stream in one cell: beyond it is a flood                 \
+                                 */
+#define MAX_OUT_QUEUE (4 * MIB) /* the code, and acks to a context that reads none */
 #define MAX_NAMES_BYTES (8 * KIB)
 
 struct run {
@@ -54,14 +56,16 @@ struct run {
     struct buf failed; /* why the context could not be made */
 };
 
-static struct context *context_find(struct sandbox *s, const char *name)
+static struct context *context_find(struct sandbox *s, const struct sandbox_language *language,
+                                    const char *name)
 {
     for (size_t i = 0; i < s->n_contexts; i++)
-        if (strcmp(s->contexts[i].name, name) == 0)
+        if (s->contexts[i].language == language && strcmp(s->contexts[i].name, name) == 0)
             return &s->contexts[i];
     s->contexts = xrealloc(s->contexts, s->n_contexts + 1, sizeof *s->contexts);
     struct context *c = &s->contexts[s->n_contexts++];
-    *c = (struct context){ .name = xstrdup(name),
+    *c = (struct context){ .language = language,
+                           .name = xstrdup(name),
                            .control = -1,
                            .out = -1,
                            .err = -1,
@@ -292,17 +296,22 @@ static int request_context(struct sandbox *s, struct context *c, struct str code
                            const struct stop *stop, struct err *e)
 {
     cleanup_fd int t0 = -1, t1 = -1, t2 = -1, t3 = -1;
-    cleanup_buf struct buf frame = BUF_MAX(16 * KIB), needs = BUF_MAX(4 * KIB);
+    cleanup_buf struct buf frame = BUF_MAX(64 * KIB), needs = BUF_MAX(4 * KIB);
     int theirs[4] = { -1, -1, -1, -1 };
 
     int r = open_channels(c, theirs, e);
     t0 = theirs[0], t1 = theirs[1], t2 = theirs[2], t3 = theirs[3];
     if (r < 0)
         return -1;
-    needs_of(code, &needs);
+    cleanup_buf struct buf start = BUF_MAX(16 * KIB);
+    if (c->language->start == START_PYTHON)
+        needs_of(code, &needs);
+    else if (language_start(&s->spec, c->language, &start, e) < 0)
+        return -1;
     size_t at = frame_begin(&frame, "context");
     frame_put(&frame, "name", utf8_head(str_of(c->name), 200));
     frame_put(&frame, "needs", buf_str(&needs));
+    buf_putstr(&frame, buf_str(&start));
     frame_end(&frame, at);
     return session_send(s, &frame, theirs, 4, stop, e);
 }
@@ -472,7 +481,8 @@ int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct
 
     if (sandbox_revive(s, stop, e) < 0 || sandbox_wait_ready(s, stop, e) < 0)
         return -1;
-    struct context *c = context_find(s, cell->context);
+    struct context *c =
+        context_find(s, cell->language ? cell->language : sandbox_language(NULL), cell->context);
     if (c->control < 0) {
         lost = steal_ptr(&c->names); /* gone with a lost sandbox, not yet told */
         if (context_open(s, c, &r, cell->code, stop, e) < 0)

@@ -18,6 +18,39 @@
 #include "agent/base/stop.h"
 #include "agent/base/str.h"
 
+/* The languages of cells, one row each; what a driver owes is in docs/LANGUAGES.md. */
+enum sandbox_start {
+    START_PYTHON, /* the context is a fork of the template */
+    START_EXEC,   /* it becomes the runtime, which has the control channel at its descriptor */
+    START_RELAY,  /* likewise, through two pipes: runtimes that can open no socket by number */
+    START_FORK,   /* it stays a Python that runs the driver; the runtime is its child */
+};
+struct sandbox_language {
+    const char *name;      /* "javascript": in settings, messages and the record */
+    const char *title;     /* "JavaScript": for people and the model */
+    const char *other;     /* further names that sandbox_language() takes, space separated */
+    const char *extension; /* of a file of its code, without the dot */
+    const char *mime;      /* of its code */
+    const char *runtime;   /* the setting that names its program, and its name in PATH */
+    const char
+        *marks; /* what an installation PREFIX/bin/RUNTIME has beneath PREFIX, one of these */
+    enum sandbox_start start;
+    const char *driver; /* in sandbox/interpreter, "" for Python */
+    const char *args;   /* words; {driver} is its path, {heap} MiB for the runtime's heap */
+    const char *env;    /* NAME=VALUE words on top of the usual environment */
+    const char *needs;  /* patterns of what else it must see, outside /usr; space separated */
+    const char *probe;  /* a cell that prints the version in one line, or fails */
+};
+extern const struct sandbox_language sandbox_languages[]; /* the first is Python */
+extern const size_t sandbox_languages_n;
+/* By name or other name; NULL is Python. NULL when there is none of that name. */
+const struct sandbox_language *sandbox_language(const char *name);
+
+struct sandbox_program {
+    const struct sandbox_language *language;
+    const char *path; /* of the runtime; NULL or "" = its name in PATH */
+};
+
 struct sandbox_file {
     const char *path; /* on this machine; opened by the caller's rights */
     const char *name; /* under /data, and by this name in /workspace */
@@ -26,6 +59,8 @@ struct sandbox_file {
 struct sandbox_spec {
     const char *helper; /* path of agent-sandbox; NULL = beside this program, then PATH */
     const char *python; /* path of the interpreter; NULL = /usr/bin/python3, then PATH */
+    const struct sandbox_program *programs; /* languages besides Python that cells may be in */
+    size_t n_programs;
     const struct sandbox_file *files;
     size_t n_files;
     int64_t memory_bytes, workspace_bytes, file_bytes; /* 0 = the helper's default */
@@ -75,6 +110,10 @@ enum sandbox_status {
 };
 const char *sandbox_status_word(enum sandbox_status s); /* "ok", "error", "timeout", ... */
 
+/* -1 with ERR_CONFIG: the language's runtime was not found, or cannot be shown inside. Whether it
+ * works there is for a cell to tell. */
+int sandbox_check_program(const struct sandbox_program *p, struct err *e);
+
 /* A value the cell displayed: one representation an entry. */
 struct sandbox_repr {
     char *mime;
@@ -120,10 +159,11 @@ struct sandbox_sink {
 };
 
 struct sandbox_cell {
-    const char *context; /* "default" */
-    int number;          /* 1..; tracebacks say "cell N" */
-    struct str code;     /* UTF-8 without NUL */
+    const char *context;                     /* "default"; each language has its own contexts */
+    int number;                              /* 1..; tracebacks say "cell N" */
+    struct str code;                         /* UTF-8 without NUL */
     int64_t timeout_ms;
+    const struct sandbox_language *language; /* NULL = Python */
 };
 int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct stop *stop,
                 const struct sandbox_sink *sink, struct sandbox_result *ret, struct err *e);

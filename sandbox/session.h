@@ -8,6 +8,7 @@
 /* One context. Its four channels go to two processes: control, out and err to the context, where
  * hostile code has them; guard to the guardian, which is ours. */
 struct context {
+    const struct sandbox_language *language;
     char *name;
     int control, out, err, guard; /* -1 = it does not live */
     struct buf in, guard_in, out_queue;

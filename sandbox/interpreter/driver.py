@@ -207,6 +207,9 @@ class Template:
         op = frame.get("op")
         if op == b"context":
             fds = self.link.take_fds(4)
+            if "start" in frame:        # another language: nothing of Python's is wanted in it
+                self.spawn(fds, frame)
+                return
             needs = frame.get("needs", b"").decode("ascii", "replace").split()
             if self.is_warm:
                 self.waiting.append((needs, fds))
@@ -248,11 +251,11 @@ class Template:
                 still.append((needs, fds))
         self.waiting = still
 
-    def spawn(self, fds):
+    def spawn(self, fds, runtime=None):
         """Forks a guardian, which forks the context."""
         try:
             if posix.fork() == 0:
-                load("guardian").guardian(fds)
+                load("guardian").guardian(fds, runtime)
         except OSError as e:
             # The guardian's channel is where the agent listens for this.
             Link(posix.dup(fds[3])).send(("op", "failed"), ("text", "fork: %s" % e.strerror))

@@ -10,6 +10,7 @@ import _signal
 load, driver = globals()["load"], globals()["driver"]   # set by the loader in driver.py
 # Where a guardian and its context keep their descriptors: out of the way of what code opens.
 CONTROL, OUT, ERR, GUARD = 200, 201, 202, 203
+TO_AGENT = 204      # of a runtime behind pipes: what it writes; it reads at CONTROL
 
 
 def place(fds):
@@ -35,8 +36,9 @@ def posix_dup_above(fd):
 
 
 class Guardian:
-    def __init__(self, main):
+    def __init__(self, main, runtime):
         self.main = main
+        self.runtime = runtime
         self.ended = None       # (wait status, rusage) of the context's main process
 
     def reap(self):
@@ -64,6 +66,16 @@ class Guardian:
         finally:
             posix.close(fd)
 
+    def interrupt(self):
+        """A runtime may be waiting for a program that it started: both are told, as a terminal does."""
+        try:
+            if self.runtime is None:
+                posix.kill(self.main, _signal.SIGINT)
+            else:
+                posix.killpg(self.main, _signal.SIGINT)
+        except ProcessLookupError:
+            pass        # not yet a group of its own: the kill comes after the grace time
+
     def kill_all(self):
         """Kills children until none is left: what they leave behind becomes our child in turn."""
         while self.reap():
@@ -75,13 +87,13 @@ class Guardian:
             select.select([], [], [], 0.0005)
 
 
-def guardian(fds):
+def guardian(fds, runtime=None):
     """Never returns. What goes wrong is told to the agent."""
     link = None
     try:
         place(fds)
         link = driver.Link(GUARD)
-        guard(link)
+        guard(link, runtime)
     except BaseException as e:
         if link is not None:
             link.send(("op", "failed"), ("text", "%s: %s" % (type(e).__name__, e)))
@@ -89,14 +101,14 @@ def guardian(fds):
         posix._exit(125)
 
 
-def guard(link):
+def guard(link, runtime):
     driver.native("guardian_enter")
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     me = posix.getpid()
     main = posix.fork()
     if main == 0:
         try:
-            context(me)
+            context(me, runtime)
         finally:
             posix._exit(125)
     for fd in (CONTROL, OUT, ERR):
@@ -104,7 +116,7 @@ def guard(link):
     r, w = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
     _signal.signal(_signal.SIGCHLD, lambda *_: None)
     _signal.set_wakeup_fd(w, warn_on_full_buffer=False)
-    g = Guardian(main)
+    g = Guardian(main, runtime)
     poller = select.poll()
     poller.register(GUARD, select.POLLIN)
     poller.register(r, select.POLLIN)
@@ -122,7 +134,7 @@ def guard(link):
                 if frame is None:
                     break
                 if frame.get("op") == b"interrupt" and g.ended is None:
-                    posix.kill(main, _signal.SIGINT)
+                    g.interrupt()
                 elif frame.get("op") == b"kill":
                     g.kill_all()
             if not alive:
@@ -146,7 +158,7 @@ def repr_of(e, join="{}: {}".format, kind=type, text=str):
         return "an error that cannot be shown"
 
 
-def context(guardian_pid):
+def context(guardian_pid, runtime):
     posix.close(GUARD)
     _signal.set_wakeup_fd(-1)
     link = driver.Link(CONTROL)
@@ -154,16 +166,85 @@ def context(guardian_pid):
         posix.dup2(OUT, 1)
         posix.dup2(ERR, 2)
         posix.setsid()
-        cell = load("cell")
+        if runtime is None:
+            cell = load("cell")
         driver.native("context_enter", driver.ROOT, driver.RO)
         if posix.getppid() != guardian_pid:
             posix._exit(125)
     except BaseException as e:
         link.send(("op", "failed"), ("text", "%s: %s" % (type(e).__name__, e)))
         posix._exit(125)
+    if runtime is not None:
+        become(link, runtime)
     try:
         cell.main(link, driver.load_site, (driver.load_site, driver.load_helpers))
     except BaseException as e:
         # The code broke what the interpreter itself needs (builtins, modules, memory).
         posix.write(ERR, b"[the interpreter failed and ends: %s]\n"
                     % repr_of(e).encode("utf-8", "replace"))
+
+
+# ---- languages besides Python ----
+
+def lines_of(value):
+    return [line for line in value.split(b"\n") if line]
+
+
+def become(link, runtime):
+    """Makes the context, locked in already, a process of the language's runtime. Never returns."""
+    program, here = runtime["program"], driver.HERE.encode()
+    try:
+        argv = [program] + [a.replace(b"{driver}", here) for a in lines_of(runtime["args"])]
+        env = dict(posix.environ)
+        env.update(line.split(b"=", 1) for line in lines_of(runtime["env"]))
+        folder = program.rpartition(b"/")[0]
+        if folder not in env.get(b"PATH", b"").split(b":"):
+            env[b"PATH"] = folder + b":" + env.get(b"PATH", b"")
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        if runtime["start"] == b"fork":
+            name = runtime["driver"].decode().rpartition(".")[0]
+            load(name).main(link, argv, env)
+            posix._exit(0)
+        for number in (_signal.SIGPIPE, _signal.SIGXFSZ):   # Python's own choice, not the runtime's
+            _signal.signal(number, _signal.SIG_DFL)
+        if runtime["start"] == b"relay":
+            make_relay()
+        for fd in (CONTROL, OUT, ERR):
+            posix.set_inheritable(fd, True)
+        posix.execve(program, argv, env)
+    except BaseException as e:
+        link.send(("op", "failed"), ("text", "%s: %s" % (program.decode("utf-8", "replace"), e)))
+        posix._exit(125)
+
+
+def make_relay():
+    """Two pipes and a process that carries bytes between them and the channel: a pipe can be opened
+    by its name in /proc, which is all that some runtimes know, and a socket cannot."""
+    r, to_runtime = posix.pipe()
+    from_runtime, w = posix.pipe()
+    if posix.fork() == 0:
+        _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+        for fd in (0, 1, 2, OUT, ERR, r, w):
+            posix.close(fd)
+        try:
+            relay(from_runtime, to_runtime)
+        finally:
+            posix._exit(0)
+    posix.dup2(r, CONTROL)
+    posix.dup2(w, TO_AGENT)
+    for fd in (r, w, to_runtime, from_runtime):
+        posix.close(fd)
+
+
+def relay(from_runtime, to_runtime):
+    poller = select.poll()
+    poller.register(CONTROL, select.POLLIN)
+    poller.register(from_runtime, select.POLLIN)
+    while True:
+        for fd, _ in poller.poll():
+            data = posix.read(fd, 1 << 16)
+            if not data:
+                return
+            to = to_runtime if fd == CONTROL else CONTROL
+            while data:
+                data = data[posix.write(to, data):]

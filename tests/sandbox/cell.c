@@ -1,10 +1,9 @@
 /* Runs cells of Python in the real sandbox and prints what came out, as lines that a test compares.
  *
  * usage: cell [--timeout MS] [--data FILE:NAME] [--python P] [--preload "a b"] [--memory BYTES]
- * [--times]
- *             [--wait MS] FILE
+ *             [--language L [--program P]]... [--times] [--wait MS] FILE
  * FILE holds the cells, with a line `%%%%` between two. A line `%%%% NAME` runs the next in the
- * context NAME.
+ * context NAME, `%%%% LANGUAGE/NAME` in one of that language; else cells are in the last L.
  *
  * Of each cell: `[N status ...]`, then one line for each line of text, with what it is in front. */
 #include <stdio.h>
@@ -101,6 +100,8 @@ int main(int argc, char **argv)
     const char *path = NULL;
     long timeout = 20000;
     bool times = false;
+    const struct sandbox_language *language = NULL;
+    struct sandbox_program programs[8];
     long wait = 0; /* between ready and the first cell, as a model takes to answer */
 
     for (int i = 1; i < argc; i++) {
@@ -117,6 +118,14 @@ int main(int argc, char **argv)
             timeout = strtol(value, NULL, 10);
         } else if (strcmp(argv[i], "--wait") == 0) {
             wait = strtol(value, NULL, 10);
+        } else if (strcmp(argv[i], "--language") == 0) {
+            language = sandbox_language(value);
+            if (language == NULL || spec.n_programs == 8)
+                return 2;
+            programs[spec.n_programs++] = (struct sandbox_program){ language, NULL };
+            spec.programs = programs;
+        } else if (strcmp(argv[i], "--program") == 0 && spec.n_programs) {
+            programs[spec.n_programs - 1].path = value;
         } else if (strcmp(argv[i], "--python") == 0) {
             spec.python = value;
         } else if (strcmp(argv[i], "--preload") == 0) {
@@ -163,7 +172,13 @@ int main(int argc, char **argv)
             else
                 len = (size_t)(line.p + line.n - code.p);
         }
-        struct sandbox_cell cell = { context, ++n, { code.p, len }, timeout };
+        const char *slash = strchr(context, '/');
+        cleanup_free char *word = slash ? xstrndup(context, (size_t)(slash - context)) : NULL;
+        struct sandbox_cell cell = { .language = word ? sandbox_language(word) : language,
+                                     .context = slash ? slash + 1 : context,
+                                     .number = ++n,
+                                     .code = { code.p, len },
+                                     .timeout_ms = timeout };
         struct sandbox_result r;
         int64_t t1 = now_us();
         if (sandbox_run(s, &cell, &never, NULL, &r, &e) < 0) {

@@ -34,7 +34,9 @@ static char *run(struct sandbox *s, const char *context, const char *code, const
                  struct sandbox_result *r)
 {
     static int number;
-    struct sandbox_cell cell = { context, ++number, str_of(code), 20000 };
+    struct sandbox_cell cell = {
+        .context = context, .number = ++number, .code = str_of(code), .timeout_ms = 20000
+    };
 
     if (sandbox_run(s, &cell, stop, NULL, r, &e) < 0)
         return NULL;
