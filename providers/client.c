@@ -336,6 +336,18 @@ static int wait_turn(struct client *c, const struct reading *r, const struct err
     return 0;
 }
 
+/* What the codec finds odd about an exchange that went well. */
+static void review(const struct client *c, const struct chat_request *rq, const struct chat_turn *t,
+                   const struct client_events *ev)
+{
+    cleanup_buf struct buf line = BUF_MAX(KIB);
+
+    if (c->codec->review)
+        c->codec->review(rq, t, &line);
+    if (line.n && ev && ev->notice)
+        ev->notice(ev->arg, buf_cstr(&line));
+}
+
 int client_ask(struct client *c, const struct chat_request *rq, const struct stop *stop,
                const struct client_events *ev, struct chat_turn *ret, struct err *e)
 {
@@ -365,6 +377,8 @@ int client_ask(struct client *c, const struct chat_request *rq, const struct sto
             reading_done(&r);
             continue;
         }
+        if (rc == 0)
+            review(c, &mine, ret, ev);
         bool over =
             rc == 0 || wait_turn(c, &r, &eb, &place, &tries, &loading_ms, stop, ev, &fail) < 0;
         reading_done(&r);

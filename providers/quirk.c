@@ -15,6 +15,12 @@ static const struct {
     { "reasoning_content", CHAT_NO_REASONING_BACK },
     { "reasoning_details", CHAT_NO_REASONING_BACK },
     { "stream", CHAT_NO_STREAM },
+    { "include", CHAT_NO_INCLUDE },
+    { "reasoning.summary", CHAT_NO_SUMMARY },
+    { "reasoning.effort", CHAT_NO_EFFORT },
+    { "reasoning_effort", CHAT_NO_EFFORT },
+    { "thinking", CHAT_NO_EFFORT },
+    { "cache_control", CHAT_NO_CACHE_MARK },
 };
 
 /* Hosts that want max_completion_tokens from the start; the portable name is max_tokens. */
@@ -43,16 +49,19 @@ static bool has_word(const char *text, const char *word)
     return false;
 }
 
-/* "param" when the service fills it in (perhaps with a path), else its words. "stream" is an
- * everyday word, so it counts only as a param or in quotes. */
+/* "param" when the service fills it in (perhaps with a path), else its words. "stream" and
+ * "include" are everyday words, so they count only as a param or in quotes. */
 static bool names(const struct errbody *b, const char *member)
 {
     if (b->param[0])
         return has_word(b->param, member);
-    if (strcmp(member, "stream") == 0)
-        return strstr(b->text, "'stream'") || strstr(b->text, "\"stream\"") ||
-               strstr(b->text, "`stream`");
-    return has_word(b->text, member);
+    if (strcmp(member, "stream") != 0 && strcmp(member, "include") != 0)
+        return has_word(b->text, member);
+    size_t n = strlen(member);
+    for (const char *p = b->text; (p = strstr(p, member)) != NULL; p += n)
+        if (p > b->text && strchr("'\"`", p[-1]) && p[n] == p[-1])
+            return true;
+    return false;
 }
 
 /* Does it say that the member as such is unwanted, and not that its value is too large, say? */
@@ -86,6 +95,10 @@ static bool was_sent(const struct chat_request *rq, unsigned flag)
         return isfinite(rq->temperature);
     case CHAT_NO_TOOL_CHOICE:
         return rq->n_tools > 0;
+    case CHAT_NO_SUMMARY:
+        return rq->show_reasoning;
+    case CHAT_NO_EFFORT:
+        return rq->effort != NULL;
     default:
         return true;
     }
