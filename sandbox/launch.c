@@ -450,7 +450,7 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
         return -1;
     strings_add(argv, xstrdup("--"));
     strings_add(argv, xstrdup(python));
-    static const char *const flags[] = { "-I", "-S", "-B", "/run/sandbox/driver.py" };
+    static const char *const flags[] = { "-I", "-S", "-B", "/run/sandbox/start.py" };
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         strings_add(argv, xstrdup(flags[i]));
     strings_add(argv, xasprintf("%d", number));

@@ -67,7 +67,7 @@ int io_write_atomic(int dirfd, const char *name, struct str content, mode_t mode
         unlinkat(dirfd, tmp, 0);
         return err_wrap(e, "%s", name);
     }
-    if (fsync(fd) < 0 || renameat(dirfd, tmp, dirfd, name) < 0) {
+    if (renameat(dirfd, tmp, dirfd, name) < 0) {
         int sys = errno;
         unlinkat(dirfd, tmp, 0);
         return err_set(e, ERR_SYS, sys, "write %s", name);

@@ -13,8 +13,10 @@ int io_read_file(const char *path, struct buf *out, struct err *e);
 /* All of it, retrying short writes and EINTR. */
 int io_write_all(int fd, const void *p, size_t n, struct err *e);
 
-/* Writes a temporary name beside `name`, syncs it, renames it over: a reader sees the old or the
- * new content, and a full disk leaves the old. `dirfd` may be AT_FDCWD. */
+/* Writes a temporary name beside `name` and renames it over: a reader sees the old or the new
+ * content, and a full disk leaves the old. Not synced, so that a power cut a moment later may take
+ * it away: a sync takes milliseconds, more than the cell whose file is written. `dirfd` may be
+ * AT_FDCWD. */
 int io_write_atomic(int dirfd, const char *name, struct str content, mode_t mode, struct err *e);
 
 /* mkdir -p with `mode` for what is created. */

@@ -1,6 +1,7 @@
 """The interpreter inside the sandbox: processes and messages. What a cell does is in cell.py.
 
-    base      this program, started by agent-sandbox. Bare, quick to start, always there to answer.
+    base      this program, started by agent-sandbox through start.py, whose names it shares. Bare,
+              quick to start, always there to answer.
     warm      a fork of base that imports the data stack (the preload list) in the background.
     guardian  one per context, a fork of base or warm. It parents the context, hears the agent when
               the context must be interrupted or killed, and reports how it ended.
@@ -22,7 +23,6 @@ import _ctypes
 import _signal
 import _socket
 
-HERE = __file__.rpartition("/")[0]
 DRIVER = sys.modules["__main__"]
 # Where workspace and output lie: below "/", or in a private directory where there are no namespaces.
 ROOT, RO = posix.environ.get(b"SANDBOX_ROOT", b""), posix.environ.get(b"SANDBOX_RO", b"")
@@ -130,22 +130,13 @@ class Shared:
 
 
 def load(name):
-    """Another file of this folder, as a module that is not in sys.modules."""
+    """Another file of this folder, as a module that is not in sys.modules; start.py has its code."""
     if name not in Shared.modules:
-        path = "%s/%s.py" % (HERE, name)
-        fd = posix.open(path, posix.O_RDONLY | posix.O_CLOEXEC)
-        source = b""
-        while True:
-            part = posix.read(fd, 1 << 20)
-            if not part:
-                break
-            source += part
-        posix.close(fd)
         module = type(sys)(name)
-        module.__file__ = path
+        module.__file__ = "%s%s.py" % (SHOWN, name)
         module.load = load
         module.driver = DRIVER
-        exec(compile(source, path, "exec"), module.__dict__)
+        exec(code_of(name), module.__dict__)
         Shared.modules[name] = module
     return Shared.modules[name]
 
@@ -163,9 +154,15 @@ def load_runtime():
     load("cell")
 
 
+# What the first traceback or result would otherwise pay for. Base imports one after the other and answers in
+# between, so what they import in turn stands before them.
+HELPERS = ("os", "io", "keyword", "operator", "reprlib", "collections", "types", "functools", "enum",
+           "copyreg", "re", "token", "tokenize", "linecache", "textwrap", "traceback", "faulthandler", "_ast")
+
+
 def load_helpers():
-    """What the first traceback or result would otherwise pay for."""
-    import os, io, linecache, traceback, faulthandler, _ast  # noqa: F401, E401
+    for name in HELPERS:
+        __import__(name)
 
 
 # ---- base and warm ----
@@ -428,7 +425,8 @@ def run_base(fd, preload):
     link.send(("op", "ready"), ("python", "%d.%d.%d" % sys.version_info[:3]))
     if posix.access(HERE + "/egress.sock", posix.F_OK):
         load("net").install()   # before any library takes a copy of socket.socket
-    t.steps = [load_runtime, load_site, load_helpers, t.start_warm]
+    helpers = [lambda name=name: __import__(name) for name in HELPERS]
+    t.steps = [load_runtime] + helpers + [load_site, t.start_warm]
     t.serve()
 
 
