@@ -157,6 +157,9 @@ static int prepare(struct program *p, struct err *e)
     if (strstr(libraries, "matplotlib") &&
         fonts_make(&p->fonts, r->sandbox, r->ui, &p->stop, e) < 0)
         return -1;
+    if (languages_probe(r, &p->languages, e) < 0)
+        return -1;
+    r->languages = &p->languages;
     return opening_write(r, p->question, p->stdin_text, &p->files, libraries, e);
 }
 

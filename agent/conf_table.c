@@ -15,6 +15,7 @@
 #define READS "it can send files of yours to the model's service"
 #define WRITES "it can overwrite files of yours"
 #define REACHES "it opens a way out of the sandbox for your data"
+#define PROGRAM "it chooses the program that runs the code"
 #define TRUST "a project cannot vouch for itself"
 
 /* The order here is the order of --help and of agent.conf.example. */
@@ -313,8 +314,32 @@ const struct conf_setting conf_table[] = {
       .offset = F(python),
       .def = "",
       .arg = "FILE",
-      .guard = "it chooses the program that runs the code",
+      .guard = PROGRAM,
       .help = "the Python that runs the code; empty is /usr/bin/python3" },
+    { .name = "languages",
+      .kind = K_LANGUAGES,
+      .group = G_SANDBOX,
+      .offset = F(languages),
+      .def = "python",
+      .arg = "NAMES",
+      .help = "languages the model may write, separated by spaces: python, which is always among "
+              "them, javascript, typescript, bash; offered where their tools work" },
+    { .name = "node",
+      .kind = K_PATH,
+      .group = G_SANDBOX,
+      .offset = F(node),
+      .def = "",
+      .arg = "FILE",
+      .guard = PROGRAM,
+      .help = "the node for JavaScript and TypeScript; empty is the one in PATH" },
+    { .name = "bash",
+      .kind = K_PATH,
+      .group = G_SANDBOX,
+      .offset = F(bash),
+      .def = "",
+      .arg = "FILE",
+      .guard = PROGRAM,
+      .help = "the bash that runs Bash cells; empty is the one in PATH" },
     { .name = "preload",
       .kind = K_STR,
       .group = G_SANDBOX,
@@ -501,7 +526,7 @@ const char *conf_nearest(struct str word, const char *const *candidates, size_t 
 
     for (size_t i = 0; i < n; i++) {
         struct str c = str_of(candidates[i]);
-        size_t d = distance(word, c), limit = c.n < 4 ? 1 : c.n < 9 ? 2 : 3;
+        size_t d = distance(word, c), limit = c.n < 5 ? 1 : c.n < 9 ? 2 : 3;
         /* A word cut short is nearer than its distance says. */
         if (word.n >= 3 && c.n > word.n && d > 1 && memcmp(c.p, word.p, word.n) == 0)
             d = 1;

@@ -8,18 +8,19 @@
 #include "agent/conf.h"
 
 enum conf_kind {
-    K_STR,      /* char *: NULL when empty */
-    K_PATH,     /* char *: in a file, "~/" is the home and a relative path starts at the file */
-    K_URL,      /* char *: http or https, no user or password in it, trailing slashes dropped */
-    K_ENVNAME,  /* char *: the name of an environment variable */
-    K_LONG,     /* long */
-    K_NUM,      /* double: NAN when empty */
-    K_SIZE,     /* int64_t, bytes: "512m" */
-    K_DURATION, /* int64_t, milliseconds: "1m30s"; a bare number is seconds */
-    K_BOOL,     /* bool */
-    K_CHOICE,   /* int: index into `choices` */
-    K_HOSTS,    /* char *: hosts separated by a space; NULL when none */
-    K_LIST,     /* struct conf_list of paths: repeatable */
+    K_STR,       /* char *: NULL when empty */
+    K_PATH,      /* char *: in a file, "~/" is the home and a relative path starts at the file */
+    K_URL,       /* char *: http or https, no user or password in it, trailing slashes dropped */
+    K_ENVNAME,   /* char *: the name of an environment variable */
+    K_LONG,      /* long */
+    K_NUM,       /* double: NAN when empty */
+    K_SIZE,      /* int64_t, bytes: "512m" */
+    K_DURATION,  /* int64_t, milliseconds: "1m30s"; a bare number is seconds */
+    K_BOOL,      /* bool */
+    K_CHOICE,    /* int: index into `choices` */
+    K_HOSTS,     /* char *: hosts separated by a space; NULL when none */
+    K_LANGUAGES, /* char *: names of languages separated by a space, python among them */
+    K_LIST,      /* struct conf_list of paths: repeatable */
 };
 
 enum conf_group { G_MODEL, G_RUN, G_OUTPUT, G_SANDBOX, G_NETWORK, G_FILES, G_COUNT };

@@ -396,6 +396,44 @@ static int set_hosts(char **field, struct str text, struct err *e)
     return 0;
 }
 
+static int set_languages(char **field, struct str text, struct err *e)
+{
+    cleanup_buf struct buf b = BUF_MAX(4 * KIB);
+    unsigned seen = 0;
+
+    for (size_t i = 0; i < text.n;) {
+        struct str word = { text.p + i, 0 };
+        while (i + word.n < text.n && !strchr(" \t\n,", text.p[i + word.n]))
+            word.n++;
+        i += word.n + 1;
+        if (word.n == 0)
+            continue;
+        cleanup_free char *name = str_dup(word);
+        const struct sandbox_language *l = sandbox_language(name);
+        if (l == NULL) {
+            cleanup_buf struct buf known = BUF_MAX(4 * KIB);
+            for (size_t k = 0; k < sandbox_languages_n; k++)
+                buf_putf(&known, " %s", sandbox_languages[k].name);
+            return err_set(e, ERR_USAGE, 0, "there is no language \"%.60s\"; there are:%s", name,
+                           buf_cstr(&known));
+        }
+        unsigned bit = 1u << (l - sandbox_languages);
+        if (seen & bit)
+            continue;
+        seen |= bit;
+        buf_putf(&b, "%s%s", b.n ? " " : "", l->name);
+    }
+    if (!(seen & 1))
+        return err_set(e, ERR_USAGE, 0,
+                       "python is always among the languages; write \"python%s%s\"", b.n ? " " : "",
+                       buf_cstr(&b));
+    if (field == NULL)
+        return 0;
+    free(*field);
+    *field = buf_steal(&b);
+    return 0;
+}
+
 int conf_value_set(const struct conf_setting *s, void *field, struct str text, const char *dir,
                    struct err *e)
 {
@@ -431,6 +469,8 @@ int conf_value_set(const struct conf_setting *s, void *field, struct str text, c
     }
     case K_HOSTS:
         return set_hosts(field, text, e);
+    case K_LANGUAGES:
+        return set_languages(field, text, e);
     default:
         return set_text(s, field, text, dir, e);
     }
@@ -489,6 +529,7 @@ void conf_value_free(const struct conf_setting *s, void *field)
     case K_URL:
     case K_ENVNAME:
     case K_HOSTS:
+    case K_LANGUAGES:
         free(*(char **)field);
         *(char **)field = NULL;
         break;

@@ -327,7 +327,7 @@ void loop_run(struct run *run, struct loop_result *ret)
     struct loop l = { .run = run };
 
     *ret = (struct loop_result){ NULL, ERR_INIT };
-    l.tools = tools_declare(run->conf->prompts_dir, &l.n_tools, &ret->why);
+    l.tools = tools_declare(run, &l.n_tools, &ret->why);
     if (l.tools == NULL)
         return;
     turns(&l, ret);

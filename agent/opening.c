@@ -8,6 +8,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/languages.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
 
@@ -77,6 +78,7 @@ static char *system_text(struct run *run, const struct attach_list *files, const
 
     sandbox_get_info(run->sandbox, &info);
     cleanup_free char *attachments = attachments_text(files, info.workspace_dir);
+    cleanup_free char *languages = run->languages ? languages_text(run->languages) : xstrdup("");
     cleanup_free char *limits = limits_text(c, info.workspace_dir);
     snprintf(turns, sizeof turns, "%ld", c->max_turns);
     snprintf(cap, sizeof cap, "%ld", c->output_cap);
@@ -99,6 +101,8 @@ static char *system_text(struct run *run, const struct attach_list *files, const
         info.data_dir,
         "network",
         network,
+        "more_languages",
+        languages,
         NULL,
     };
     cleanup_free char *text = NULL;

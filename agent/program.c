@@ -78,6 +78,7 @@ int program_start_sandbox(struct program *p, struct err *e)
     struct sandbox_file *files = xcalloc(p->files.n + 1, sizeof *files);
 
     fonts_open(c->python, &p->fonts);
+    languages_find(c, p->run.ui, &p->languages);
     for (size_t i = 0; i < p->files.n; i++)
         files[i] = (struct sandbox_file){ p->files.v[i].path, p->files.v[i].name };
     struct sandbox_spec spec = {
@@ -93,6 +94,8 @@ int program_start_sandbox(struct program *p, struct err *e)
         .best = c->sandbox == SANDBOX_BEST,
         .network = c->network,
         .preload = c->preload,
+        .programs = p->languages.programs,
+        .n_programs = p->languages.n,
         .fonts_name = p->fonts.name,
         .fonts_fd = p->fonts.fd,
     };
@@ -155,6 +158,7 @@ void program_done(struct program *p)
     artifacts_free(p->run.artifacts);
     sandbox_free(p->run.sandbox);
     fonts_done(&p->fonts);
+    languages_done(&p->languages);
     client_free(p->run.client);
     record_free(p->run.record);
     convo_free(&p->run.convo);

@@ -7,6 +7,7 @@
 #include "agent/attach.h"
 #include "agent/conf.h"
 #include "agent/fonts.h"
+#include "agent/languages.h"
 #include "agent/keys.h"
 #include "agent/run.h"
 
@@ -16,6 +17,7 @@ struct program {
     struct key key;
     struct attach_list files;
     struct fonts fonts;
+    struct languages languages;
     char *question, *stdin_text;
     struct run run;
     int64_t started_ms;

@@ -11,6 +11,8 @@
 #include "providers/client.h"
 #include "sandbox/sandbox.h"
 
+struct languages;
+
 struct run {
     const struct conf *conf;
     const struct stop *stop;
@@ -19,6 +21,7 @@ struct run {
     struct sandbox *sandbox;
     struct client *client;
     struct artifacts *artifacts;
+    const struct languages *languages; /* besides Python, found to work; NULL = none */
     struct convo convo;
 
     int turns;               /* model turns so far: requests that went out */

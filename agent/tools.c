@@ -4,37 +4,58 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/languages.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
 
-static const struct tool {
-    const char *name, *description_file, *schema_file;
-    int (*call)(struct run *run, const struct chat_call *call, bool cut, struct tool_outcome *ret,
-                struct err *e);
-} tools[] = {
-    { "execute_python", "tool_python.md", "tool_python.json", tool_python_call },
-};
+#define TOOL_PREFIX "execute_"
 
-struct chat_tool *tools_declare(const char *prompts_dir, size_t *ret_n, struct err *e)
+/* Python, and what was found of further languages: number i of 0..n-1, NULL past the end. */
+static const struct sandbox_language *language_at(const struct run *run, size_t i)
 {
-    struct chat_tool *t = xcalloc(ARRAY_LEN(tools), sizeof *t);
+    if (i == 0)
+        return sandbox_language(NULL);
+    return run->languages && i <= run->languages->n ? run->languages->v[i - 1].language : NULL;
+}
 
-    for (size_t i = 0; i < ARRAY_LEN(tools); i++) {
-        t[i].name = tools[i].name;
-        t[i].description = prompt_text(prompts_dir, tools[i].description_file, e);
-        t[i].schema = prompt_text(prompts_dir, tools[i].schema_file, e);
+/* A file of prompts/ with {{version}} and {{code}} filled in. */
+static char *text_of(const struct run *run, size_t i, const char *file, struct err *e)
+{
+    const struct sandbox_language *l = language_at(run, i);
+    cleanup_free char *form = prompt_text(run->conf->prompts_dir, file, e);
+    cleanup_free char *code =
+        xasprintf("%s source of one %s.", l->title,
+                  l->start == START_FORK ? "whole program" : "cell. State persists between cells");
+    const char *const pairs[] = { "version", i ? run->languages->v[i - 1].version : "", "code",
+                                  code, NULL };
+
+    return form ? prompt_fill(form, pairs, e) : NULL;
+}
+
+struct chat_tool *tools_declare(const struct run *run, size_t *ret_n, struct err *e)
+{
+    size_t n = 1 + (run->languages ? run->languages->n : 0);
+    struct chat_tool *t = xcalloc(n, sizeof *t);
+
+    for (size_t i = 0; i < n; i++) {
+        const struct sandbox_language *l = language_at(run, i);
+        cleanup_free char *description = xasprintf("tool_%s.md", l->name);
+        t[i].name = languages_tool(l);
+        t[i].description = text_of(run, i, description, e);
+        t[i].schema = text_of(run, i, i ? "tool_code.json" : "tool_python.json", e);
         if (t[i].description == NULL || t[i].schema == NULL) {
             tools_free(t, i + 1);
             return NULL;
         }
     }
-    *ret_n = ARRAY_LEN(tools);
+    *ret_n = n;
     return t;
 }
 
 void tools_free(struct chat_tool *t, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
+        free((char *)(uintptr_t)t[i].name);
         free((char *)(uintptr_t)t[i].description);
         free((char *)(uintptr_t)t[i].schema);
     }
@@ -44,15 +65,18 @@ void tools_free(struct chat_tool *t, size_t n)
 int tools_call(struct run *run, const struct chat_call *call, bool cut, struct tool_outcome *ret,
                struct err *e)
 {
-    for (size_t i = 0; i < ARRAY_LEN(tools); i++)
-        if (strcmp(tools[i].name, call->name) == 0)
-            return tools[i].call(run, call, cut, ret, e);
+    const struct sandbox_language *l;
+    struct str name = str_of(call->name);
+
+    for (size_t i = 0; (l = language_at(run, i)) != NULL; i++)
+        if (str_starts(name, TOOL_PREFIX) && str_is(str_from(name, strlen(TOOL_PREFIX)), l->name))
+            return tool_code_call(run, l, call, cut, ret, e);
     ret->is_error = true;
     buf_puts(&ret->text, "Tool error: there is no tool named \"");
-    utf8_clean_line(&ret->text, utf8_head(str_of(call->name), 80));
+    utf8_clean_line(&ret->text, utf8_head(name, 80));
     buf_puts(&ret->text, "\". Use:");
-    for (size_t i = 0; i < ARRAY_LEN(tools); i++)
-        buf_putf(&ret->text, " %s", tools[i].name);
+    for (size_t i = 0; (l = language_at(run, i)) != NULL; i++)
+        buf_putf(&ret->text, " " TOOL_PREFIX "%s", l->name);
     buf_puts(&ret->text, ".");
     return 0;
 }

@@ -1,6 +1,6 @@
-/* The tools offered to the model: one table, one row a tool. A handler turns a call into text for
- * the model; the model's mistakes (bad arguments, unknown name) are text as well, never an error of
- * the program. */
+/* The tools offered to the model: one for each language of the run (agent/languages.h). A handler
+ * turns a call into text for the model; the model's mistakes (bad arguments, unknown name) are text
+ * as well, never an error of the program. */
 #ifndef AGENT_TOOLS_H
 #define AGENT_TOOLS_H
 
@@ -18,7 +18,7 @@ struct tool_outcome {
     }
 
 /* The declarations, with texts from prompts/. Owned by the caller (tools_free). */
-struct chat_tool *tools_declare(const char *prompts_dir, size_t *ret_n, struct err *e);
+struct chat_tool *tools_declare(const struct run *run, size_t *ret_n, struct err *e);
 void tools_free(struct chat_tool *t, size_t n);
 
 /* Executes one call. `cut` = the reply ended at the model's output cap, so that the arguments may
@@ -27,8 +27,8 @@ void tools_free(struct chat_tool *t, size_t n);
 int tools_call(struct run *run, const struct chat_call *call, bool cut, struct tool_outcome *ret,
                struct err *e);
 
-/* tool_python.c */
-int tool_python_call(struct run *run, const struct chat_call *call, bool cut,
-                     struct tool_outcome *ret, struct err *e);
+/* tool_code.c */
+int tool_code_call(struct run *run, const struct sandbox_language *language,
+                   const struct chat_call *call, bool cut, struct tool_outcome *ret, struct err *e);
 
 #endif

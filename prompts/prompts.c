@@ -11,6 +11,10 @@
     X(system_md, "system.md")                                                                      \
     X(tool_python_md, "tool_python.md")                                                            \
     X(tool_python_json, "tool_python.json")                                                        \
+    X(tool_code_json, "tool_code.json")                                                            \
+    X(tool_javascript_md, "tool_javascript.md")                                                    \
+    X(tool_typescript_md, "tool_typescript.md")                                                    \
+    X(tool_bash_md, "tool_bash.md")                                                                \
     X(last_turn_md, "last_turn.md")                                                                \
     X(empty_reply_md, "empty_reply.md")                                                            \
     X(no_progress_md, "no_progress.md")

@@ -15,14 +15,14 @@
 #define MAX_LINKS 16
 #define DEFAULT_MEMORY (2048ll * MIB) /* the helper's own, when the spec leaves it to it */
 
-/* clang-format off: read by row */
 const struct sandbox_language sandbox_languages[] = {
     { .name = "python",
       .title = "Python",
       .other = "py python3",
       .extension = "py",
       .mime = "text/x-python",
-      .runtime = "python",
+      .runtime = "python3",
+      .setting = "python",
       .marks = "",
       .start = START_PYTHON,
       .driver = "",
@@ -36,19 +36,35 @@ const struct sandbox_language sandbox_languages[] = {
       .extension = "js",
       .mime = "text/javascript",
       .runtime = "node",
+      .setting = "node",
       .marks = "lib/node_modules include/node",
       .start = START_EXEC,
       .driver = "javascript.js",
       .args = "--max-old-space-size={heap} {driver}",
       .env = "NODE_NO_WARNINGS=1",
-      .needs = "/usr/share/nodejs",
+      .needs = "",
       .probe = "process.version.slice(1)" },
+    { .name = "typescript",
+      .title = "TypeScript",
+      .other = "ts",
+      .extension = "ts",
+      .mime = "text/x-typescript",
+      .runtime = "node",
+      .setting = "node",
+      .marks = "lib/node_modules include/node",
+      .start = START_EXEC,
+      .driver = "javascript.js",
+      .args = "--max-old-space-size={heap} {driver} typescript",
+      .env = "NODE_NO_WARNINGS=1",
+      .needs = "",
+      .probe = "process.version.slice(1) as string" },
     { .name = "bash",
       .title = "Bash",
       .other = "sh shell",
       .extension = "sh",
       .mime = "text/x-shellscript",
       .runtime = "bash",
+      .setting = "bash",
       .marks = "",
       .start = START_EXEC,
       .driver = "bash.sh",
@@ -57,7 +73,6 @@ const struct sandbox_language sandbox_languages[] = {
       .needs = "",
       .probe = "echo \"$BASH_VERSION\"" },
 };
-/* clang-format on */
 const size_t sandbox_languages_n = ARRAY_LEN(sandbox_languages);
 
 /* One word of a space separated list at a time. */
@@ -98,7 +113,7 @@ static bool in_system(const char *path)
     return false;
 }
 
-char *language_program(const struct sandbox_program *p, struct err *e)
+char *sandbox_program_path(const struct sandbox_program *p, struct err *e)
 {
     const struct sandbox_language *l = p->language;
     const char *wanted = p->path && p->path[0] ? p->path : NULL;
@@ -119,17 +134,17 @@ char *language_program(const struct sandbox_program *p, struct err *e)
     if (wanted)
         err_set(e, ERR_CONFIG, 0,
                 "%s: the program %s is not there or cannot be run; name another with `%s = PATH`",
-                l->title, wanted, l->runtime);
+                l->title, wanted, l->setting);
     else
         err_set(e, ERR_CONFIG, 0, "%s: no %s in PATH; install it, or name it with `%s = PATH`",
-                l->title, l->runtime, l->runtime);
+                l->title, l->runtime, l->setting);
     free(found);
     return NULL;
 }
 
 int sandbox_check_program(const struct sandbox_program *p, struct err *e)
 {
-    cleanup_free char *found = language_program(p, e);
+    cleanup_free char *found = sandbox_program_path(p, e);
 
     return found ? 0 : -1;
 }
@@ -183,7 +198,7 @@ static int show_program(const struct sandbox_language *l, const char *program, l
 
 int language_shows(const struct sandbox_program *p, language_show *show, void *arg, struct err *e)
 {
-    cleanup_free char *program = language_program(p, e);
+    cleanup_free char *program = sandbox_program_path(p, e);
     struct str rest = str_of(p->language->needs), word;
 
     if (program == NULL || show_program(p->language, program, show, arg, e) < 0)
@@ -246,7 +261,7 @@ int language_start(const struct sandbox_spec *spec, const struct sandbox_languag
     for (size_t i = 0; i < spec->n_programs; i++) {
         if (spec->programs[i].language != l)
             continue;
-        cleanup_free char *program = language_program(&spec->programs[i], e);
+        cleanup_free char *program = sandbox_program_path(&spec->programs[i], e);
         if (program == NULL)
             return -1;
         frame_put(frame, "start", str_of(starts[l->start]));

@@ -6,8 +6,6 @@
 #include "sandbox/frame.h"
 #include "sandbox/launch.h"
 
-/* The runtime's program: absolute, links not resolved. NULL with ERR_CONFIG. Caller frees. */
-char *language_program(const struct sandbox_program *p, struct err *e);
 /* Calls `show` for each path outside the system that must be visible inside, read-only. */
 typedef void language_show(void *arg, const char *path);
 int language_shows(const struct sandbox_program *p, language_show *show, void *arg, struct err *e);

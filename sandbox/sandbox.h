@@ -31,7 +31,8 @@ struct sandbox_language {
     const char *other;     /* further names that sandbox_language() takes, space separated */
     const char *extension; /* of a file of its code, without the dot */
     const char *mime;      /* of its code */
-    const char *runtime;   /* the setting that names its program, and its name in PATH */
+    const char *runtime;   /* its program's name in PATH */
+    const char *setting;   /* that names the program */
     const char
         *marks; /* what an installation PREFIX/bin/RUNTIME has beneath PREFIX, one of these */
     enum sandbox_start start;
@@ -113,6 +114,8 @@ const char *sandbox_status_word(enum sandbox_status s); /* "ok", "error", "timeo
 /* -1 with ERR_CONFIG: the language's runtime was not found, or cannot be shown inside. Whether it
  * works there is for a cell to tell. */
 int sandbox_check_program(const struct sandbox_program *p, struct err *e);
+/* The program itself, absolute; NULL as above. Caller frees. */
+char *sandbox_program_path(const struct sandbox_program *p, struct err *e);
 
 /* A value the cell displayed: one representation an entry. */
 struct sandbox_repr {

@@ -261,7 +261,8 @@ static void test_table(void)
     static const char *const guarded[] = {
         "api_key_cmd", "api_key_file", "api_key_env", "base_url",      "provider", "sandbox_helper",
         "python",      "output",       "out_dir",     "session_dir",   "debug",    "record",
-        "file",        "prompts_dir",  "replay",      "trust_project", "sandbox",  "network"
+        "file",        "prompts_dir",  "replay",      "trust_project", "sandbox",  "network",
+        "node",        "bash"
     };
     for (size_t i = 0; i < ARRAY_LEN(guarded); i++) {
         int k = conf_find(str_of(guarded[i]));
@@ -314,7 +315,7 @@ static void test_args(void)
         const char *says;
     } bad[] = {
         { "unknown", { "--wibble" }, "unknown flag --wibble" },
-        { "unknown, short", { "--nope" }, "unknown flag --nope; agent --help" },
+        { "unknown, short", { "--zzyx" }, "unknown flag --zzyx; agent --help" },
         { "near", { "--max-trns" }, "did you mean --max-turns?" },
         { "near with value", { "--modle=secretword" }, "did you mean --model?" },
         { "near negative", { "--no-strem" }, "did you mean --no-stream?" },

@@ -1,5 +1,5 @@
-/* execute_python: arguments → a cell in the sandbox → an observation for the model, a record on
- * disk, and artifacts brought out. */
+/* execute_python and its like for further languages: arguments → a cell in the sandbox → an
+ * observation for the model, a record on disk, and artifacts brought out. */
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,12 +15,12 @@
 #include "agent/tools.h"
 #include "agent/base/banned.h"
 
-struct python_args {
+struct code_args {
     char *code;        /* LF line ends */
     char *description; /* one clean line; NULL = none */
 };
 
-static void args_done(struct python_args *a)
+static void args_done(struct code_args *a)
 {
     free(a->code);
     free(a->description);
@@ -40,7 +40,7 @@ static int refuse(struct tool_outcome *ret, const char *fmt, ...)
     return -1;
 }
 
-/* JSON's escape for NUL, which no Python source can hold and no C string either. */
+/* JSON's escape for NUL, which no source can hold and no C string either. */
 static bool holds_nul_escape(const char *json)
 {
     for (const char *p = json; (p = strchr(p, '\\')) != NULL; p += 2) {
@@ -101,14 +101,14 @@ static struct cJSON *parse_object(const char *text, bool cut, struct tool_outcom
     return NULL;
 }
 
-static int parse_args(const struct chat_call *call, bool cut, struct python_args *a,
+static int parse_args(const struct chat_call *call, bool cut, struct code_args *a,
                       struct tool_outcome *ret)
 {
     if (strlen(call->args) > MAX_ARGS_BYTES)
         return refuse(ret, "the arguments are larger than %u bytes. Nothing ran.", MAX_ARGS_BYTES);
     if (holds_nul_escape(call->args))
         return refuse(ret, "the code holds a NUL character (\\u0000). Nothing ran. Write "
-                           "\"\\\\x00\" in a Python string instead.");
+                           "\"\\\\x00\" in a string instead.");
     cleanup_json cJSON *args = parse_object(call->args, cut, ret);
     if (args == NULL)
         return -1;
@@ -200,14 +200,16 @@ static bool keep_picture(void *arg, int number, const char *name, const char *ex
     return true;
 }
 
-static void record_cell(struct run *run, const struct chat_call *call, int number,
-                        const struct sandbox_result *r, const char *files)
+static void record_cell(struct run *run, const struct chat_call *call,
+                        const struct sandbox_cell *cell, const struct sandbox_result *r,
+                        const char *files)
 {
+    int number = cell->number;
     cJSON *ev = cJSON_CreateObject();
 
     json_add_int(ev, "cell", number);
     json_add_str(ev, "call_id", str_of(call->id));
-    cJSON_AddStringToObject(ev, "language", "python");
+    cJSON_AddStringToObject(ev, "language", cell->language->name);
     record_stream(run, number, r, ITEM_STDOUT, "stdout", ev);
     record_stream(run, number, r, ITEM_STDERR, "stderr", ev);
     struct keep keep = { run, number };
@@ -218,17 +220,18 @@ static void record_cell(struct run *run, const struct chat_call *call, int numbe
     record_event(run->record, "cell.end", ev);
 }
 
-static void record_start(struct run *run, const struct chat_call *call, const struct python_args *a,
-                         int number)
+static void record_start(struct run *run, const struct chat_call *call, const struct code_args *a,
+                         const struct sandbox_cell *cell)
 {
+    int number = cell->number;
     cJSON *ev = cJSON_CreateObject();
     char file[64];
 
-    snprintf(file, sizeof file, "cells/%d.py", number);
-    record_file(run->record, file, str_of(a->code));
+    snprintf(file, sizeof file, "cells/%d.%s", number, cell->language->extension);
+    record_file(run->record, file, cell->code);
     json_add_int(ev, "cell", number);
     json_add_str(ev, "call_id", str_of(call->id));
-    cJSON_AddStringToObject(ev, "language", "python");
+    cJSON_AddStringToObject(ev, "language", cell->language->name);
     cJSON_AddStringToObject(ev, "code", file);
     if (a->description)
         json_add_str(ev, "description", str_of(a->description));
@@ -250,6 +253,17 @@ static char *error_line(const struct sandbox_result *r)
         utf8_clean_line(&b, utf8_head(first, 300));
     }
     return buf_steal(&b);
+}
+
+/* Python is what one expects; another language is named. */
+static void show_begin(struct run *run, const struct sandbox_cell *cell, const char *description)
+{
+    struct str text = str_trim(description ? str_of(description) : cell->code), line;
+
+    str_cut(&text, '\n', &line);
+    cleanup_free char *named = xasprintf("%s: %.*s", cell->language->title, (int)line.n, line.p);
+    ui_cell_begin(run->ui, cell->number,
+                  cell->language->start == START_PYTHON ? description : named, cell->code);
 }
 
 static void show_end(struct run *run, int number, const struct sandbox_result *r,
@@ -301,10 +315,10 @@ static void collect(struct run *run, int number, struct buf *files)
     }
 }
 
-int tool_python_call(struct run *run, const struct chat_call *call, bool cut,
-                     struct tool_outcome *ret, struct err *e)
+int tool_code_call(struct run *run, const struct sandbox_language *language,
+                   const struct chat_call *call, bool cut, struct tool_outcome *ret, struct err *e)
 {
-    __attribute__((cleanup(args_done))) struct python_args a = { 0 };
+    __attribute__((cleanup(args_done))) struct code_args a = { 0 };
     __attribute__((cleanup(sandbox_result_done))) struct sandbox_result r = { 0 };
     cleanup_buf struct buf files = BUF_MAX(MAX_CONF_BYTES);
 
@@ -312,14 +326,15 @@ int tool_python_call(struct run *run, const struct chat_call *call, bool cut,
         return 0;
     int number = ++run->cells;
     size_t before = artifacts_count(run->artifacts);
-    record_start(run, call, &a, number);
-    ui_cell_begin(run->ui, number, a.description, str_of(a.code));
     struct sandbox_cell cell = {
         .context = "default",
         .number = number,
         .code = str_of(a.code),
         .timeout_ms = run->conf->timeout_ms,
+        .language = language,
     };
+    record_start(run, call, &a, &cell);
+    show_begin(run, &cell, a.description);
     struct sandbox_sink sink = { .output = on_output, .arg = run };
     int revived = sandbox_revive(run->sandbox, run->stop, e);
     if (revived < 0 || (revived > 0 && begin_anew(run, e) < 0))
@@ -344,7 +359,7 @@ int tool_python_call(struct run *run, const struct chat_call *call, bool cut,
     ret->ran = true;
     ret->is_error = r.status != SANDBOX_OK;
     run->cells_ok += r.status == SANDBOX_OK;
-    record_cell(run, call, number, &r, buf_cstr(&files));
+    record_cell(run, call, &cell, &r, buf_cstr(&files));
     show_end(run, number, &r, before);
     return 0;
 }
