@@ -23,6 +23,8 @@ enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT };
 enum conf_provider { PROVIDER_OPENAI, PROVIDER_REPLAY };
 enum conf_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 enum conf_sandbox { SANDBOX_STRICT, SANDBOX_BEST };
+enum conf_tools { TOOLS_NATIVE, TOOLS_FENCED };
+enum conf_images { IMAGES_AUTO, IMAGES_ON, IMAGES_OFF };
 enum conf_stdin { STDIN_AUTO, STDIN_NO, STDIN_WAIT };
 
 struct conf_list {
@@ -43,8 +45,15 @@ struct conf {
     char *base_url; /* without a trailing slash; never NULL */
     char *api_key_env, *api_key_file, *api_key_cmd;
     bool stream;
-    long max_tokens;     /* 0 = the service's default */
-    double temperature;  /* NAN = not sent */
+    long max_tokens;    /* 0 = the service's default */
+    double temperature; /* NAN = not sent */
+    int effort;         /* conf_effort_word() */
+    bool show_reasoning;
+    int tools;           /* enum conf_tools */
+    int images;          /* enum conf_images */
+    long max_images;     /* pictures in one request */
+    int64_t image_bytes; /* of one picture */
+    long num_ctx;        /* 0 = by estimate */
     char *system_prompt; /* replaces the built-in one */
     char *append_system;
     char *prompts_dir;
@@ -102,6 +111,9 @@ bool conf_prompt_is_stdin(const struct conf *c);
 /* Where a setting's value came from, for messages: "default", "--model", "AGENT_MODEL",
  * "./agent.conf:3". Valid while *c lives. `name` is the agent.conf key; an unknown one is a bug. */
 const char *conf_origin(const struct conf *c, const char *name);
+
+/* The word of reasoning_effort; NULL when it is left to the service. */
+const char *conf_effort_word(const struct conf *c);
 
 /* The folder that holds the sessions: session_dir, else $XDG_DATA_HOME/agent/sessions, else
  * ~/.local/share/agent/sessions. NULL with ERR_CONFIG if there is no home. Caller frees. */

@@ -98,6 +98,67 @@ const struct conf_setting conf_table[] = {
       .max = 2,
       .arg = "T",
       .help = "how freely the model chooses its words; empty leaves it to the service" },
+    { .name = "reasoning_effort",
+      .kind = K_CHOICE,
+      .group = G_MODEL,
+      .offset = F(effort),
+      .def = "auto",
+      .choices = "auto none minimal low medium high xhigh max",
+      .arg = "LEVEL",
+      .help = "how hard the model thinks before it answers; auto leaves it to the service" },
+    { .name = "show_reasoning",
+      .kind = K_BOOL,
+      .group = G_MODEL,
+      .offset = F(show_reasoning),
+      .def = "false",
+      .help = "show the model's reasoning on standard error, and ask for it where that is needed" },
+    { .name = "tools",
+      .kind = K_CHOICE,
+      .group = G_MODEL,
+      .offset = F(tools),
+      .def = "native",
+      .choices = "native fenced",
+      .arg = "HOW",
+      .help = "how the model runs code: native is by tool calls; fenced is for models without "
+              "them, whose ```python blocks are run" },
+    { .name = "images",
+      .kind = K_CHOICE,
+      .group = G_MODEL,
+      .offset = F(images),
+      .def = "auto",
+      .choices = "auto on off",
+      .arg = "WHEN",
+      .help = "whether the model sees the charts it makes; auto shows them to models known to "
+              "look at pictures" },
+    { .name = "max_images",
+      .kind = K_LONG,
+      .group = G_MODEL,
+      .offset = F(max_images),
+      .def = "4",
+      .min = 0,
+      .max = 100,
+      .arg = "N",
+      .help = "pictures in one request; the newest are kept" },
+    { .name = "image_size",
+      .kind = K_SIZE,
+      .group = G_MODEL,
+      .offset = F(image_bytes),
+      .def = "3m",
+      .min = 1024,
+      .max = 20.0 * MIB,
+      .arg = "SIZE",
+      .help = "the largest picture that the model is shown" },
+    { .name = "num_ctx",
+      .kind = K_LONG,
+      .group = G_MODEL,
+      .offset = F(num_ctx),
+      .def = "0",
+      .min = 512,
+      .max = 16e6,
+      .zero_ok = true,
+      .arg = "N",
+      .help = "the context window, in tokens, that an Ollama server makes; 0 is by the length of "
+              "the conversation" },
     { .name = "system",
       .letter = 's',
       .kind = K_STR,
@@ -450,6 +511,14 @@ const struct conf_setting conf_table[] = {
               "files elsewhere" },
 };
 const size_t conf_table_n = ARRAY_LEN(conf_table);
+
+const char *conf_effort_word(const struct conf *c)
+{
+    static const char *const words[] = { NULL,     "none", "minimal", "low",
+                                         "medium", "high", "xhigh",   "max" };
+
+    return (size_t)c->effort < ARRAY_LEN(words) ? words[c->effort] : NULL;
+}
 
 const char *const conf_group_title[G_COUNT] = {
     [G_MODEL] = "The model",     [G_RUN] = "The run",         [G_OUTPUT] = "Output and record",

@@ -54,6 +54,45 @@ void convo_tool(struct convo *c, const struct chat_call *call, const char *text,
     m->is_error = is_error;
 }
 
+void convo_images(struct convo *c, struct chat_image *images, size_t n)
+{
+    struct chat_message *m = &c->m[c->n - 1];
+
+    m->images = xrealloc(m->images, m->n_images + n + 1, sizeof *images);
+    for (size_t i = 0; i < n; i++)
+        m->images[m->n_images++] = images[i];
+    free(images);
+}
+
+static void drop_images(struct chat_message *m, size_t n)
+{
+    char *text = xasprintf("%s\n[%zu older picture%s of this are no longer shown]",
+                           m->text ? m->text : "", n, n == 1 ? "" : "s");
+
+    for (size_t i = 0; i < n; i++) {
+        free(m->images[i].mime);
+        free(m->images[i].data);
+    }
+    m->n_images -= n;
+    for (size_t i = 0; i < m->n_images; i++)
+        m->images[i] = m->images[i + n];
+    free(m->text);
+    m->text = text;
+}
+
+void convo_limit_images(struct convo *c, size_t max)
+{
+    size_t kept = 0;
+
+    for (size_t i = c->n; i > 0; i--) {
+        struct chat_message *m = &c->m[i - 1];
+        size_t room = max - kept, over = m->n_images > room ? m->n_images - room : 0;
+        if (over)
+            drop_images(m, over);
+        kept += m->n_images;
+    }
+}
+
 const struct chat_message *convo_last_assistant(const struct convo *c)
 {
     for (size_t i = c->n; i > 0; i--)

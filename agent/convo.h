@@ -18,6 +18,10 @@ void convo_user(struct convo *c, const char *text);
 /* Moves the reply's text, calls and raw form into the conversation; `t` keeps the rest. */
 void convo_assistant(struct convo *c, struct chat_turn *t);
 void convo_tool(struct convo *c, const struct chat_call *call, const char *text, bool is_error);
+/* Gives pictures to the last message, which owns them from now on. */
+void convo_images(struct convo *c, struct chat_image *images, size_t n);
+/* Keeps the newest `max` pictures of the conversation; a message that loses some says so. */
+void convo_limit_images(struct convo *c, size_t max);
 /* The last assistant message, NULL if there is none. Valid until the next append. */
 const struct chat_message *convo_last_assistant(const struct convo *c);
 

@@ -1,11 +1,14 @@
 #include "agent/loop.h"
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "agent/base/json.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
+#include "agent/base/sha256.h"
+#include "agent/fences.h"
 #include "agent/tools.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
@@ -31,6 +34,20 @@ static void on_text(void *arg, struct str piece)
     struct run *run = arg;
 
     ui_text(run->ui, piece);
+}
+
+static void on_reasoning(void *arg, struct str piece)
+{
+    struct run *run = arg;
+
+    ui_reasoning(run->ui, piece);
+}
+
+static void on_restart(void *arg)
+{
+    struct run *run = arg;
+
+    ui_warn(run->ui, "the reply began anew: what was shown of it is void");
 }
 
 static void on_retry(void *arg, const struct err *why, int64_t wait_ms, int attempt)
@@ -84,6 +101,8 @@ static void record_turn(struct run *run, const struct chat_turn *t)
     json_add_int(ev, "turn", run->turns);
     if (t->text)
         json_add_str(ev, "text", str_of(t->text));
+    if (t->reasoning)
+        json_add_str(ev, "reasoning", str_of(t->reasoning));
     if (t->refusal)
         json_add_str(ev, "refusal", str_of(t->refusal));
     for (size_t i = 0; i < t->n_calls; i++) {
@@ -117,15 +136,53 @@ static void record_turn(struct run *run, const struct chat_turn *t)
     record_event(run->record, "turn", ev);
 }
 
-static void observe(struct loop *l, const struct chat_call *call, const char *text, bool is_error)
+/* Pictures are recorded by what they are, not by their bytes: those are in the cell's own record.
+ */
+static cJSON *images_json(const struct chat_image *images, size_t n)
+{
+    cJSON *list = cJSON_CreateArray();
+
+    for (size_t i = 0; i < n; i++) {
+        cJSON *o = cJSON_CreateObject();
+        char digest[65];
+        struct sha256 sha;
+        sha256_init(&sha);
+        sha256_put(&sha, images[i].data, images[i].n);
+        sha256_hex(&sha, digest);
+        json_add_str(o, "mime", str_of(images[i].mime));
+        json_add_int(o, "bytes", (int64_t)images[i].n);
+        cJSON_AddStringToObject(o, "sha256", digest);
+        cJSON_AddItemToArray(list, o);
+    }
+    return list;
+}
+
+static void record_observation(struct loop *l, const char *call_id, const struct tool_outcome *o)
 {
     cJSON *ev = cJSON_CreateObject();
 
-    convo_tool(&l->run->convo, call, text, is_error);
-    json_add_str(ev, "call_id", str_of(call->id));
-    cJSON_AddBoolToObject(ev, "is_error", is_error);
-    json_add_str(ev, "text", str_of(text));
+    json_add_str(ev, "call_id", str_of(call_id));
+    cJSON_AddBoolToObject(ev, "is_error", o->is_error);
+    json_add_str(ev, "text", buf_str(&o->text));
+    if (o->n_images)
+        cJSON_AddItemToObject(ev, "images", images_json(o->images, o->n_images));
     record_event(l->run->record, "observation", ev);
+}
+
+static void attach_images(struct loop *l, struct tool_outcome *o)
+{
+    if (o->n_images == 0)
+        return;
+    convo_images(&l->run->convo, steal_ptr(&o->images), o->n_images);
+    o->n_images = 0;
+    convo_limit_images(&l->run->convo, (size_t)l->run->conf->max_images);
+}
+
+static void observe(struct loop *l, const struct chat_call *call, struct tool_outcome *o)
+{
+    record_observation(l, call->id, o);
+    convo_tool(&l->run->convo, call, buf_cstr(&o->text), o->is_error);
+    attach_images(l, o);
 }
 
 static int say(struct loop *l, const char *prompt_file, struct err *e)
@@ -162,14 +219,17 @@ static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
         .messages = run->convo.m,
         .n_messages = run->convo.n,
         .tools = l->tools,
-        .n_tools = l->n_tools,
+        .n_tools = c->tools == TOOLS_NATIVE ? l->n_tools : 0,
         .tools_off = last,
         .stream = c->stream,
         .max_tokens = c->max_tokens,
         .temperature = c->temperature,
+        .effort = conf_effort_word(c),
+        .show_reasoning = c->show_reasoning,
+        .num_ctx = c->num_ctx,
     };
     struct client_events ev = {
-        .sink = { .text = on_text, .arg = run },
+        .sink = { .text = on_text, .reasoning = on_reasoning, .restart = on_restart, .arg = run },
         .retry = on_retry,
         .notice = on_notice,
         .arg = run,
@@ -192,13 +252,45 @@ static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
     return 0;
 }
 
-static void cleanup_outcome(struct tool_outcome *o)
+/* Runs one call, or says in *out why it did not run. Once the run has to stop (*r < 0, with *e) the
+ * rest is answered with that, so that the recorded conversation stays whole. */
+static void run_call(struct loop *l, const struct chat_call *call, size_t number, bool cut,
+                     struct tool_outcome *out, int *r, struct err *e)
 {
-    buf_free(&o->text);
+    if (*r == 0 && stop_check(l->run->stop, e) < 0)
+        *r = -1;
+    if (*r == 0 && number >= MAX_CALLS_PER_TURN) {
+        out->is_error = true;
+        buf_puts(&out->text, "Tool error: too many calls in one reply; this one did not run.");
+        return;
+    }
+    if (*r == 0)
+        *r = tools_call(l->run, call, cut, out, e);
+    if (*r < 0) {
+        buf_clear(&out->text);
+        buf_puts(&out->text, "Not run: the session was stopped.");
+        out->is_error = true;
+        return;
+    }
+    int repeats = out->ran ? count_repeat(l, out->digest) : 1;
+    if (repeats == REPEATS_NUDGE) {
+        cleanup_free char *nudge = prompt_text(l->run->conf->prompts_dir, "no_progress.md", e);
+        if (nudge == NULL)
+            *r = -1;
+        else
+            buf_putf(&out->text, "\n%s\n", nudge);
+        ui_note(l->run->ui, "the same code with the same result, for the second time");
+    }
+    if (repeats >= REPEATS_END) {
+        record_event(l->run->record, "loop.detected", NULL);
+        *r = err_set(e, ERR_LOOP, 0,
+                     "no progress: the model ran the same code with the same result %d times. "
+                     "Try another wording of the question, or another model (-m)",
+                     repeats);
+    }
 }
 
-/* Runs every call of the last reply in order and answers each. When the run has to stop half-way
- * the rest is answered with the reason, so that the recorded conversation stays whole. */
+/* Runs every call of the last reply in order and answers each. */
 static int run_calls(struct loop *l, bool cut, struct err *e)
 {
     const struct chat_message *m = convo_last_assistant(&l->run->convo);
@@ -209,38 +301,59 @@ static int run_calls(struct loop *l, bool cut, struct err *e)
     int r = 0;
 
     for (size_t i = 0; i < n; i++) {
-        __attribute__((cleanup(cleanup_outcome))) struct tool_outcome out = TOOL_OUTCOME_INIT;
-        if (r == 0 && stop_check(l->run->stop, e) < 0)
-            r = -1;
-        if (r == 0 && i >= MAX_CALLS_PER_TURN) {
-            observe(l, &calls[i], "Tool error: too many calls in one reply; this one did not run.",
-                    true);
-            continue;
-        }
-        if (r == 0)
-            r = tools_call(l->run, &calls[i], cut && i + 1 == n, &out, e);
-        if (r < 0) {
-            observe(l, &calls[i], "Not run: the session was stopped.", true);
-            continue;
-        }
-        int repeats = out.ran ? count_repeat(l, out.digest) : 1;
-        if (repeats == REPEATS_NUDGE) {
-            cleanup_free char *nudge = prompt_text(l->run->conf->prompts_dir, "no_progress.md", e);
-            if (nudge == NULL)
-                r = -1;
-            else
-                buf_putf(&out.text, "\n%s\n", nudge);
-            ui_note(l->run->ui, "the same code with the same result, for the second time");
-        }
-        observe(l, &calls[i], buf_cstr(&out.text), out.is_error);
-        if (repeats >= REPEATS_END) {
-            record_event(l->run->record, "loop.detected", NULL);
-            r = err_set(e, ERR_LOOP, 0,
-                        "no progress: the model ran the same code with the same result %d times. "
-                        "Try another wording of the question, or another model (-m)",
-                        repeats);
-        }
+        __attribute__((cleanup(tool_outcome_done))) struct tool_outcome out = TOOL_OUTCOME_INIT;
+        run_call(l, &calls[i], i, cut && i + 1 == n, &out, &r, e);
+        observe(l, &calls[i], &out);
     }
+    return r;
+}
+
+static char *code_args(struct str code)
+{
+    struct buf b = BUF_MAX(SIZE_MAX / 2);
+
+    buf_puts(&b, "{\"code\":");
+    json_quote(&b, code);
+    buf_putc(&b, '}');
+    return buf_steal(&b);
+}
+
+static bool has_fence(const struct chat_turn *t)
+{
+    struct str text = str_of(t->text), code;
+
+    return fence_next(&text, &code, NULL);
+}
+
+/* A model without tool calls: the blocks of its text are the cells, and all their results together
+ * are the next message of the user. A block that the output limit cut does not run. */
+static int run_fences(struct loop *l, struct chat_turn *t, struct err *e)
+{
+    cleanup_free char *said = xstrdup(t->text);
+    struct tool_outcome all = TOOL_OUTCOME_INIT;
+    struct str text = str_of(said), code;
+    bool cut = t->stop == CHAT_STOP_LENGTH, whole;
+    int r = 0;
+
+    convo_assistant(&l->run->convo, t);
+    for (size_t i = 0; fence_next(&text, &code, &whole); i++) {
+        __attribute__((cleanup(tool_outcome_done))) struct tool_outcome out = TOOL_OUTCOME_INIT;
+        char id[48];
+        snprintf(id, sizeof id, "fence_%d_%zu", l->run->turns, i + 1);
+        cleanup_free char *args = cut && !whole ? xstrdup("{") : code_args(code);
+        struct chat_call call = { id, (char *)"execute_python", args };
+        run_call(l, &call, i, cut && !whole, &out, &r, e);
+        record_observation(l, id, &out);
+        buf_putf(&all.text, "%sResult of block %zu:\n", i ? "\n" : "", i + 1);
+        buf_putstr(&all.text, buf_str(&out.text));
+        all.images = xrealloc(all.images, all.n_images + out.n_images + 1, sizeof *all.images);
+        for (size_t k = 0; k < out.n_images; k++)
+            all.images[all.n_images++] = out.images[k];
+        out.n_images = 0; /* they have moved */
+    }
+    convo_user(&l->run->convo, buf_cstr(&all.text));
+    attach_images(l, &all);
+    tool_outcome_done(&all);
     return r;
 }
 
@@ -309,6 +422,12 @@ static void turns(struct loop *l, struct loop_result *ret)
             return;
         if (ask(l, last, &t, e) < 0)
             return;
+        if (run->conf->tools == TOOLS_FENCED && t.n_calls == 0 && !last && has_fence(&t)) {
+            l->empty_replies = 0;
+            if (run_fences(l, &t, e) < 0)
+                return;
+            continue;
+        }
         if (t.n_calls == 0 || last) {
             if (settle(l, &t, last, ret) <= 0)
                 return;

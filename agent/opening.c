@@ -115,6 +115,14 @@ static char *system_text(struct run *run, const struct attach_list *files, const
         if (text == NULL)
             return NULL;
     }
+    if (c->tools == TOOLS_FENCED) { /* not a matter of taste: without it nothing would run */
+        cleanup_free char *fenced = prompt_text(c->prompts_dir, "fenced.md", e);
+        if (fenced == NULL)
+            return NULL;
+        char *both = xasprintf("%s\n\n%s", text, fenced);
+        free(text);
+        text = both;
+    }
     if (c->append_system == NULL)
         return steal_ptr(&text);
     return xasprintf("%s\n\n%s", text, c->append_system);

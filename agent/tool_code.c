@@ -10,14 +10,17 @@
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
 #include "agent/cell_json.h"
+#include "agent/callargs.h"
 #include "agent/network.h"
 #include "agent/observe.h"
+#include "agent/pictures.h"
 #include "agent/tools.h"
 #include "agent/base/banned.h"
 
 struct code_args {
-    char *code;        /* LF line ends */
-    char *description; /* one clean line; NULL = none */
+    char *code;         /* LF line ends */
+    char *description;  /* one clean line; NULL = none */
+    const char *mended; /* what was wrong with the arguments and could mean one thing only */
 };
 
 static void args_done(struct code_args *a)
@@ -73,34 +76,6 @@ static size_t count_chars(struct str s)
 
 #define SEND_LIKE "Send {\"code\": \"...\", \"description\": \"...\"}."
 
-/* The arguments object, tolerating only what is unambiguous: an object encoded twice. */
-static struct cJSON *parse_object(const char *text, bool cut, struct tool_outcome *ret)
-{
-    struct err je = ERR_INIT;
-    cJSON *args = json_parse(str_of(text), &je);
-
-    if (args && cJSON_IsString(args)) {
-        cJSON *inner = json_parse(str_of(args->valuestring), &je);
-        if (cJSON_IsObject(inner)) {
-            cJSON_Delete(args);
-            args = inner;
-        } else {
-            cJSON_Delete(inner);
-        }
-    }
-    if (cJSON_IsObject(args))
-        return args;
-    if (args == NULL && cut)
-        refuse(ret, "the arguments were cut off at your output limit, so nothing ran. Send "
-                    "shorter code, in several cells.");
-    else if (args == NULL)
-        refuse(ret, "the arguments are %s. Nothing ran. " SEND_LIKE, je.msg);
-    else
-        refuse(ret, "the arguments are not a JSON object. Nothing ran. " SEND_LIKE);
-    cJSON_Delete(args);
-    return NULL;
-}
-
 static int parse_args(const struct chat_call *call, bool cut, struct code_args *a,
                       struct tool_outcome *ret)
 {
@@ -109,9 +84,13 @@ static int parse_args(const struct chat_call *call, bool cut, struct code_args *
     if (holds_nul_escape(call->args))
         return refuse(ret, "the code holds a NUL character (\\u0000). Nothing ran. Write "
                            "\"\\\\x00\" in a string instead.");
-    cleanup_json cJSON *args = parse_object(call->args, cut, ret);
+    struct callargs read;
+    cleanup_buf struct buf why = BUF_MAX(4096);
+    callargs_read(call->args, cut, "code", &read, &why);
+    cleanup_json cJSON *args = read.object;
     if (args == NULL)
-        return -1;
+        return refuse(ret, "%s", buf_cstr(&why));
+    a->mended = read.mended;
     const cJSON *code = json_get(args, "code");
     if (code == NULL)
         return refuse(ret, "the required argument \"code\" is missing. Nothing ran. " SEND_LIKE);
@@ -235,6 +214,8 @@ static void record_start(struct run *run, const struct chat_call *call, const st
     cJSON_AddStringToObject(ev, "code", file);
     if (a->description)
         json_add_str(ev, "description", str_of(a->description));
+    if (a->mended)
+        json_add_str(ev, "arguments_mended", str_of(a->mended));
     record_event(run->record, "cell.start", ev);
 }
 
@@ -355,6 +336,7 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
                  "are there again.\n",
                  info.workspace_dir);
     observe_cell(&ret->text, &oc, &r, spill, run);
+    pictures_take(run, &r, &ret->images, &ret->n_images, &ret->text);
     observe_digest(cell.code, &r, ret->digest);
     ret->ran = true;
     ret->is_error = r.status != SANDBOX_OK;

@@ -62,6 +62,14 @@ void tools_free(struct chat_tool *t, size_t n)
     free(t);
 }
 
+void tool_outcome_done(struct tool_outcome *o)
+{
+    buf_free(&o->text);
+    chat_images_free(o->images, o->n_images);
+    o->images = NULL;
+    o->n_images = 0;
+}
+
 int tools_call(struct run *run, const struct chat_call *call, bool cut, struct tool_outcome *ret,
                struct err *e)
 {

@@ -7,14 +7,16 @@
 #include "agent/run.h"
 
 struct tool_outcome {
-    struct buf text; /* for the model, clean UTF-8, never empty */
+    struct buf text;           /* for the model, clean UTF-8, never empty */
+    struct chat_image *images; /* for a model that looks at pictures; owned */
+    size_t n_images;
     bool is_error;
     bool ran;        /* code ran */
     char digest[65]; /* of code and result, when it ran: equal = nothing new */
 };
 #define TOOL_OUTCOME_INIT                                                                          \
     {                                                                                              \
-        BUF_MAX(MAX_REPLY_BYTES), false, false, ""                                                 \
+        BUF_MAX(MAX_REPLY_BYTES), NULL, 0, false, false, ""                                        \
     }
 
 /* The declarations, with texts from prompts/. Owned by the caller (tools_free). */
@@ -26,6 +28,9 @@ void tools_free(struct chat_tool *t, size_t n);
  * still to be released. Blocks in the sandbox. */
 int tools_call(struct run *run, const struct chat_call *call, bool cut, struct tool_outcome *ret,
                struct err *e);
+
+/* Releases what is left in *o. */
+void tool_outcome_done(struct tool_outcome *o);
 
 /* tool_code.c */
 int tool_code_call(struct run *run, const struct sandbox_language *language,

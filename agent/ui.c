@@ -46,6 +46,7 @@ struct ui *ui_new(const struct conf *c)
         u->quiet = c->quiet;
         u->verbose = c->verbose;
         u->show_code = c->show_code;
+        u->show_reasoning = c->show_reasoning && !c->quiet;
     }
     u->colour = want_colour(c ? (enum conf_color)c->color : COLOR_AUTO);
     u->moving = !u->quiet && isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb") != 0;
@@ -318,9 +319,15 @@ void ui_text(struct ui *u, struct str piece)
         stream(u, 1, PLAIN, piece);
 }
 
+void ui_reasoning(struct ui *u, struct str piece)
+{
+    if (u->show_reasoning)
+        stream(u, 4, DIM, piece);
+}
+
 void ui_text_end(struct ui *u)
 {
-    if (u->stream == 1)
+    if (u->stream == 1 || u->stream == 4)
         end_stream(u);
 }
 

@@ -34,6 +34,8 @@ void ui_tick(struct ui *u);
 
 /* The model's visible text as it streams: verbose mode only. */
 void ui_text(struct ui *u, struct str piece);
+/* The same for its reasoning: only with show_reasoning. */
+void ui_reasoning(struct ui *u, struct str piece);
 void ui_text_end(struct ui *u);
 /* A retry: what was streamed of this reply is void. */
 void ui_retry(struct ui *u, const struct err *why, int64_t wait_ms, int attempt);

@@ -9,7 +9,7 @@
 enum ui_style { PLAIN, DIM, RED, YELLOW, GREEN, CYAN };
 
 struct ui {
-    bool quiet, verbose, show_code;
+    bool quiet, verbose, show_code, show_reasoning;
     bool colour; /* escape sequences for colour may be written */
     bool moving; /* the moving line may be drawn: a terminal that can */
     bool gone;   /* standard error is closed: say nothing more */

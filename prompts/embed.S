@@ -18,6 +18,7 @@ prompt_\name\()_end:
     embed tool_bash_md, "prompts/tool_bash.md"
     embed last_turn_md, "prompts/last_turn.md"
     embed empty_reply_md, "prompts/empty_reply.md"
+    embed fenced_md, "prompts/fenced.md"
     embed no_progress_md, "prompts/no_progress.md"
 
     .section .note.GNU-stack, "", @progbits

@@ -17,6 +17,7 @@
     X(tool_bash_md, "tool_bash.md")                                                                \
     X(last_turn_md, "last_turn.md")                                                                \
     X(empty_reply_md, "empty_reply.md")                                                            \
+    X(fenced_md, "fenced.md")                                                                      \
     X(no_progress_md, "no_progress.md")
 
 #define DECLARE(sym, file) extern const char prompt_##sym[], prompt_##sym##_end[];

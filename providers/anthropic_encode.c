@@ -61,7 +61,7 @@ static void put_result(struct writer *w, const struct chat_request *rq, size_t i
     buf_puts(w->out, ",\"content\":[{\"type\":\"text\",\"text\":");
     json_quote(w->out, str_of(history_result_text(r)));
     buf_putc(w->out, '}');
-    for (size_t k = 0; r && k < r->n_images; k++) {
+    for (size_t k = 0; k < history_images(rq, r); k++) {
         buf_putc(w->out, ',');
         put_image(w->out, &r->images[k]);
     }
@@ -103,7 +103,7 @@ static void put_messages(struct buf *out, const struct chat_request *rq)
         const struct chat_message *m = &rq->messages[i];
         if (m->role == CHAT_USER) {
             put_text(&w, "user", m->text);
-            for (size_t k = 0; k < m->n_images; k++) {
+            for (size_t k = 0; k < history_images(rq, m); k++) {
                 next_block(&w, "user");
                 put_image(out, &m->images[k]);
             }

@@ -94,7 +94,7 @@ static void put_result(struct writer *w, const struct chat_request *rq, size_t i
     const char *id = own_id(raw, c);
     /* From Gemini 3 on pictures belong into the result; before, they stand beside it. */
     bool inside = !model_is(rq, "gemini-1") && !model_is(rq, "gemini-2");
-    size_t n_images = r ? r->n_images : 0;
+    size_t n_images = history_images(rq, r);
 
     next_part(w, "user");
     buf_puts(w->out, "{\"functionResponse\":{\"name\":");
@@ -127,7 +127,7 @@ static void put_results(struct writer *w, const struct chat_request *rq, size_t 
         return;
     for (size_t c = 0; c < m->n_calls; c++) {
         const struct chat_message *r = history_result(rq, i, c);
-        for (size_t k = 0; r && k < r->n_images; k++) {
+        for (size_t k = 0; k < history_images(rq, r); k++) {
             next_part(w, "user");
             put_image(w->out, &r->images[k]);
         }
@@ -167,7 +167,7 @@ static void put_contents(struct buf *out, const struct chat_request *rq)
         const struct chat_message *m = &rq->messages[i];
         if (m->role == CHAT_USER) {
             put_text(&w, "user", m->text);
-            for (size_t k = 0; k < m->n_images; k++) {
+            for (size_t k = 0; k < history_images(rq, m); k++) {
                 next_part(&w, "user");
                 put_image(out, &m->images[k]);
             }

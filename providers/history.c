@@ -97,6 +97,11 @@ void history_put_id(struct buf *out, const struct chat_request *rq, const char *
     json_quote(out, str_of(made));
 }
 
+size_t history_images(const struct chat_request *rq, const struct chat_message *m)
+{
+    return m == NULL || (rq->quirks & CHAT_NO_IMAGES) ? 0 : m->n_images;
+}
+
 void history_put_base64(struct buf *out, const struct chat_image *im)
 {
     buf_putc(out, '"');

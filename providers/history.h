@@ -33,6 +33,8 @@ void history_put_id(struct buf *out, const struct chat_request *rq, const char *
 
 /* Where a result cannot hold pictures: the user message that brings them begins so. */
 #define HISTORY_IMAGES_FOLLOW "The pictures that the code made, as they look:"
+/* How many pictures of `m` (NULL: none) are sent. */
+size_t history_images(const struct chat_request *rq, const struct chat_message *m);
 /* Appends the quoted "data:image/png;base64,..." or just the quoted base64 text. */
 void history_put_data_url(struct buf *out, const struct chat_image *im);
 void history_put_base64(struct buf *out, const struct chat_image *im);

@@ -74,12 +74,12 @@ void ollama_review(const struct chat_request *rq, const struct chat_turn *t, str
         (long long)t->usage.input, least, ollama_num_ctx(rq));
 }
 
-static void put_images(struct buf *out, const struct chat_message *m)
+static void put_images(struct buf *out, const struct chat_request *rq, const struct chat_message *m)
 {
-    if (m->n_images == 0)
+    if (history_images(rq, m) == 0)
         return;
     buf_puts(out, ",\"images\":[");
-    for (size_t k = 0; k < m->n_images; k++) {
+    for (size_t k = 0; k < history_images(rq, m); k++) {
         if (k)
             buf_putc(out, ',');
         history_put_base64(out, &m->images[k]);
@@ -87,11 +87,12 @@ static void put_images(struct buf *out, const struct chat_message *m)
     buf_putc(out, ']');
 }
 
-static void put_plain(struct buf *out, const char *role, const struct chat_message *m)
+static void put_plain(struct buf *out, const struct chat_request *rq, const char *role,
+                      const struct chat_message *m)
 {
     buf_putf(out, "{\"role\":\"%s\",\"content\":", role);
     json_quote(out, str_of(m->text));
-    put_images(out, m);
+    put_images(out, rq, m);
     buf_putc(out, '}');
 }
 
@@ -132,11 +133,11 @@ static void put_results(struct buf *out, const struct chat_request *rq, size_t i
     }
     for (size_t c = 0; c < m->n_calls; c++) {
         const struct chat_message *r = history_result(rq, i, c);
-        if (r == NULL || r->n_images == 0)
+        if (history_images(rq, r) == 0)
             continue;
         buf_puts(out, ",{\"role\":\"user\",\"content\":");
         json_quote(out, str_of(HISTORY_IMAGES_FOLLOW));
-        put_images(out, r);
+        put_images(out, rq, r);
         buf_putc(out, '}');
     }
 }
@@ -154,7 +155,7 @@ static void put_messages(struct buf *out, const struct chat_request *rq)
             buf_putc(out, ',');
         any = true;
         if (m->role != CHAT_ASSISTANT) {
-            put_plain(out, m->role == CHAT_SYSTEM ? "system" : "user", m);
+            put_plain(out, rq, m->role == CHAT_SYSTEM ? "system" : "user", m);
             continue;
         }
         put_assistant(out, rq, i);

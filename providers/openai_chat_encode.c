@@ -67,12 +67,13 @@ static void put_assistant(struct buf *out, const struct chat_request *rq, size_t
     buf_puts(out, m->n_calls ? "]}" : "}");
 }
 
-static void put_parts(struct buf *out, const char *text, const struct chat_message *m)
+static void put_parts(struct buf *out, const struct chat_request *rq, const char *text,
+                      const struct chat_message *m)
 {
     buf_puts(out, "[{\"type\":\"text\",\"text\":");
     json_quote(out, str_of(text));
     buf_putc(out, '}');
-    for (size_t k = 0; k < m->n_images; k++) {
+    for (size_t k = 0; k < history_images(rq, m); k++) {
         buf_puts(out, ",{\"type\":\"image_url\",\"image_url\":{\"url\":");
         history_put_data_url(out, &m->images[k]);
         buf_puts(out, "}}");
@@ -95,10 +96,10 @@ static void put_results(struct buf *out, const struct chat_request *rq, size_t i
     }
     for (size_t c = 0; c < m->n_calls; c++) {
         const struct chat_message *r = history_result(rq, i, c);
-        if (r == NULL || r->n_images == 0)
+        if (history_images(rq, r) == 0)
             continue;
         buf_puts(out, ",{\"role\":\"user\",\"content\":");
-        put_parts(out, HISTORY_IMAGES_FOLLOW, r);
+        put_parts(out, rq, HISTORY_IMAGES_FOLLOW, r);
         buf_putc(out, '}');
     }
 }
@@ -121,8 +122,8 @@ static void put_messages(struct buf *out, const struct chat_request *rq)
         } else {
             buf_putf(out,
                      "{\"role\":\"%s\",\"content\":", m->role == CHAT_SYSTEM ? "system" : "user");
-            if (m->n_images)
-                put_parts(out, m->text, m);
+            if (history_images(rq, m))
+                put_parts(out, rq, m->text, m);
             else
                 json_quote(out, str_of(m->text));
             buf_putc(out, '}');

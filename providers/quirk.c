@@ -125,9 +125,32 @@ static bool learn_tokens(struct quirks *q, const struct chat_request *sent, cons
     return true;
 }
 
+/* "image input is not supported", "does not support images", "unknown variant `image_url`", "no
+ * endpoints found that support image input": any refusal of a request with pictures that speaks of
+ * them. What is learnt is that this model looks at none. */
+static bool learn_images(struct quirks *q, const struct chat_request *sent, const struct errbody *b,
+                         char *notice, size_t size)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < sent->n_messages; i++)
+        any = any || sent->messages[i].n_images;
+    if (!any || (sent->quirks & CHAT_NO_IMAGES) ||
+        (!strcasestr(b->text, "image") && !strcasestr(b->text, "vision") &&
+         !strcasestr(b->text, "multimodal") && !strcasestr(b->param, "image")))
+        return false;
+    q->set |= CHAT_NO_IMAGES;
+    snprintf(notice, size, "the service does not take the pictures (%.100s): left out from now on",
+             b->text);
+    return true;
+}
+
 bool quirk_learn(struct quirks *q, const struct chat_request *sent, long status,
                  const struct errbody *b, char *notice, size_t size)
 {
+    if ((status == 400 || status == 404 || status == 415 || status == 422 || status == 500) &&
+        learn_images(q, sent, b, notice, size))
+        return true;
     if (status != 400 && status != 422)
         return false;
     if (strstr(b->text, "/v1/responses") && has_word(b->text, "reasoning_effort")) {

@@ -31,12 +31,13 @@ static void put_image(struct buf *out, const struct chat_image *im)
 }
 
 /* A list of a text and the pictures behind it. */
-static void put_parts(struct buf *out, const char *text, const struct chat_message *m)
+static void put_parts(struct buf *out, const struct chat_request *rq, const char *text,
+                      const struct chat_message *m)
 {
     buf_puts(out, "[{\"type\":\"input_text\",\"text\":");
     json_quote(out, str_of(text));
     buf_putc(out, '}');
-    for (size_t k = 0; m && k < m->n_images; k++) {
+    for (size_t k = 0; k < history_images(rq, m); k++) {
         buf_putc(out, ',');
         put_image(out, &m->images[k]);
     }
@@ -103,8 +104,8 @@ static void put_result(struct writer *w, const struct chat_request *rq, size_t i
     buf_puts(w->out, "{\"type\":\"function_call_output\",\"call_id\":");
     history_put_id(w->out, rq, RESPONSES, i, c);
     buf_puts(w->out, ",\"output\":");
-    if (r && r->n_images)
-        put_parts(w->out, history_result_text(r), r);
+    if (history_images(rq, r))
+        put_parts(w->out, rq, history_result_text(r), r);
     else
         json_quote(w->out, str_of(history_result_text(r)));
     buf_putc(w->out, '}');
@@ -120,7 +121,7 @@ static void put_input(struct buf *out, const struct chat_request *rq)
         if (m->role == CHAT_USER) {
             next_item(&w);
             buf_puts(out, "{\"role\":\"user\",\"content\":");
-            put_parts(out, m->text, m);
+            put_parts(out, rq, m->text, m);
             buf_putc(out, '}');
         } else if (m->role == CHAT_ASSISTANT) {
             put_assistant(&w, rq, i);
