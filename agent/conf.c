@@ -83,11 +83,12 @@ static void loader_done(struct conf_loader *l)
 static const char *nearest_env(struct str name, char *const *names)
 {
     const char **bare = xcalloc(conf_table_n, sizeof *bare);
-    size_t prefix = strlen("AGENT_");
+    size_t prefix = strlen("AGENT_"), n = 0;
 
     for (size_t i = 0; i < conf_table_n; i++)
-        bare[i] = names[i] + prefix;
-    const char *near = conf_nearest(str_from(name, prefix), bare, conf_table_n);
+        if (!conf_table[i].flag_only)
+            bare[n++] = names[i] + prefix;
+    const char *near = conf_nearest(str_from(name, prefix), bare, n);
     free(bare);
     return near ? near - prefix : NULL;
 }
@@ -114,7 +115,7 @@ static void read_env(struct conf_loader *l, char **env)
         if (!str_starts(rest, "AGENT_") || !str_cut(&rest, '=', &name))
             continue;
         for (size_t i = 0; i < conf_table_n && !known; i++)
-            known = str_is(name, names[i]);
+            known = !conf_table[i].flag_only && str_is(name, names[i]);
         const char *near = known ? NULL : nearest_env(name, names);
         if (near)
             conf_note(l->c, "the environment variable %.*s is not a setting; did you mean %s?",
@@ -239,7 +240,7 @@ static int apply_all(struct conf_loader *l, struct err *e)
                 }
                 continue;
             }
-            if (r == 0 && s->kind == K_LIST && list_level[a->setting] != a->level) {
+            if (r == 0 && conf_is_list(s) && list_level[a->setting] != a->level) {
                 conf_value_free(s, field(l->c, a->setting));
                 list_level[a->setting] = a->level;
             }
@@ -332,8 +333,9 @@ int conf_load(struct conf *c, int argc, char **argv, struct err *e)
     *c = (struct conf){ .action = CONF_RUN };
     c->origin = xcalloc(conf_table_n, sizeof *c->origin);
     for (size_t i = 0; i < conf_table_n; i++)
-        if (conf_value_set(&conf_table[i], field(c, (int)i), str_of(conf_table[i].def), NULL, e) <
-            0) {
+        if (conf_table[i].kind != K_TEXTS && /* an empty text is an entry */
+            conf_value_set(&conf_table[i], field(c, (int)i), str_of(conf_table[i].def), NULL, e) <
+                0) {
             e->code = ERR_INTERNAL;
             return err_wrap(e, "the default of %s", conf_table[i].name);
         }

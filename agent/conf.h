@@ -18,7 +18,7 @@
 
 /* The first word of a command line names a command when it is exactly one of conf_command.c's
  * names; any other word begins a question. */
-enum conf_command { CMD_ASK, CMD_HELP, CMD_COUNT };
+enum conf_command { CMD_ASK, CMD_EXEC, CMD_HELP, CMD_COUNT };
 enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT };
 enum conf_provider { PROVIDER_OPENAI, PROVIDER_REPLAY };
 enum conf_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
@@ -38,6 +38,12 @@ struct conf {
     enum conf_action action;
     char **args; /* the words that are no flags, in order, without the command; owned */
     size_t n_args;
+
+    /* agent exec */
+    struct conf_list code, context; /* the Nth context is the Nth code's; one stands for all */
+    bool notebook, json;
+    char *cwd;                     /* inside */
+    struct conf_list setenv;       /* NAME=VALUE */
 
     /* model */
     char *model;

@@ -2,7 +2,7 @@
 #include "agent/conf_table.h"
 #include "agent/base/banned.h"
 
-#define ALL_GROUPS ((1u << G_COUNT) - 1)
+#define ALL_GROUPS (((1u << G_COUNT) - 1) & ~(1u << G_CODE))
 
 const struct conf_command_row conf_commands[CMD_COUNT] = {
     [CMD_ASK] = {
@@ -18,6 +18,36 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
             "  psql --csv -c 'select * from orders' | agent \"top ten by revenue\"\n"
             "  agent --deadline 10m -q -f log.csv - < question.txt\n",
         .groups = ALL_GROUPS,
+    },
+    [CMD_EXEC] = {
+        .name = "exec",
+        .usage = "agent exec [flags] [FILE | -] [ARGUMENT]...\n"
+                 "       agent exec [flags] -c CODE [-c CODE]... [ARGUMENT]...",
+        .about = "runs code in the sandbox as python3 would run it: no model, no key",
+        .text =
+            "Runs Python in the sandbox: from a file, from standard input (-), or from -c.\n"
+            "It behaves like python3 but for what the sandbox forbids: what the code prints\n"
+            "comes out as it is printed, an exception ends it with status 1, its own exit\n"
+            "with the status it gives. Flags stand before FILE; all words after it are the\n"
+            "code's own (sys.argv). Unless the code itself comes from standard input, it\n"
+            "can read it. The value of the last expression is not shown, as by python3;\n"
+            "--notebook shows it, and --json tells everything in one JSON object.\n"
+            "\n"
+            "The code works in a folder of its own, where files given by -f and FILE itself\n"
+            "lie. Files that it makes or changes, and figures shown or left open, are\n"
+            "brought out to --out-dir, or to a new folder agent-files-ID here; a line on\n"
+            "standard error says where each one is.\n"
+            "\n"
+            "Exit status: that of the code; 124 at the time limit, 137 at a memory or\n"
+            "output limit (standard error says which), 128+N after signal N. Before any\n"
+            "code ran: 2 wrong use, 3 wrong settings, 5 no sandbox.\n",
+        .examples = "  agent exec script.py a b\n"
+                    "  echo 'print(6*7)' | agent exec -\n"
+                    "  agent exec -f sales.csv --out-dir charts plot.py\n"
+                    "  agent exec --json -c 'import math' -c 'math.pi'\n",
+        .groups = 1u << G_CODE | 1u << G_SANDBOX | 1u << G_FILES,
+        .also = "file deadline timeout out_dir quiet verbose color debug",
+        .words_end_flags = true,
     },
     [CMD_HELP] = {
         .name = "help",
@@ -37,16 +67,23 @@ int conf_command_find(struct str word)
     return -1;
 }
 
-bool conf_in_scope(const struct conf_setting *s, enum conf_command command)
+static bool has_word(const char *words, const char *word)
 {
-    struct str rest = str_of(s->only), name;
+    struct str rest = str_of(words), one;
 
-    if (s->only == NULL)
-        return conf_commands[command].groups & (1u << s->group);
     for (bool more = true; more;) {
-        more = str_cut(&rest, ' ', &name);
-        if (str_is(name, conf_commands[command].name))
+        more = str_cut(&rest, ' ', &one);
+        if (str_is(one, word))
             return true;
     }
     return false;
+}
+
+bool conf_in_scope(const struct conf_setting *s, enum conf_command command)
+{
+    const struct conf_command_row *c = &conf_commands[command];
+
+    if (s->only)
+        return has_word(s->only, c->name);
+    return (c->groups & (1u << s->group)) || (c->also && has_word(c->also, s->name));
 }

@@ -172,7 +172,7 @@ static int handle(void *user, const char *section, const char *name, const char 
     for (size_t i = r->first; i < r->l->n; i++) {
         const struct conf_assign *a = &r->l->v[i];
         bool same_section = profile ? a->profile && !strcmp(a->profile, profile) : !a->profile;
-        if (a->setting == setting && same_section && conf_table[setting].kind != K_LIST) {
+        if (a->setting == setting && same_section && !conf_is_list(&conf_table[setting])) {
             fail(r, "%s is set twice: in line %d too", name, a->line);
             return 1;
         }

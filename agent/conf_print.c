@@ -74,7 +74,9 @@ static const char help_tail[] =
     "in agent.conf (agent --print-config shows all), AGENT_MAX_TURNS=8 in the\n"
     "environment. First wins: flag, environment, ./agent.conf,\n"
     "~/.config/agent/agent.conf.\n"
-    "\n"
+    "\n";
+
+static const char help_statuses[] =
     "The answer goes to standard output, all else to standard error. Exit status:\n"
     "  0 answered   1 internal   2 usage   3 settings or key   4 provider failed\n"
     "  5 no sandbox   6 turn cap hit   7 budget hit   8 no code ever succeeded\n"
@@ -130,6 +132,8 @@ void conf_help(enum conf_command command, struct buf *out)
         help_line(out, buf_cstr(&left), str_of(conf_flags[i].help));
     }
     buf_puts(out, help_tail);
+    if (command != CMD_EXEC) /* it has statuses of its own */
+        buf_puts(out, help_statuses);
 }
 
 /* A value as agent.conf would have it: quoted where it would not survive as it is. */
@@ -197,9 +201,14 @@ void conf_print(const struct conf *c, struct buf *out)
         "# that profile is chosen (-P NAME). Sizes end in k, m or g; times in ms, s, m, h or d.\n"
         "# A value in double quotes may hold \\n, \\t, \\\" and \\\\.\n");
     for (int g = 0; g < G_COUNT; g++) {
-        buf_putf(out, "\n# --- %s ---\n", conf_group_title[g]);
-        for (size_t i = 0; i < conf_table_n; i++)
-            if ((int)conf_table[i].group == g && !conf_table[i].flag_only)
-                print_setting(c, &conf_table[i], out);
+        bool titled = false;
+        for (size_t i = 0; i < conf_table_n; i++) {
+            if ((int)conf_table[i].group != g || conf_table[i].flag_only)
+                continue;
+            if (!titled)
+                buf_putf(out, "\n# --- %s ---\n", conf_group_title[g]);
+            titled = true;
+            print_setting(c, &conf_table[i], out);
+        }
     }
 }

@@ -21,9 +21,10 @@ enum conf_kind {
     K_HOSTS,     /* char *: hosts separated by a space; NULL when none */
     K_LANGUAGES, /* char *: names of languages separated by a space, python among them */
     K_LIST,      /* struct conf_list of paths: repeatable */
+    K_TEXTS,     /* struct conf_list of texts, also empty ones: repeatable */
 };
 
-enum conf_group { G_MODEL, G_RUN, G_OUTPUT, G_SANDBOX, G_NETWORK, G_FILES, G_COUNT };
+enum conf_group { G_CODE, G_MODEL, G_RUN, G_OUTPUT, G_SANDBOX, G_NETWORK, G_FILES, G_COUNT };
 
 /* A command: what its --help starts with, and which flags it takes. */
 struct conf_command_row {
@@ -33,6 +34,7 @@ struct conf_command_row {
     const char *text;     /* what it does, in lines of at most 79 columns */
     const char *examples; /* each line indented by two */
     unsigned groups;      /* 1u << enum conf_group: settings that it obeys */
+    const char *also;     /* further settings that it obeys, by name, space separated; or NULL */
     bool words_end_flags; /* what follows the first word belongs to that word (a script) */
 };
 extern const struct conf_command_row conf_commands[CMD_COUNT];
@@ -91,6 +93,7 @@ void conf_value_text(const struct conf_setting *s, const void *field, size_t i, 
 /* "1 to 1000", "0 or 1s to 30d", "auto, always or never": for help and errors; nothing if free. */
 void conf_value_range(const struct conf_setting *s, struct buf *out);
 void conf_value_free(const struct conf_setting *s, void *field);
+bool conf_is_list(const struct conf_setting *s);
 /* The number of values: 1 but for lists. */
 size_t conf_value_count(const struct conf_setting *s, const void *field);
 

@@ -352,9 +352,9 @@ static int set_text(const struct conf_setting *s, void *field, struct str text, 
         return -1;
     if (field == NULL)
         return 0;
-    if (s->kind == K_LIST) {
+    if (conf_is_list(s)) {
         struct conf_list *l = field;
-        if (text.n == 0)
+        if (text.n == 0 && s->kind == K_LIST)
             return 0;
         l->v = xrealloc(l->v, l->n + 1, sizeof *l->v);
         l->v[l->n++] = steal_ptr(&v);
@@ -502,7 +502,8 @@ void conf_value_text(const struct conf_setting *s, const void *field, size_t i, 
         buf_putstr(out, word);
         break;
     }
-    case K_LIST: {
+    case K_LIST:
+    case K_TEXTS: {
         const struct conf_list *l = field;
         if (i < l->n)
             buf_puts(out, l->v[i]);
@@ -516,9 +517,14 @@ void conf_value_text(const struct conf_setting *s, const void *field, size_t i, 
     }
 }
 
+bool conf_is_list(const struct conf_setting *s)
+{
+    return s->kind == K_LIST || s->kind == K_TEXTS;
+}
+
 size_t conf_value_count(const struct conf_setting *s, const void *field)
 {
-    return s->kind == K_LIST ? ((const struct conf_list *)field)->n : 1;
+    return conf_is_list(s) ? ((const struct conf_list *)field)->n : 1;
 }
 
 void conf_value_free(const struct conf_setting *s, void *field)
@@ -533,7 +539,8 @@ void conf_value_free(const struct conf_setting *s, void *field)
         free(*(char **)field);
         *(char **)field = NULL;
         break;
-    case K_LIST: {
+    case K_LIST:
+    case K_TEXTS: {
         struct conf_list *l = field;
         for (size_t i = 0; i < l->n; i++)
             free(l->v[i]);

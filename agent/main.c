@@ -35,6 +35,7 @@ static void help_command(struct program *p, struct err *why)
 
 static void (*const commands[CMD_COUNT])(struct program *p, struct err *why) = {
     [CMD_ASK] = ask_command,
+    [CMD_EXEC] = exec_command,
     [CMD_HELP] = help_command,
 };
 

@@ -28,6 +28,7 @@ void program_done(struct program *p); /* releases everything, on every path */
 
 /* The commands. *why is ERR_NONE when all went well. */
 void ask_command(struct program *p, struct err *why);
+void exec_command(struct program *p, struct err *why);
 
 /* One warning a line. */
 void program_warn_lines(struct ui *ui, struct str lines);

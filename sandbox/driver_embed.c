@@ -22,6 +22,7 @@ EMBED(start, "start.py");
 EMBED(driver, "driver.py");
 EMBED(guardian, "guardian.py");
 EMBED(cell, "cell.py");
+EMBED(program, "program.py");
 EMBED(show, "show.py");
 EMBED(extras, "extras.py");
 EMBED(fonts, "fonts.py");
@@ -42,6 +43,7 @@ const struct driver_file driver_files[] = {
     ROW(driver, "driver.py"),
     ROW(guardian, "guardian.py"),
     ROW(cell, "cell.py"),
+    ROW(program, "program.py"),
     ROW(show, "show.py"),
     ROW(extras, "extras.py"),
     ROW(fonts, "fonts.py"),

@@ -109,26 +109,10 @@ struct sandbox *sandbox_start(const struct sandbox_spec *spec, struct err *e)
     return s;
 }
 
-void context_close(struct context *c)
-{
-    int *fds[] = { &c->guard, &c->control, &c->out, &c->err };
-
-    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
-        if (*fds[i] >= 0)
-            close(steal_fd(fds[i]));
-    buf_free(&c->in);
-    buf_free(&c->guard_in);
-    buf_free(&c->out_queue);
-    c->ready = false;
-}
-
 static void contexts_free(struct sandbox *s)
 {
-    for (size_t i = 0; i < s->n_contexts; i++) {
-        context_close(&s->contexts[i]);
-        free(s->contexts[i].name);
-        free(s->contexts[i].names);
-    }
+    for (size_t i = 0; i < s->n_contexts; i++)
+        context_done(&s->contexts[i]);
     free(s->contexts);
     s->contexts = NULL;
     s->n_contexts = 0;
@@ -435,7 +419,7 @@ int session_send(struct sandbox *s, const struct buf *frame, const int *fds, siz
 {
     union {
         struct cmsghdr head;
-        char space[CMSG_SPACE(4 * sizeof(int))];
+        char space[CMSG_SPACE(5 * sizeof(int))];
     } control = { 0 };
     size_t at = 0;
 

@@ -38,10 +38,6 @@
 #define READ_CHUNK (64 * KIB)
 #define READ_AT_ONCE (1 * MIB) /* then look at the clock again */
 #define PIPE_BYTES (1 * MIB)
-#define MAX_WRITTEN                                                                                \
-    (16ll * MAX_STREAM_BYTES)   /* of one stream in one cell: beyond it is a flood                 \
-                                 */
-#define MAX_OUT_QUEUE (4 * MIB) /* the code, and acks to a context that reads none */
 #define MAX_NAMES_BYTES (8 * KIB)
 
 struct run {
@@ -49,32 +45,13 @@ struct run {
     const struct sandbox_sink *sink;
     char key[33]; /* hex; empty while no cell runs */
     bool done, has_error, interrupted, broken;
+    bool is_program; /* its channel may close before it ends: what it runs last may take long */
     bool died;
     bool killed; /* by us; `cause` says why */
     enum sandbox_status cause;
     int64_t kill_at;   /* when the death must have come */
     struct buf failed; /* why the context could not be made */
 };
-
-static struct context *context_find(struct sandbox *s, const struct sandbox_language *language,
-                                    const char *name)
-{
-    for (size_t i = 0; i < s->n_contexts; i++)
-        if (s->contexts[i].language == language && strcmp(s->contexts[i].name, name) == 0)
-            return &s->contexts[i];
-    s->contexts = xrealloc(s->contexts, s->n_contexts + 1, sizeof *s->contexts);
-    struct context *c = &s->contexts[s->n_contexts++];
-    *c = (struct context){ .language = language,
-                           .name = xstrdup(name),
-                           .control = -1,
-                           .out = -1,
-                           .err = -1,
-                           .guard = -1,
-                           .in = BUF_MAX(MAX_FRAME_BYTES + READ_AT_ONCE),
-                           .guard_in = BUF_MAX(READ_AT_ONCE + 4096),
-                           .out_queue = BUF_MAX(MAX_OUT_QUEUE) };
-    return c;
-}
 
 /* --- what the cell prints --- */
 
@@ -110,6 +87,38 @@ static void drain(struct run *r, struct context *c)
         read_stream(r, &c->out, false, (size_t)n);
     if (c->err >= 0 && ioctl(c->err, FIONREAD, &n) == 0 && n > 0)
         read_stream(r, &c->err, true, (size_t)n);
+}
+
+/* --- what the code reads as its standard input --- */
+
+static void read_input(struct context *c)
+{
+    char tmp[READ_CHUNK];
+    ssize_t n = read(c->stdin_in, tmp, sizeof tmp);
+
+    if (n > 0)
+        buf_put(&c->stdin_queue, tmp, (size_t)n);
+    else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+        c->stdin_in = -1; /* the caller's */
+}
+
+static void write_input(struct context *c)
+{
+    while (c->stdin_queue.n) {
+        ssize_t n = write(c->stdin_out, c->stdin_queue.p, c->stdin_queue.n);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n < 0) { /* the code closed it */
+            buf_clear(&c->stdin_queue);
+            close(steal_fd(&c->stdin_out));
+            return;
+        }
+        buf_drop_front(&c->stdin_queue, (size_t)n);
+    }
+    if (c->stdin_in < 0)
+        close(steal_fd(&c->stdin_out));
 }
 
 /* --- what the context says --- */
@@ -177,8 +186,8 @@ static void hear_cell(struct run *r, struct context *c, const struct frame *f)
         r->has_error = true;
         collect_error(&r->got, f);
         if (r->sink && r->sink->error)
-            r->sink->error(r->sink->arg, so_far->error_name, so_far->error_value,
-                           so_far->traceback, so_far->error_line);
+            r->sink->error(r->sink->arg, so_far->error_name, so_far->error_value, so_far->traceback,
+                           so_far->error_line);
     } else if (frame_is(f, "done")) {
         r->done = true;
         keep_names(c, frame_get(f, "names"));
@@ -238,7 +247,13 @@ static int step(struct sandbox *s, struct context *c, struct run *r, const struc
         { c->control, control, 0 }, { c->out, POLLIN, 0 },       { c->err, POLLIN, 0 },
         { c->guard, POLLIN, 0 },    { s->h.control, POLLIN, 0 }, { s->h.status, POLLIN, 0 },
         { s->h.log, POLLIN, 0 },    { s->h.pidfd, POLLIN, 0 },   { stop->cancel_fd, POLLIN, 0 },
+        { -1, POLLIN, 0 },          { -1, POLLOUT, 0 },
     };
+    /* Input is taken only as fast as the code reads it. */
+    if (c->ready && c->stdin_out >= 0 && c->stdin_in >= 0 && c->stdin_queue.n == 0)
+        p[9].fd = c->stdin_in;
+    else if (c->ready)
+        p[10].fd = c->stdin_out;
 
     if (poll(p, ARRAY_LEN(p), stop_poll_ms(stop, ms < 0 ? 0 : ms)) < 0 && errno != EINTR)
         return err_set(e, ERR_INTERNAL, errno, "poll");
@@ -254,6 +269,10 @@ static int step(struct sandbox *s, struct context *c, struct run *r, const struc
         read_stream(r, &c->out, false, READ_AT_ONCE);
     if (p[2].revents)
         read_stream(r, &c->err, true, READ_AT_ONCE);
+    if (p[9].revents)
+        read_input(c);
+    if (p[10].revents)
+        write_input(c);
     if (p[3].revents && hear_channel(r, c, &c->guard, &c->guard_in) < 0)
         session_lose(s, "a context's guardian sent a message that is none");
     if (p[4].revents || p[5].revents || p[6].revents || p[7].revents)
@@ -273,12 +292,15 @@ static void tell_guardian(struct context *c, const char *op)
 
 /* --- a new context --- */
 
-static int open_channels(struct context *c, int theirs[4], struct err *e)
+#define CHANNELS 5 /* the last one only with standard input */
+
+/* How many there are. */
+static int open_channels(struct context *c, int theirs[CHANNELS], struct err *e)
 {
     int sv[2];
     int *ours[] = { &c->control, &c->out, &c->err, &c->guard };
 
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < CHANNELS - 1; i++) {
         bool is_pipe = i == 1 || i == 2;
         if ((is_pipe ? pipe2(sv, O_CLOEXEC)
                      : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv)) < 0)
@@ -289,31 +311,45 @@ static int open_channels(struct context *c, int theirs[4], struct err *e)
         if (is_pipe) /* the kernel may refuse: a small pipe is slower, not wrong */
             (void)fcntl(sv[0], F_SETPIPE_SZ, PIPE_BYTES);
     }
-    return 0;
+    if (c->stdin_in < 0 && c->stdin_queue.n == 0)
+        return CHANNELS - 1;
+    if (pipe2(sv, O_CLOEXEC) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "sandbox: channels of a context");
+    theirs[4] = sv[0];
+    c->stdin_out = sv[1];
+    io_set_nonblock(sv[1], true);
+    return CHANNELS;
 }
 
 static int request_context(struct sandbox *s, struct context *c, struct str code,
                            const struct stop *stop, struct err *e)
 {
-    cleanup_fd int t0 = -1, t1 = -1, t2 = -1, t3 = -1;
-    cleanup_buf struct buf frame = BUF_MAX(64 * KIB), needs = BUF_MAX(4 * KIB);
-    int theirs[4] = { -1, -1, -1, -1 };
-
-    int r = open_channels(c, theirs, e);
-    t0 = theirs[0], t1 = theirs[1], t2 = theirs[2], t3 = theirs[3];
-    if (r < 0)
-        return -1;
+    cleanup_buf struct buf frame = BUF_MAX(128 * KIB), needs = BUF_MAX(4 * KIB);
     cleanup_buf struct buf start = BUF_MAX(16 * KIB);
+    int theirs[CHANNELS] = { -1, -1, -1, -1, -1 };
+
+    int n = open_channels(c, theirs, e), r = -1;
     if (c->language->start == START_PYTHON)
         needs_of(code, &needs);
-    else if (language_start(&s->spec, c->language, &start, e) < 0)
-        return -1;
+    else if (n > 0 && language_start(&s->spec, c->language, &start, e) < 0)
+        n = -1;
     size_t at = frame_begin(&frame, "context");
     frame_put(&frame, "name", utf8_head(str_of(c->name), 200));
     frame_put(&frame, "needs", buf_str(&needs));
     buf_putstr(&frame, buf_str(&start));
+    if (c->cwd)
+        frame_put(&frame, "cwd", str_of(c->cwd));
+    if (c->env.n)
+        frame_put(&frame, "setenv", buf_str(&c->env));
+    if (n == CHANNELS)
+        frame_put_num(&frame, "stdin", 1);
     frame_end(&frame, at);
-    return session_send(s, &frame, theirs, 4, stop, e);
+    if (n > 0)
+        r = session_send(s, &frame, theirs, (size_t)n, stop, e);
+    for (int i = 0; i < CHANNELS; i++)
+        if (theirs[i] >= 0)
+            close(theirs[i]);
+    return r;
 }
 
 static int failed_open(struct sandbox *s, struct run *r, struct err *e)
@@ -356,6 +392,20 @@ fail:
 
 /* --- the cell --- */
 
+static void put_program(struct buf *out, const struct sandbox_program_unit *u)
+{
+    cleanup_buf struct buf argv = BUF_MAX(4 * MIB);
+
+    for (size_t i = 0; u->argv[i]; i++) {
+        if (i)
+            buf_putc(&argv, '\0');
+        buf_puts(&argv, u->argv[i]);
+    }
+    frame_put(out, "script", str_of(u->script));
+    frame_put(out, "argv", buf_str(&argv));
+    frame_put_num(out, "last", u->last);
+}
+
 static int send_code(struct context *c, struct run *r, const struct sandbox_cell *cell,
                      struct err *e)
 {
@@ -370,6 +420,8 @@ static int send_code(struct context *c, struct run *r, const struct sandbox_cell
     frame_put_num(&c->out_queue, "cell", cell->number);
     frame_put(&c->out_queue, "key", str_of(r->key));
     frame_put(&c->out_queue, "code", cell->code);
+    if (cell->program)
+        put_program(&c->out_queue, cell->program);
     frame_end(&c->out_queue, at);
     if (c->out_queue.over) {
         buf_clear(&c->out_queue);
@@ -412,12 +464,12 @@ static int watch(struct sandbox *s, struct context *c, struct run *r, int64_t li
         }
         if (step(s, c, r, stop, next - now, e) < 0)
             return -1;
-        if (r->got.r.stdout_bytes > MAX_WRITTEN || r->got.r.stderr_bytes > MAX_WRITTEN)
+        if (r->got.r.stdout_bytes > MAX_WRITTEN_BYTES || r->got.r.stderr_bytes > MAX_WRITTEN_BYTES)
             kill_context(c, r, SANDBOX_OUTPUT);
         if (r->broken)
             kill_context(c, r, SANDBOX_DIED);
         /* Without the channel no word of the cell can come any more. It may be about to end. */
-        if (c->control < 0 && !r->killed) {
+        if (c->control < 0 && !r->killed && !r->is_program) {
             struct stop soon = stop_within(stop, LAST_WORDS_MS);
             while (!r->died && c->guard >= 0 && !s->lost)
                 if (step(s, c, r, &soon, LAST_WORDS_MS, e) < 0)
@@ -452,6 +504,8 @@ static void bury(struct sandbox *s, struct context *c, struct run *r, int64_t ki
 
     if (r->died && r->killed && r->cause != SANDBOX_DIED)
         res->status = r->cause;
+    else if (r->died && r->is_program && r->interrupted)
+        res->status = SANDBOX_KILLED_TIME;
     else if (was_memory(s, c, r, kills_before, stop))
         res->status = SANDBOX_MEMORY;
     else
@@ -474,15 +528,16 @@ static void give(struct run *r, struct sandbox_result *ret)
 int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct stop *stop,
                 const struct sandbox_sink *sink, struct sandbox_result *ret, struct err *e)
 {
-    struct run r = { .sink = sink, .failed = BUF_MAX(4 * KIB) };
+    struct run r = { .sink = sink,
+                     .is_program = cell->program != NULL,
+                     .failed = BUF_MAX(4 * KIB) };
     struct sandbox_result *res = &r.got.r;
     cleanup_free char *lost = NULL;
     int result = -1;
 
     if (sandbox_revive(s, stop, e) < 0 || sandbox_wait_ready(s, stop, e) < 0)
         return -1;
-    struct context *c =
-        context_find(s, cell->language ? cell->language : sandbox_language(NULL), cell->context);
+    struct context *c = session_context(s, cell->language, cell->context);
     if (c->control < 0) {
         lost = steal_ptr(&c->names); /* gone with a lost sandbox, not yet told */
         if (context_open(s, c, &r, cell->code, stop, e) < 0)
@@ -491,7 +546,9 @@ int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct
     int64_t kills = s->oom_kills, start = now_us();
     if (send_code(c, &r, cell, e) < 0)
         goto out;
-    if (watch(s, c, &r, start / 1000 + cell->timeout_ms, stop, e) < 0) {
+    int64_t limit = cell->timeout_ms ? cell->timeout_ms : c->timeout_ms;
+    c->cells++;
+    if (watch(s, c, &r, start / 1000 + limit, stop, e) < 0) {
         context_close(c); /* the stop came: what runs there is killed */
         goto out;
     }

@@ -161,15 +161,56 @@ struct sandbox_sink {
     void *arg;
 };
 
+/* Code as a program instead of a notebook's cell: what python3 would do with it, to the exit status
+ * (status SANDBOX_DIED, also with 0). Nothing is a result but a figure. */
+struct sandbox_program_unit {
+    const char *script;      /* its name in tracebacks: "<stdin>", "<string>" or a path inside */
+    const char *const *argv; /* sys.argv, NULL-terminated; at least one */
+    bool last;               /* the program ends with it; else more units of this context follow */
+};
 struct sandbox_cell {
-    const char *context;                     /* "default"; each language has its own contexts */
-    int number;                              /* 1..; tracebacks say "cell N" */
-    struct str code;                         /* UTF-8 without NUL */
-    int64_t timeout_ms;
-    const struct sandbox_language *language; /* NULL = Python */
+    const char *context;                        /* "default"; each language has its own contexts */
+    int number;                                 /* 1..; tracebacks say "cell N" */
+    struct str code;                            /* UTF-8 without NUL; a program: any bytes */
+    int64_t timeout_ms;                         /* 0 = the context's */
+    const struct sandbox_language *language;    /* NULL = Python */
+    const struct sandbox_program_unit *program; /* NULL = a notebook's cell */
 };
 int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct stop *stop,
                 const struct sandbox_sink *sink, struct sandbox_result *ret, struct err *e);
+
+/* --- contexts: interpreters that share the workspace and nothing else ---
+ *
+ * sandbox_run makes a context at its first use, with the defaults. One that died is made anew at
+ * its next cell, from the template, with the same options. Each language has its own (NULL =
+ * Python). */
+struct sandbox_context_options {
+    const char *cwd;        /* absolute; NULL = the workspace */
+    const char *const *env; /* NAME=VALUE on top of the usual ones, NULL-terminated; NULL = none */
+    int64_t timeout_ms;     /* of its cells that name none; 0 = they must */
+    int input; /* a descriptor whose bytes become the code's standard input while cells run, up to
+                  its end; not owned, valid as long as the context; -1 = there is none */
+};
+struct sandbox_context_info {
+    const struct sandbox_language *language;
+    const char *name;
+    bool lives;
+    int cells;         /* run in it, over all its lives */
+    const char *names; /* that it held after its last cell, space separated; never NULL */
+};
+/* ERR_USAGE: a name that is none (1 to 64 of a-z A-Z 0-9 . _ -, no dot or dash first), one that
+ * is taken, or more than MAX_CONTEXTS. Its process comes with its first cell. */
+int sandbox_context_create(struct sandbox *s, const struct sandbox_language *language,
+                           const char *name, const struct sandbox_context_options *o,
+                           struct err *e);
+/* Both kill all that runs in it. The restarted one is empty when its next cell comes, and nothing
+ * counts as lost. ERR_USAGE: there is none of that name. */
+int sandbox_context_delete(struct sandbox *s, const struct sandbox_language *language,
+                           const char *name, struct err *e);
+int sandbox_context_restart(struct sandbox *s, const struct sandbox_language *language,
+                            const char *name, struct err *e);
+size_t sandbox_context_count(const struct sandbox *s);
+void sandbox_context_get(const struct sandbox *s, size_t i, struct sandbox_context_info *ret);
 
 /* Places a read-only file for the next cells to read, at /output/NAME. */
 int sandbox_put(struct sandbox *s, const char *name, struct str content, const struct stop *stop,

@@ -5,6 +5,8 @@
 #include "sandbox/frame.h"
 #include "sandbox/launch.h"
 
+#define MAX_OUT_QUEUE (4 * MIB) /* the code, and acks to a context that reads none */
+
 /* One context. Its four channels go to two processes: control, out and err to the context, where
  * hostile code has them; guard to the guardian, which is ours. */
 struct context {
@@ -12,6 +14,12 @@ struct context {
     char *name;
     int control, out, err, guard; /* -1 = it does not live */
     struct buf in, guard_in, out_queue;
+    int stdin_in, stdin_out; /* the caller's input, and our end of the pipe it goes to; -1 = none */
+    struct buf stdin_queue;
+    struct buf env; /* NAME=VALUE, each with a NUL behind */
+    char *cwd;      /* NULL = the workspace */
+    int64_t timeout_ms;
+    int cells;
     bool ready;
     char *names; /* the names it said it holds, after its last cell */
 };
@@ -42,6 +50,11 @@ void session_hear(struct sandbox *s, session_frame *fn, void *arg);
 void session_end_network(struct sandbox *s);
 /* Declares it lost, with the reason; the first reason stays. */
 void session_lose(struct sandbox *s, const char *why);
+/* The context of that language (NULL = Python) and name, made if there is none. The pointer is good
+ * until the next. */
+struct context *session_context(struct sandbox *s, const struct sandbox_language *language,
+                                const char *name);
+void context_done(struct context *c);
 /* Closes the channels: the guardian then kills all that the context left. Keeps `names`. */
 void context_close(struct context *c);
 /* -1 with the reason when the sandbox is lost. */

@@ -16,10 +16,14 @@
 
 /* --- text from the sandbox --- */
 #define MAX_STREAM_BYTES (16 * MIB) /* stdout or stderr of one cell kept in the record */
+#define MAX_WRITTEN_BYTES                                                                          \
+    (16ll * MAX_STREAM_BYTES) /* of a stream in one cell: beyond it is a flood, and the end */
 #define MAX_FRAME_BYTES (24 * MIB)  /* one message of the interpreter: a PNG and its bundle */
 #define MAX_FONTS_BYTES (4 * MIB)   /* matplotlib's list of fonts: 60 kB with a hundred of them */
 #define MAX_CELL_EVENTS 10000       /* results and displays of one cell */
 #define MAX_TRACEBACK_BYTES (256 * KIB)
+#define MAX_CONTEXTS 32             /* of a session: each is two processes */
+#define MAX_CONTEXT_ENV (64 * KIB)  /* environment of one, and arguments of a program */
 
 /* --- files --- */
 #define MAX_ARTIFACTS 1000                /* files collected from one session */

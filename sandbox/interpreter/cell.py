@@ -42,23 +42,29 @@ FUTURES = 0x1FF0000 | 0x20000  # the __future__ bits of co_flags
 def make_stream(fd, name):
     import io
 
-    class Output(io.TextIOWrapper):
-        """Written out at each line's end, and a part of a line within 10 ms: at once when nothing
-        was written just before, else by a thread that lives no longer than that."""
+    class Output(io.BufferedWriter):
+        """Written out at each line's end (by the text layer above it), and a part of a line within
+        10 ms: at once when nothing was written just before, else by a thread that lives no longer
+        than that. Below the text layer, so that no frame of ours is in the traceback of what fails
+        there."""
         last = 0.0
         waiting = False
+        threads = 0
+        at_end = False      # threads must not meet the interpreter's end: each write goes out at once
 
-        def write(self, text):
-            n = super().write(text)
+        def write(self, data):
+            n = super().write(data)
             now = monotonic()
-            if now - self.last > FLUSH_AFTER:
+            if now - self.last > FLUSH_AFTER or self.at_end:
                 self.flush()
-            elif not self.waiting and not text.endswith("\n"):
+            elif not self.waiting and bytes(data[-1:]) != b"\n":
                 self.waiting = True
+                self.threads += 1
                 try:
                     _thread.start_new_thread(self.flush_soon, ())
                 except RuntimeError:    # no more threads: then without waiting
                     self.waiting = False
+                    self.threads -= 1
                     self.flush()
             self.last = now
             return n
@@ -70,10 +76,16 @@ def make_stream(fd, name):
                 self.flush()
             except BaseException:       # closed or broken: the next write says so
                 pass
+            self.threads -= 1
+
+        def last_words(self):
+            self.at_end = True
+            while self.threads:
+                sleep(0.001)
 
     raw = io.FileIO(fd, "w", closefd=False)
-    f = Output(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace",
-               newline="\n", line_buffering=True)
+    f = io.TextIOWrapper(Output(raw), encoding="utf-8", errors="backslashreplace",
+                         newline="\n", line_buffering=True, write_through=True)
     f.mode = "w"
     raw.name = name
     return f
@@ -87,6 +99,7 @@ class Context:
         self.pid = posix.getpid()
         self.lock = _thread.allocate_lock()
         self.key = b""              # of the running cell; empty between cells
+        self.is_program = False     # see program.py
         self.seq = 0
         self.pending = []
         self.figure = 0
@@ -139,6 +152,9 @@ class Context:
         """Sends a result and waits until the agent has put it after what was written before."""
         if posix.getpid() != self.pid:
             posix.write(1, reprs[0][1] + b"\n")     # a child process has no channel
+            return
+        if self.is_program and not file:
+            print(reprs[0][1].decode("utf-8", "replace"))
             return
         with self.lock:
             if not self.key:
@@ -540,6 +556,7 @@ def main(link, load_site, later):
     sys.modules["__main__"] = context.module
     sys.argv = [""]
     sys.path.insert(0, "")
+    program = load("program")   # it keeps the real input()
     builtins.input = no_input
     builtins.display = context.display
     posix.register_at_fork(after_in_child=context.in_child)
@@ -556,6 +573,9 @@ def main(link, load_site, later):
         frame = link.receive()
         if frame is None:
             posix._exit(0)
+        if frame.get("op") == b"run" and "script" in frame:
+            load_site()
+            raise globals()["driver"].Leave(program.Program(context, frame))
         if frame.get("op") == b"run":
             context.run(frame)
             idle = list(later)

@@ -64,11 +64,19 @@ def unpack(body):
     return fields
 
 
+class Leave(BaseException):
+    """Takes a context's process out of all frames of the driver, to run a program at the bottom of
+    the stack: see the end of start.py."""
+
+
 class Link:
     """One end of a channel. Descriptors travel with the first byte of the frame they belong to."""
 
+    all = []
+
     def __init__(self, fd):
         self.sock = _socket.socket(fileno=fd)
+        Link.all.append(self)
         self.fd = fd
         self.buf = b""
         self.fds = []
@@ -203,26 +211,28 @@ class Template:
     def handle(self, frame):
         op = frame.get("op")
         if op == b"context":
-            fds = self.link.take_fds(4)
+            options = {n: v for n, v in frame.items() if n != "op"}
+            fds = self.link.take_fds(5 if "stdin" in options else 4)
             if "start" in frame:        # another language: nothing of Python's is wanted in it
-                self.spawn(fds, frame)
+                self.spawn(fds, options)
                 return
             needs = frame.get("needs", b"").decode("ascii", "replace").split()
             if self.is_warm:
-                self.waiting.append((needs, fds))
+                self.waiting.append((needs, fds, options))
                 self.serve_waiting()
                 return
             wanted = self.wanted(needs)
             while wanted and self.steps:
                 self.steps.pop(0)()     # warm is about to be started: that is quicker than without
             if self.warm is not None and (self.warm_done or wanted):
-                self.warm.send(("op", "context"), ("needs", " ".join(needs)), fds=fds)
+                self.warm.send(("op", "context"), ("needs", " ".join(needs)), *options.items(),
+                               fds=fds)
                 for fd in fds:
                     posix.close(fd)
             else:
                 if needs:
                     load_site()
-                self.spawn(fds)
+                self.spawn(fds, options)
         elif op == b"put":
             self.put(frame)
         elif op == b"probe":
@@ -241,18 +251,18 @@ class Template:
 
     def serve_waiting(self):
         still = []
-        for needs, fds in self.waiting:
+        for needs, fds, options in self.waiting:
             if all(m in self.loaded for m in self.wanted(needs)):
-                self.spawn(fds)
+                self.spawn(fds, options)
             else:
-                still.append((needs, fds))
+                still.append((needs, fds, options))
         self.waiting = still
 
-    def spawn(self, fds, runtime=None):
+    def spawn(self, fds, options):
         """Forks a guardian, which forks the context."""
         try:
             if posix.fork() == 0:
-                load("guardian").guardian(fds, runtime)
+                load("guardian").guardian(fds, options)
         except OSError as e:
             # The guardian's channel is where the agent listens for this.
             Link(posix.dup(fds[3])).send(("op", "failed"), ("text", "fork: %s" % e.strerror))
@@ -273,8 +283,11 @@ class Template:
                 ours.close()
                 posix.close(self.link.fd)
                 run_warm(theirs.detach(), self.preload)
-            finally:
-                posix._exit(125)
+            except Leave:
+                raise
+            except BaseException:
+                pass
+            posix._exit(125)
         theirs.close()
         self.warm = Link(ours.detach())
         self.poller.register(self.warm.fd, select.POLLIN)
@@ -430,4 +443,8 @@ def run_base(fd, preload):
     t.serve()
 
 
-run_base(int(sys.argv[1]), sys.argv[2:])
+program = None      # to be run by start.py
+try:
+    run_base(int(sys.argv[1]), sys.argv[2:])
+except Leave as leave:
+    program = leave.args[0]

@@ -14,10 +14,14 @@ TO_AGENT = 204      # of a runtime behind pipes: what it writes; it reads at CON
 
 
 def place(fds):
-    """Moves the four descriptors to their places and closes everything else."""
+    """Moves the descriptors to their places and closes everything else. A fifth is standard
+    input."""
+    for link in driver.Link.all:
+        link.sock.detach()      # or its end, at some later time, would close another's descriptor
+    driver.Link.all.clear()
     high = [posix_dup_above(fd) for fd in fds]
-    for fd, at in zip(high, (CONTROL, OUT, ERR, GUARD)):
-        posix.dup2(fd, at, False)
+    for fd, at in zip(high, (CONTROL, OUT, ERR, GUARD, 0)):
+        posix.dup2(fd, at, at == 0)
     posix.closerange(3, CONTROL)
     posix.closerange(GUARD + 1, driver.FD_END)
 
@@ -87,36 +91,44 @@ class Guardian:
             select.select([], [], [], 0.0005)
 
 
-def guardian(fds, runtime=None):
+def guardian(fds, options):
     """Never returns. What goes wrong is told to the agent."""
     link = None
     try:
         place(fds)
         link = driver.Link(GUARD)
-        guard(link, runtime)
+        guard(link, options)
+    except driver.Leave:
+        raise       # the context, on its way down to run a program
     except BaseException as e:
         if link is not None:
             link.send(("op", "failed"), ("text", "%s: %s" % (type(e).__name__, e)))
-    finally:
-        posix._exit(125)
+    posix._exit(125)
 
 
-def guard(link, runtime):
+def guard(link, options):
     driver.native("guardian_enter")
     _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
     me = posix.getpid()
     main = posix.fork()
     if main == 0:
         try:
-            context(me, runtime)
-        finally:
-            posix._exit(125)
+            context(me, options)
+        except driver.Leave:
+            raise
+        except BaseException:
+            pass
+        posix._exit(125)
     for fd in (CONTROL, OUT, ERR):
         posix.close(fd)
+    if "stdin" in options:      # the context's alone, so that its end is seen
+        null = posix.open("/dev/null", posix.O_RDONLY)
+        posix.dup2(null, 0)
+        posix.close(null)
     r, w = posix.pipe2(posix.O_CLOEXEC | posix.O_NONBLOCK)
     _signal.signal(_signal.SIGCHLD, lambda *_: None)
     _signal.set_wakeup_fd(w, warn_on_full_buffer=False)
-    g = Guardian(main, runtime)
+    g = Guardian(main, options if "start" in options else None)
     poller = select.poll()
     poller.register(GUARD, select.POLLIN)
     poller.register(r, select.POLLIN)
@@ -158,7 +170,19 @@ def repr_of(e, join="{}: {}".format, kind=type, text=str):
         return "an error that cannot be shown"
 
 
-def context(guardian_pid, runtime):
+def set_up(options):
+    """What the context was asked to have of its own: environment and working directory."""
+    entries = [e.partition(b"=") for e in options.get("setenv", b"").split(b"\0") if e]
+    if entries:
+        import os
+        for name, _, value in entries:
+            os.environb[name] = value
+            posix.environ[name] = value
+    if options.get("cwd"):
+        posix.chdir(options["cwd"])
+
+
+def context(guardian_pid, options):
     posix.close(GUARD)
     _signal.set_wakeup_fd(-1)
     link = driver.Link(CONTROL)
@@ -166,18 +190,21 @@ def context(guardian_pid, runtime):
         posix.dup2(OUT, 1)
         posix.dup2(ERR, 2)
         posix.setsid()
-        if runtime is None:
+        if "start" not in options:
             cell = load("cell")
         driver.native("context_enter", driver.ROOT, driver.RO)
         if posix.getppid() != guardian_pid:
             posix._exit(125)
+        set_up(options)
     except BaseException as e:
         link.send(("op", "failed"), ("text", "%s: %s" % (type(e).__name__, e)))
         posix._exit(125)
-    if runtime is not None:
-        become(link, runtime)
+    if "start" in options:
+        become(link, options)
     try:
         cell.main(link, driver.load_site, (driver.load_site, driver.load_helpers))
+    except driver.Leave:
+        raise
     except BaseException as e:
         # The code broke what the interpreter itself needs (builtins, modules, memory).
         posix.write(ERR, b"[the interpreter failed and ends: %s]\n"

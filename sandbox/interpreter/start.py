@@ -39,3 +39,13 @@ def run(name):
 
 CODE = bytecode()
 run("driver")
+# A context may leave all frames of the driver to run a program (program.py). It runs from here, so
+# that below it lies one frame as below any other program, and so that its end is the interpreter's
+# own: threads are waited for, atexit runs, the status is what python3 would give.
+while program is not None:
+    try:
+        exec(program.code, program.ns)
+    except BaseException as e:
+        program = program.ended(e)
+    else:
+        program = program.ended(None)

@@ -81,7 +81,9 @@ static struct seen watch(struct sandbox *s, const char *code, struct sandbox_res
     static int number;
     struct seen seen = { .n = 0 };
     struct sandbox_sink sink = { on_output, on_result, on_error, &seen };
-    struct sandbox_cell cell = { "default", ++number, str_of(code), 60000 };
+    struct sandbox_cell cell = {
+        .context = "default", .number = ++number, .code = str_of(code), .timeout_ms = 60000
+    };
 
     if (sandbox_run(s, &cell, &never, &sink, r, &e) < 0) {
         printf("Bail out! %s\n", e.msg);
