@@ -86,9 +86,9 @@ struct conf {
     int64_t cpu_ms; /* 0 = no limit */
     char *network;  /* hosts that the code may reach, separated by a space; NULL = none */
     char *python, *preload, *sandbox_helper;
-    char *languages;   /* separated by a space, Python among them */
-    char *node, *bash; /* programs of further languages; NULL = in PATH */
-    int sandbox;       /* enum conf_sandbox */
+    char *languages;                   /* separated by a space, Python among them */
+    char *node, *bash, *r, *java, *go; /* programs of further languages; NULL = in PATH */
+    int sandbox;                       /* enum conf_sandbox */
 
     /* network; times in ms, 0 = none */
     long retries;

@@ -23,8 +23,8 @@ static const char *program_setting(const struct conf *c, const struct sandbox_la
     const struct {
         const char *name, *value;
     } settings[] = {
-        { "node", c->node },
-        { "bash", c->bash },
+        { "node", c->node }, { "bash", c->bash }, { "r", c->r },
+        { "java", c->java }, { "go", c->go },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(settings); i++)

@@ -15,6 +15,9 @@
     X(tool_javascript_md, "tool_javascript.md")                                                    \
     X(tool_typescript_md, "tool_typescript.md")                                                    \
     X(tool_bash_md, "tool_bash.md")                                                                \
+    X(tool_r_md, "tool_r.md")                                                                      \
+    X(tool_java_md, "tool_java.md")                                                                \
+    X(tool_go_md, "tool_go.md")                                                                    \
     X(last_turn_md, "last_turn.md")                                                                \
     X(empty_reply_md, "empty_reply.md")                                                            \
     X(fenced_md, "fenced.md")                                                                      \

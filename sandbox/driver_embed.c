@@ -29,6 +29,9 @@ EMBED(fonts, "fonts.py");
 EMBED(net, "net.py");
 EMBED(javascript, "javascript.js");
 EMBED(bash, "bash.sh");
+EMBED(r, "r.R");
+EMBED(java, "java.java");
+EMBED(go, "go.py");
 
 /* The bytecode of the others, made by the build; empty where the build had no Python. */
 __asm__(".pushsection .rodata\n"
@@ -50,5 +53,8 @@ const struct driver_file driver_files[] = {
     ROW(net, "net.py"),
     LANGUAGE(javascript, "javascript.js"),
     LANGUAGE(bash, "bash.sh"),
+    LANGUAGE(r, "r.R"),
+    LANGUAGE(java, "java.java"),
+    LANGUAGE(go, "go.py"),
 };
 const size_t driver_files_n = ARRAY_LEN(driver_files);

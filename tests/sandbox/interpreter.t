@@ -12,6 +12,7 @@ lines under tracebacks are made equal first, since they differ between runs and 
 import fnmatch
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -114,10 +115,12 @@ def main():
     for name in names:
         head, options, cells = parse(HERE / "cells" / (name + ".case"))
         need = [w for line in head if line.startswith("# needs:") for w in line.split(":", 1)[1].split()]
-        lacking = [m for m in need if not has(m)]
+        lacking = [f"/usr/bin/python3 has no {m}" for m in need if not has(m)]
+        tools = [w for line in head if line.startswith("# tools:") for w in line.split(":", 1)[1].split()]
+        lacking += [f"no {tool} is installed" for tool in tools if not shutil.which(tool)]
         if lacking and not record:
             count += 1
-            print(f"ok {count} # SKIP {name}: /usr/bin/python3 has no {', '.join(lacking)}")
+            print(f"ok {count} # SKIP {name}: {'; '.join(lacking)}")
             continue
         parts, stderr = run(options, cells)
         if record:
