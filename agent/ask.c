@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "agent/asking.h"
 #include "agent/base/io.h"
 #include "agent/base/json.h"
 #include "agent/base/limits.h"
@@ -84,32 +85,7 @@ static int read_command(struct program *p, struct err *e)
         if (check_question(p, e) < 0)
             return -1;
     }
-    if (program_attach(p, e) < 0 || keys_resolve(&p->conf, &p->stop, &p->key, e) < 0)
-        return -1;
-    if (p->key.warning)
-        ui_warn(p->run.ui, "%s", p->key.warning);
-    return 0;
-}
-
-static int open_client(struct program *p, struct err *e)
-{
-    const struct conf *c = &p->conf;
-    struct client_conf cc = {
-        .codec = "openai-chat",
-        .base_url = c->base_url,
-        .key = p->key.value,
-        .key_hint = p->key.hint,
-        .replay = c->replay,
-        .record = c->record,
-        .connect_ms = (long)c->connect_ms,
-        .first_byte_ms = (long)c->first_byte_ms,
-        .stall_ms = (long)c->stall_ms,
-        .request_ms = (long)c->request_ms,
-        .retries = (int)c->retries,
-    };
-
-    p->run.client = client_new(&cc, e);
-    return p->run.client ? 0 : -1;
+    return program_attach(p, e) < 0 ? -1 : program_choose_model(p, e);
 }
 
 static void record_start(struct program *p)
@@ -124,7 +100,8 @@ static void record_start(struct program *p)
     if (p->conf.replay)
         json_add_str(ev, "replay", str_of(p->conf.replay));
     else
-        json_add_str(ev, "base_url", str_of(p->conf.base_url));
+        json_add_str(ev, "base_url", str_of(asking_base_url(p->run.asking)));
+    json_add_str(ev, "service", str_of(asking_service(p->run.asking)));
     record_event(p->run.record, "session.start", ev);
 }
 
@@ -134,7 +111,7 @@ static int prepare(struct program *p, struct err *e)
     struct run *r = &p->run;
     cleanup_free char *extra = p->conf.out_dir ? xstrdup(p->conf.out_dir) : NULL;
 
-    if (program_start_sandbox(p, e) < 0 || open_client(p, e) < 0 ||
+    if (program_start_sandbox(p, e) < 0 || asking_open(p->run.asking, e) < 0 ||
         program_hash_inputs(p, false, e) < 0)
         return -1;
     fonts_check(&p->fonts);
@@ -161,6 +138,26 @@ static int prepare(struct program *p, struct err *e)
         return -1;
     r->languages = &p->languages;
     return opening_write(r, p->question, p->stdin_text, &p->files, libraries, e);
+}
+
+static void add_usage(const struct program *p, cJSON *usage)
+{
+    struct asking_total t = asking_total(p->run.asking);
+
+    if (p->run.replies == 0)
+        return;
+    if (t.input >= 0)
+        json_add_int(usage, "input_tokens", t.input);
+    if (t.output >= 0)
+        json_add_int(usage, "output_tokens", t.output);
+    if (t.cached >= 0)
+        json_add_int(usage, "cached_tokens", t.cached);
+    if (t.reasoning >= 0)
+        json_add_int(usage, "reasoning_tokens", t.reasoning);
+    if (!isnan(t.cost))
+        cJSON_AddNumberToObject(usage, "cost_usd", t.cost);
+    else
+        cJSON_AddStringToObject(usage, "cost", "unpriced");
 }
 
 static cJSON *manifest(const struct program *p, const struct err *why, bool answered)
@@ -200,10 +197,7 @@ static cJSON *manifest(const struct program *p, const struct err *why, bool answ
     json_add_int(m, "turns", p->run.turns);
     json_add_int(m, "cells", p->run.cells);
     json_add_int(m, "cells_ok", p->run.cells_ok);
-    if (p->run.replies > 0 && p->run.usage.input >= 0)
-        json_add_int(usage, "input_tokens", p->run.usage.input);
-    if (p->run.replies > 0 && p->run.usage.output >= 0)
-        json_add_int(usage, "output_tokens", p->run.usage.output);
+    add_usage(p, usage);
     cJSON_AddItemToObject(m, "usage", usage);
     json_add_int(m, "duration_ms", now_ms() - p->started_ms);
     return m;
@@ -249,11 +243,13 @@ static void finish(struct program *p, struct loop_result *res)
         res->why = r->artifact_err;
     program_show_artifacts(p);
     if (r->replies > 0) {
-        struct ui_usage us = {
-            r->turns,     r->cells, r->usage.input, r->usage.output, now_ms() - p->started_ms,
-            r->usage.cost
-        };
+        struct asking_total t = asking_total(r->asking);
+        struct ui_usage us = { r->turns, r->cells, t.input, t.output, now_ms() - p->started_ms,
+                               t.cost };
         ui_usage(r->ui, &us);
+        struct ui_spent all = { t.input, t.output, t.cached, t.reasoning, t.cost };
+        if (p->conf.usage)
+            ui_spent(r->ui, "the run", &all);
     }
     if (record_dir(r->record) && program_hash_inputs(p, true, &e) < 0)
         ui_warn(r->ui, "no fingerprint of a large file in the record: %s", e.msg);

@@ -282,9 +282,7 @@ static int check_together(struct conf_loader *l, struct err *e)
         return err_set(e, ERR_USAGE, 0,
                        "%s and %s exclude each other: a replay has nothing new to record",
                        conf_origin(c, "replay"), conf_origin(c, "record"));
-    if (c->replay)
-        c->provider = PROVIDER_REPLAY;
-    else if (c->provider == PROVIDER_REPLAY)
+    if (!c->replay && c->provider && strcmp(c->provider, "replay") == 0)
         return err_set(e, ERR_CONFIG, 0,
                        "%s: the provider replay needs a recording: add --replay FILE",
                        conf_origin(c, "provider"));
@@ -321,7 +319,7 @@ static int load(struct conf_loader *l, int argc, char **argv, struct err *e)
     if ((c->user_file == NULL || !same_file(project, c->user_file)) &&
         conf_read_file(l, project, L_PROJECT, e) < 0)
         return -1;
-    if (decide(l, e) < 0 || apply_all(l, e) < 0)
+    if (decide(l, e) < 0 || apply_all(l, e) < 0 || conf_rules_check(l, e) < 0)
         return -1;
     return check_together(l, e);
 }
@@ -353,6 +351,7 @@ void conf_done(struct conf *c)
     }
     free(c->origin);
     c->origin = NULL;
+    conf_rules_free(c);
     struct conf_list args = { c->args, c->n_args };
     list_free(&args);
     list_free(&c->notes);
@@ -391,16 +390,30 @@ char *conf_prompt(const struct conf *c)
     return buf_steal(&b);
 }
 
-char *conf_session_root(const struct conf *c, struct err *e)
+bool conf_said_now(const struct conf *c, const char *name)
+{
+    const char *origin = conf_origin(c, name);
+
+    return origin[0] == '-' || strncmp(origin, "AGENT_", 6) == 0;
+}
+
+char *conf_data_dir(void)
 {
     const char *dir = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
 
+    if (dir && dir[0] == '/')
+        return io_join(dir, "agent");
+    return home && home[0] == '/' ? io_join(home, ".local/share/agent") : NULL;
+}
+
+char *conf_session_root(const struct conf *c, struct err *e)
+{
+    cleanup_free char *dir = conf_data_dir();
+
     if (c->session_dir)
         return xstrdup(c->session_dir);
-    if (dir && dir[0] == '/')
-        return io_join(dir, "agent/sessions");
-    if (home && home[0] == '/')
-        return io_join(home, ".local/share/agent/sessions");
+    if (dir)
+        return io_join(dir, "sessions");
     err_set(e, ERR_CONFIG, 0,
             "there is no place for the session's record: HOME is not set; set it, give "
             "--session-dir DIR, or --ephemeral for no record");

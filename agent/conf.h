@@ -20,7 +20,9 @@
  * names; any other word begins a question. */
 enum conf_command { CMD_ASK, CMD_EXEC, CMD_HELP, CMD_COUNT };
 enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT };
-enum conf_provider { PROVIDER_OPENAI, PROVIDER_REPLAY };
+/* The wire formats, in the order of the setting's choices; conf_wires[] holds the codecs' names. */
+enum conf_wire { WIRE_AUTO, WIRE_COUNT = 6 };
+extern const char *const conf_wires[WIRE_COUNT];
 enum conf_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 enum conf_sandbox { SANDBOX_STRICT, SANDBOX_BEST };
 enum conf_tools { TOOLS_NATIVE, TOOLS_FENCED };
@@ -30,6 +32,25 @@ enum conf_stdin { STDIN_AUTO, STDIN_NO, STDIN_WAIT };
 struct conf_list {
     char **v;
     size_t n;
+};
+
+/* A section of agent.conf about a service, about models, or about prices. Later ones win. */
+enum conf_rule_kind { RULE_SERVICE, RULE_MODEL, RULE_PRICE, RULE_COUNT };
+struct conf_change {
+    char *path, *json; /* json NULL = the member is left out */
+};
+struct conf_rule {
+    enum conf_rule_kind kind;
+    char *name;  /* of the service, or a pattern for "model" or "service/model" */
+    char *where; /* "/home/x/.config/agent/agent.conf:12" */
+    bool project;
+    char *base_url, *api_key_env, *api_key_file, *api_key_cmd; /* NULL = not set here */
+    int wire;                                                  /* enum conf_wire */
+    char *headers;                                             /* "Name: value\n" lines, or NULL */
+    struct conf_change *changes;
+    size_t n_changes;
+    long context_window;                     /* 0 = not set here */
+    double in, out, cache_read, cache_write; /* USD per million tokens; NAN = not set here */
 };
 
 /* Plain typed fields; a char * is owned by the struct and NULL when the setting is empty. */
@@ -47,8 +68,9 @@ struct conf {
 
     /* model */
     char *model;
-    int provider;   /* enum conf_provider; PROVIDER_REPLAY whenever `replay` is set */
-    char *base_url; /* without a trailing slash; never NULL */
+    char *provider; /* a service's name; NULL = by the model's name. "replay" only with `replay` */
+    char *base_url; /* without a trailing slash; NULL = the service's own */
+    int wire;       /* enum conf_wire */
     char *api_key_env, *api_key_file, *api_key_cmd;
     bool stream;
     long max_tokens;    /* 0 = the service's default */
@@ -63,6 +85,10 @@ struct conf {
     char *system_prompt; /* replaces the built-in one */
     char *append_system;
     char *prompts_dir;
+    struct conf_list fallback;         /* models that take over, in order */
+    long context_window;               /* tokens; 0 = as known of the model */
+    double max_cost, max_cost_per_day; /* USD; NAN = no limit */
+    long max_tokens_total;             /* 0 = no limit */
 
     /* the run */
     struct conf_list file; /* PATH[:NAME], as given */
@@ -76,7 +102,7 @@ struct conf {
     char *output;      /* the answer's file */
     char *out_dir;     /* further copies of the artifacts; NULL = none */
     char *session_dir; /* NULL = the default place (conf_session_root) */
-    bool ephemeral, quiet, verbose, show_code;
+    bool ephemeral, quiet, verbose, show_code, usage;
     int color; /* enum conf_color */
     char *debug;
 
@@ -97,6 +123,9 @@ struct conf {
 
     char *profile;
     bool trust_project;
+
+    struct conf_rule *rules; /* the sections, from the lowest file up */
+    size_t n_rules;
 
     char *user_file;        /* the user's agent.conf that was looked for; NULL = no home */
     char **origin;          /* of each table row; conf_origin() */
@@ -121,6 +150,12 @@ const char *conf_origin(const struct conf *c, const char *name);
 /* The word of reasoning_effort; NULL when it is left to the service. */
 const char *conf_effort_word(const struct conf *c);
 
+/* Was the setting given for this run: by a flag, or by its AGENT_ variable? */
+bool conf_said_now(const struct conf *c, const char *name);
+
+/* The folder of what outlives a run: $XDG_DATA_HOME/agent, else ~/.local/share/agent. NULL if there
+ * is no home. Caller frees. */
+char *conf_data_dir(void);
 /* The folder that holds the sessions: session_dir, else $XDG_DATA_HOME/agent/sessions, else
  * ~/.local/share/agent/sessions. NULL with ERR_CONFIG if there is no home. Caller frees. */
 char *conf_session_root(const struct conf *c, struct err *e);

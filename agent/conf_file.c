@@ -22,8 +22,10 @@ struct reading {
     const char *path;
     char *dir;
     enum conf_level level;
-    struct str rest;  /* of the file */
-    struct str value; /* of the current line */
+    struct str rest;        /* of the file */
+    struct str value;       /* of the current line */
+    struct str section;     /* whole: libinih would cut it at 50 bytes */
+    struct conf_rule *rule; /* the section, when it is not a profile */
     int line;
     size_t first; /* assignments from here on are this file's */
     struct err *e;
@@ -60,6 +62,12 @@ static char *next_line(char *out, int max, void *arg)
         line = STR("");
     r->value = STR("");
     name = line;
+    if (line.n && line.p[0] == '[') {
+        const char *end = memrchr(line.p, ']', line.n);
+        r->rule = NULL;
+        r->section =
+            end ? str_trim((struct str){ line.p + 1, (size_t)(end - line.p) - 1 }) : STR("");
+    }
     if (line.n && line.p[0] != '[') {
         size_t k = 0;
         while (k < line.n && line.p[k] != '=' && line.p[k] != ':')
@@ -115,21 +123,35 @@ static int unquote(struct reading *r, struct buf *out)
     return -1;
 }
 
-/* "profile NAME" -> NAME. */
-static int profile_of(struct reading *r, const char *section, const char **ret)
+/* Which profile the line belongs to ("" = none); or which rule, then r->rule is set. */
+static int section_of(struct reading *r, struct str *ret_profile)
 {
-    cleanup_buf struct buf b = BUF_MAX(1024);
+    struct err e = ERR_INIT;
 
-    *ret = NULL;
-    if (section[0] == '\0')
+    *ret_profile = STR("");
+    if (r->section.n == 0 || r->rule)
         return 0;
-    if (strncmp(section, "profile ", 8) != 0 || str_trim(str_of(section + 8)).n == 0) {
-        fail(r, "unknown section [%s]; a section is [profile NAME]",
-             conf_shown(&b, str_of(section)));
+    if (str_starts(r->section, "profile ")) {
+        *ret_profile = str_trim(str_from(r->section, 8));
+        return 0;
+    }
+    r->rule = conf_rule_open(r->l->c, r->section, &e);
+    if (r->rule == NULL) {
+        fail(r, "%s", e.msg);
         return -1;
     }
-    *ret = str_trim(str_of(section + 8)).p;
+    r->rule->where = xasprintf("%s:%d", r->path, r->line);
+    r->rule->project = r->level == L_PROJECT;
     return 0;
+}
+
+static int rule_line(struct reading *r, const char *name, struct str value)
+{
+    struct err e = ERR_INIT;
+
+    if (conf_rule_set(r->rule, str_of(name), value, r->dir, &e) < 0)
+        fail(r, "%s", e.msg);
+    return 1;
 }
 
 static int unknown_name(struct reading *r, const char *name)
@@ -156,12 +178,15 @@ static int unknown_name(struct reading *r, const char *name)
 static int handle(void *user, const char *section, const char *name, const char *value)
 {
     struct reading *r = user;
-    const char *profile;
+    struct str of;
     cleanup_buf struct buf text = BUF_MAX(MAX_CONF_BYTES);
 
-    (void)value; /* always empty: see the top of this file */
-    if (r->failed || profile_of(r, section, &profile) < 0)
+    (void)value, (void)section; /* the one empty, the other cut: see the top of this file */
+    if (r->failed || section_of(r, &of) < 0)
         return 1;
+    if (r->rule)
+        return unquote(r, &text) < 0 ? 1 : rule_line(r, name, buf_str(&text));
+    cleanup_free char *profile = of.n ? str_dup(of) : NULL;
     int setting = conf_find(str_of(name));
     if (setting < 0 || conf_table[setting].flag_only) {
         unknown_name(r, name);

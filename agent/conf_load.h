@@ -44,6 +44,16 @@ struct conf_loader {
 struct conf_assign *conf_assign_add(struct conf_loader *l, int setting, enum conf_level level,
                                     struct str value, char *where);
 int conf_read_args(struct conf_loader *l, int argc, char **argv, struct err *e);
+/* The rule that a section's header opens; NULL with *e when it is none. `words` is what stands
+ * between the brackets. */
+struct conf_rule *conf_rule_open(struct conf *c, struct str words, struct err *e);
+/* One line of it. The error does not say where it stood. */
+int conf_rule_set(struct conf_rule *r, struct str name, struct str value, const char *dir,
+                  struct err *e);
+/* What a rule lacks, or what is in a project's file without leave: the error says where. */
+int conf_rules_check(const struct conf_loader *l, struct err *e);
+void conf_rules_free(struct conf *c);
+void conf_rules_print(const struct conf *c, struct buf *out);
 /* A file that is not there is no error. `level` is L_USER or L_PROJECT. */
 int conf_read_file(struct conf_loader *l, const char *path, enum conf_level level, struct err *e);
 

@@ -3,7 +3,7 @@
 #include <string.h>
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
-#include "agent/conf_table.h"
+#include "agent/conf_load.h"
 #include "agent/base/banned.h"
 
 #define COLUMNS 79
@@ -190,6 +190,33 @@ static void print_setting(const struct conf *c, const struct conf_setting *s, st
     }
 }
 
+static const char sections_help[] =
+    "\n# --- Services, models, prices ---\n"
+    "# Sections about one service, about models (a name or a pattern, with or without\n"
+    "# its service), and about prices. They stand in your own file only. What `set' and\n"
+    "# `unset' name are members of the request's JSON, what `header' names is sent too;\n"
+    "# each may stand many times, and a later section wins over one before it.\n"
+    "#\n"
+    "#[service openrouter]\n"
+    "#api_key_cmd = pass show openrouter\n"
+    "#header = X-Title: reports\n"
+    "#set = provider.sort = \"price\"\n"
+    "#\n"
+    "#[service mycompany]\n"
+    "#base_url = https://llm.example.com/v1\n"
+    "#wire = openai-chat\n"
+    "#api_key_env = MYCOMPANY_KEY\n"
+    "#\n"
+    "#[model openai/gpt-5*]\n"
+    "#set = reasoning.effort = \"low\"\n"
+    "#unset = temperature\n"
+    "#context_window = 272000\n"
+    "#\n"
+    "# US dollars per million tokens; cache_read and cache_write may be left out.\n"
+    "#[price mycompany/*]\n"
+    "#in = 0.5\n"
+    "#out = 1.5\n";
+
 void conf_print(const struct conf *c, struct buf *out)
 {
     buf_puts(
@@ -211,4 +238,6 @@ void conf_print(const struct conf *c, struct buf *out)
             print_setting(c, &conf_table[i], out);
         }
     }
+    buf_puts(out, sections_help);
+    conf_rules_print(c, out);
 }

@@ -344,7 +344,7 @@ static int set_text(const struct conf_setting *s, void *field, struct str text, 
 
     if (memchr(text.p, '\0', text.n))
         return err_set(e, ERR_USAGE, 0, "the value holds a NUL byte");
-    if (s->kind == K_URL && check_url(s, &text, e) < 0)
+    if (s->kind == K_URL && text.n && check_url(s, &text, e) < 0)
         return -1;
     if (s->kind == K_ENVNAME && check_env_name(text, e) < 0)
         return -1;

@@ -22,6 +22,12 @@ void convo_tool(struct convo *c, const struct chat_call *call, const char *text,
 void convo_images(struct convo *c, struct chat_image *images, size_t n);
 /* Keeps the newest `max` pictures of the conversation; a message that loses some says so. */
 void convo_limit_images(struct convo *c, size_t max);
+/* Makes old tool outputs shorter, the oldest first, until at least `bytes` are freed or nothing is
+ * left to shorten: never the question, what is said about the files, or the results behind the
+ * last assistant message. Returns how many became shorter, and the bytes freed. */
+size_t convo_shorten(struct convo *c, size_t bytes, size_t *freed);
+/* The bytes that convo_shorten() can free at most. */
+size_t convo_shortable(const struct convo *c);
 /* The last assistant message, NULL if there is none. Valid until the next append. */
 const struct chat_message *convo_last_assistant(const struct convo *c);
 

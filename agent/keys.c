@@ -14,6 +14,8 @@
 #include "agent/base/log.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/conf.h"
+#include "providers/services.h"
 #include "agent/base/banned.h"
 
 #define MAX_KEY_BYTES 8192   /* real keys stay under 300; a signed token may reach 4 KB */
@@ -238,44 +240,91 @@ int keys_from_cmd(const char *cmd, const struct stop *stop, int64_t limit_ms, st
     return 0;
 }
 
-static int no_key(const struct conf *c, const char *name, struct err *e)
+/* Services that a key is there for, so that the user sees what would work. */
+static void others(const struct key_source *src, struct buf *out)
 {
+    for (size_t i = 0; i < services_n; i++) {
+        const struct service *s = &services[i];
+        bool same = src->service && strcmp(src->service, s->name) == 0;
+        if (!same && !s->keyless && keys_there(s->key_env))
+            buf_putf(out, "%s-m %s/%s", out->n ? ", " : "", s->name, s->example);
+    }
+}
+
+static int no_key(const struct key_source *s, struct err *e)
+{
+    cleanup_buf struct buf or = BUF_MAX(1024), first = BUF_MAX(200);
+    struct str rest = str_of(s->env), name;
+    const char *who = s->service ? s->service : s->url;
+
+    if (!str_cut(&rest, ' ', &name))
+        rest = STR("");
+    buf_putstr(&first, name);
+    others(s, & or);
     return err_set(
         e, ERR_CONFIG, 0,
-        "no API key for %s: the environment variable %s is not set, and neither "
+        "no API key for %s: the environment variable %s%s%.*s is not set, and neither "
         "api_key_file nor api_key_cmd is. One of these gives it:\n"
         "  export %s=...\n"
         "  --api-key-file FILE      a file of yours, mode 0600, the key in its first line\n"
-        "  --api-key-cmd COMMAND    a command that prints it, such as \"pass show openai\"\n"
+        "  --api-key-cmd COMMAND    a command that prints it, such as \"pass show %s\"\n"
         "Without any key: --replay FILE plays a recorded conversation (make demo does), and\n"
-        "a server on this machine needs none (--base-url http://127.0.0.1:11434/v1)",
-        c->base_url, name, name);
+        "a server on this machine needs none (-m ollama/qwen3, or --base-url "
+        "http://127.0.0.1:8080/v1)%s%.300s%s",
+        who, buf_cstr(&first), rest.n ? " or " : "", (int)rest.n, rest.p, buf_cstr(&first),
+        s->service ? s->service : "openai", or.n ? "\nThere is a key for other services: " : "",
+        buf_cstr(& or), or.n ? "" : "");
 }
 
-int keys_resolve(const struct conf *c, const struct stop *stop, struct key *ret, struct err *e)
+bool keys_there(const char *env)
+{
+    struct str rest = str_of(env), name;
+
+    for (bool more = rest.n > 0; more;) {
+        more = str_cut(&rest, ' ', &name);
+        cleanup_free char *var = str_dup(name);
+        const char *v = getenv(var);
+        if (v && *v)
+            return true;
+    }
+    return false;
+}
+
+int keys_resolve(const struct key_source *s, const struct stop *stop, struct key *ret,
+                 struct err *e)
 {
     __attribute__((cleanup(key_done))) struct key k = { NULL, NULL, NULL };
-    const char *name = c->api_key_env ? c->api_key_env : "OPENAI_API_KEY";
+    struct str rest = str_of(s->env), name;
 
     /* Taken out of the environment even when it is not needed: what stays there can leak. */
-    if (from_env(name, &k, e) < 0)
-        return -1;
-    if (c->provider == PROVIDER_REPLAY)
+    for (bool more = rest.n > 0; more;) {
+        struct key spare = { NULL, NULL, NULL };
+        more = str_cut(&rest, ' ', &name);
+        cleanup_free char *var = str_dup(name);
+        int r = from_env(var, k.value ? &spare : &k, e);
+        key_done(&spare);
+        if (r < 0)
+            return -1;
+    }
+    if (s->replay)
         key_done(&k);
-    else if (!k.value && c->api_key_file && from_file(c->api_key_file, &k, e) < 0)
+    else if (!k.value && s->file && from_file(s->file, &k, e) < 0)
         return -1;
-    else if (!k.value && c->api_key_cmd &&
-             keys_from_cmd(c->api_key_cmd, stop, KEY_CMD_MS, &k, e) < 0)
+    else if (!k.value && s->cmd && keys_from_cmd(s->cmd, stop, KEY_CMD_MS, &k, e) < 0)
         return -1;
-    if (!k.value && c->provider != PROVIDER_REPLAY && !conf_url_is_loopback(c->base_url))
-        return no_key(c, name, e);
-    if (k.hint == NULL)
-        k.hint = xstrdup(name);
-    if (k.value && str_starts(str_of(c->base_url), "http://") && !conf_url_is_loopback(c->base_url))
+    bool loopback = conf_url_is_loopback(s->url);
+    if (!k.value && !s->replay && !s->keyless && !loopback)
+        return no_key(s, e);
+    if (k.hint == NULL) {
+        rest = str_of(s->env);
+        (void)str_cut(&rest, ' ', &name);
+        k.hint = str_dup(name);
+    }
+    if (k.value && str_starts(str_of(s->url), "http://") && !loopback)
         k.warning =
             xasprintf("%s is not encrypted: the API key and your data can be read on the way; "
                       "use https:// if the server has it",
-                      c->base_url);
+                      s->url);
     *ret = k;
     k = (struct key){ NULL, NULL, NULL };
     return 0;

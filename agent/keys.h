@@ -1,15 +1,25 @@
-/* The API key: from the environment variable that api_key_env names, else from api_key_file (a
- * regular file of the user's own, mode 0600 or stricter), else from api_key_cmd (first line of its
- * output). Never from the command line.
+/* The API key of one service: from an environment variable, else from a file (a regular file of the
+ * user's own, mode 0600 or stricter), else from a command (first line of its output). Never from
+ * the command line.
  *
  * The key is registered with secret_add(), its copy in the environment is overwritten and removed.
  * keys_resolve() blocks only while api_key_cmd runs: at most 30 s, and under the stop. */
 #ifndef AGENT_KEYS_H
 #define AGENT_KEYS_H
 
+#include <stdbool.h>
 #include "agent/base/err.h"
 #include "agent/base/stop.h"
-#include "agent/conf.h"
+
+/* Where a service's key may come from. Strings are the caller's. */
+struct key_source {
+    const char *service; /* its name, for messages; NULL = the URL stands for it */
+    const char *url;     /* where the key will go */
+    const char *env; /* names of variables, separated by a space, the first that is set counts */
+    const char *file, *cmd; /* NULL = none */
+    bool keyless;           /* the service needs none */
+    bool replay;            /* nothing will be sent anywhere */
+};
 
 struct key {
     char *value; /* NULL = none, and none is needed (replay, or a server on loopback) */
@@ -19,8 +29,11 @@ struct key {
 
 /* On success the caller owns *ret. No key although one is needed: ERR_CONFIG that names every way
  * to give one. */
-int keys_resolve(const struct conf *c, const struct stop *stop, struct key *ret, struct err *e);
+int keys_resolve(const struct key_source *s, const struct stop *stop, struct key *ret,
+                 struct err *e);
 void key_done(struct key *k); /* wipes */
+/* Is one of the variables set? Looks, takes nothing. */
+bool keys_there(const char *env);
 
 /* The api_key_cmd part alone: runs `cmd` by /bin/sh -c, with an empty standard input and its
  * standard error passed, and takes the first line of its output. Ends it, with all that it

@@ -1,6 +1,5 @@
 #include "agent/loop.h"
 #include <cjson/cJSON.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include "agent/base/mem.h"
 #include "agent/base/sha256.h"
 #include "agent/fences.h"
+#include "agent/asking.h"
 #include "agent/tools.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
@@ -27,6 +27,7 @@ struct loop {
     } * repeats;
     size_t n_repeats;
     int empty_replies;
+    bool low; /* the budget has room for one more turn at most */
 };
 
 static void on_text(void *arg, struct str piece)
@@ -72,20 +73,6 @@ static void on_notice(void *arg, const char *line)
     record_event(run->record, "notice", ev);
 }
 
-static void add(int64_t *sum, int64_t v)
-{
-    *sum = *sum < 0 || v < 0 ? -1 : *sum + v;
-}
-
-static void add_usage(struct chat_usage *sum, const struct chat_usage *u)
-{
-    add(&sum->input, u->input);
-    add(&sum->output, u->output);
-    add(&sum->cached, u->cached);
-    add(&sum->reasoning, u->reasoning);
-    sum->cost += u->cost; /* NAN, the unknown, stays NAN */
-}
-
 static void add_count(cJSON *o, const char *name, int64_t v)
 {
     if (v >= 0)
@@ -113,6 +100,8 @@ static void record_turn(struct run *run, const struct chat_turn *t)
         cJSON_AddItemToArray(calls, c);
     }
     cJSON_AddItemToObject(ev, "calls", calls);
+    json_add_str(ev, "service", str_of(asking_service(run->asking)));
+    json_add_str(ev, "asked", str_of(asking_model(run->asking)));
     cJSON_AddStringToObject(ev, "stop", chat_stop_word(t->stop));
     if (t->stop_word)
         json_add_str(ev, "stop_word", str_of(t->stop_word));
@@ -124,8 +113,7 @@ static void record_turn(struct run *run, const struct chat_turn *t)
     add_count(usage, "output_tokens", t->usage.output);
     add_count(usage, "cached_tokens", t->usage.cached);
     add_count(usage, "reasoning_tokens", t->usage.reasoning);
-    if (!isnan(t->usage.cost))
-        cJSON_AddNumberToObject(usage, "cost_usd", t->usage.cost);
+    asking_add_cost(run->asking, usage);
     cJSON_AddItemToObject(ev, "usage", usage);
     if (t->raw) {
         cJSON *raw = json_parse(str_of(t->raw), &ignored);
@@ -134,6 +122,17 @@ static void record_turn(struct run *run, const struct chat_turn *t)
         cJSON_AddStringToObject(ev, "wire", t->wire ? t->wire : "");
     }
     record_event(run->record, "turn", ev);
+}
+
+static void show_usage(struct run *run, const struct chat_turn *t)
+{
+    const struct chat_usage *u = &t->usage;
+    struct ui_spent s = { u->input, u->output, u->cached, u->reasoning,
+                          asking_last_cost(run->asking) };
+    char what[40];
+
+    snprintf(what, sizeof what, "turn %d", run->turns);
+    ui_spent(run->ui, what, &s);
 }
 
 /* Pictures are recorded by what they are, not by their bytes: those are in the cell's own record.
@@ -215,9 +214,6 @@ static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
     struct run *run = l->run;
     const struct conf *c = run->conf;
     struct chat_request rq = {
-        .model = c->model,
-        .messages = run->convo.m,
-        .n_messages = run->convo.n,
         .tools = l->tools,
         .n_tools = c->tools == TOOLS_NATIVE ? l->n_tools : 0,
         .tools_off = last,
@@ -241,14 +237,15 @@ static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
     cJSON_AddBoolToObject(start, "tools_off", last);
     record_event(run->record, "turn.start", start);
     ui_wait(run->ui, "thinking");
-    int r = client_ask(run->client, &rq, run->stop, &ev, ret, e);
+    int r = asking_turn(run->asking, run, &rq, &ev, ret, e);
     ui_wait_end(run->ui);
     ui_text_end(run->ui);
     if (r < 0)
         return -1;
     run->replies++;
-    add_usage(&run->usage, &ret->usage);
     record_turn(run, ret);
+    if (c->usage)
+        show_usage(run, ret);
     return 0;
 }
 
@@ -372,6 +369,10 @@ static int settle(struct loop *l, struct chat_turn *t, bool last, struct loop_re
         ret->answer = steal_ptr(&t->text);
         if (t->stop == CHAT_STOP_LENGTH)
             ui_warn(run->ui, "the answer was cut at the model's output limit (--max-tokens)");
+        if (last && l->low)
+            return err_set(e, ERR_BUDGET, 0,
+                           "stopped before the budget was used up: the answer is the best from "
+                           "what was found until then");
         if (last)
             return err_set(e, ERR_TURNS, 0,
                            "stopped after %d turns (--max-turns): the answer is the best from what "
@@ -387,6 +388,10 @@ static int settle(struct loop *l, struct chat_turn *t, bool last, struct loop_re
         return err_set(e, ERR_PROVIDER, 0, "the model declined to answer: %.600s", t->refusal);
     if (t->stop == CHAT_STOP_FILTER)
         return err_set(e, ERR_PROVIDER, 0, "the service's content filter stopped the reply");
+    if (last && l->low)
+        return err_set(e, ERR_BUDGET, 0,
+                       "the budget is used up and there is no answer yet: raise it (--max-cost, "
+                       "--max-tokens-total)");
     if (last)
         return err_set(e, ERR_TURNS, 0,
                        "stopped after %d turns (--max-turns) without an answer: raise --max-turns",
@@ -409,6 +414,15 @@ static int settle(struct loop *l, struct chat_turn *t, bool last, struct loop_re
     return say(l, "empty_reply.md", e) < 0 ? -1 : 1;
 }
 
+/* The budget is used up: what the model last said beside its calls is all there is. */
+static void best_so_far(struct run *run, struct loop_result *ret)
+{
+    const struct chat_message *m = convo_last_assistant(&run->convo);
+
+    if (m && m->text && str_trim(str_of(m->text)).n)
+        ret->answer = xstrdup(m->text);
+}
+
 static void turns(struct loop *l, struct loop_result *ret)
 {
     struct run *run = l->run;
@@ -416,12 +430,16 @@ static void turns(struct loop *l, struct loop_result *ret)
 
     for (;;) {
         __attribute__((cleanup(chat_turn_done))) struct chat_turn t = { 0 };
-        bool last = run->turns + 1 >= run->conf->max_turns;
+        l->low = asking_low(run->asking, run);
+        bool last = l->low || run->turns + 1 >= run->conf->max_turns;
 
         if (last && run->turns > 0 && say(l, "last_turn.md", e) < 0)
             return;
-        if (ask(l, last, &t, e) < 0)
+        if (ask(l, last, &t, e) < 0) {
+            if (e->code == ERR_BUDGET)
+                best_so_far(run, ret);
             return;
+        }
         if (run->conf->tools == TOOLS_FENCED && t.n_calls == 0 && !last && has_fence(&t)) {
             l->empty_replies = 0;
             if (run_fences(l, &t, e) < 0)

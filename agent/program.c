@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "agent/asking.h"
 #include "agent/base/io.h"
 #include "agent/base/json.h"
 #include "agent/base/limits.h"
@@ -18,6 +19,12 @@ void program_warn_lines(struct ui *ui, struct str lines)
         if (line.n)
             ui_warn(ui, "%.*s", (int)line.n, line.p);
     }
+}
+
+int program_choose_model(struct program *p, struct err *e)
+{
+    p->run.asking = asking_new(&p->conf, &p->stop, p->run.ui, e);
+    return p->run.asking ? 0 : -1;
 }
 
 int program_attach(struct program *p, struct err *e)
@@ -159,11 +166,10 @@ void program_done(struct program *p)
     sandbox_free(p->run.sandbox);
     fonts_done(&p->fonts);
     languages_done(&p->languages);
-    client_free(p->run.client);
+    asking_free(p->run.asking);
     record_free(p->run.record);
     convo_free(&p->run.convo);
     attach_list_done(&p->files);
-    key_done(&p->key);
     free(p->question);
     free(p->stdin_text);
     ui_free(p->run.ui);

@@ -8,13 +8,11 @@
 #include "agent/conf.h"
 #include "agent/fonts.h"
 #include "agent/languages.h"
-#include "agent/keys.h"
 #include "agent/run.h"
 
 struct program {
     struct conf conf;
     struct stop stop; /* the deadline, and SIGINT and SIGTERM */
-    struct key key;
     struct attach_list files;
     struct fonts fonts;
     struct languages languages;
@@ -32,6 +30,8 @@ void exec_command(struct program *p, struct err *why);
 
 /* One warning a line. */
 void program_warn_lines(struct ui *ui, struct str lines);
+/* Whom to ask, with the keys: before anything is started. */
+int program_choose_model(struct program *p, struct err *e);
 /* The files of -f, opened and described (agent/attach.h). */
 int program_attach(struct program *p, struct err *e);
 /* Fingerprints of the attachments: small ones while the sandbox is being built, `large` ones

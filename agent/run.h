@@ -19,7 +19,7 @@ struct run {
     struct ui *ui;
     struct record *record;
     struct sandbox *sandbox;
-    struct client *client;
+    struct asking *asking;
     struct artifacts *artifacts;
     const struct languages *languages; /* besides Python, found to work; NULL = none */
     struct convo convo;
@@ -27,7 +27,6 @@ struct run {
     int turns;               /* model turns so far: requests that went out */
     int replies;             /* of these, how many were answered */
     int cells, cells_ok;     /* cells that ran, and that ran to their end */
-    struct chat_usage usage; /* summed; input or output -1 when a turn did not say */
     struct err artifact_err; /* first artifact that could not be written */
 };
 

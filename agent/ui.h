@@ -63,6 +63,13 @@ struct ui_usage {
     double cost; /* USD; NAN = unknown */
 };
 void ui_usage(struct ui *u, const struct ui_usage *us);
+/* Tokens and cost, for who asked for them (--usage): shown in quiet mode too. Negative counts and a
+ * NAN cost are unknown. */
+struct ui_spent {
+    int64_t input, output, cached, reasoning;
+    double cost;
+};
+void ui_spent(struct ui *u, const char *what, const struct ui_spent *s);
 void ui_artifact(struct ui *u, const char *path, int64_t bytes);
 
 /* The answer on standard output, ending in exactly one newline, controls made visible. -1 with

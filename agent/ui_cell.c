@@ -141,6 +141,31 @@ void ui_usage(struct ui *u, const struct ui_usage *us)
     ui_line(u, DIM, "done: ", buf_str(&b));
 }
 
+void ui_spent(struct ui *u, const char *what, const struct ui_spent *s)
+{
+    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE), head = BUF_MAX(200);
+
+    ui_wait_end(u);
+    if (s->input >= 0)
+        buf_putf(&b, "%lld tokens in", (long long)s->input);
+    else
+        buf_puts(&b, "tokens in not told");
+    if (s->cached > 0)
+        buf_putf(&b, " (%lld cached)", (long long)s->cached);
+    if (s->output >= 0)
+        buf_putf(&b, ", %lld out", (long long)s->output);
+    else
+        buf_puts(&b, ", out not told");
+    if (s->reasoning > 0)
+        buf_putf(&b, " (%lld reasoning)", (long long)s->reasoning);
+    if (isnan(s->cost))
+        buf_puts(&b, ", unpriced");
+    else
+        buf_putf(&b, ", USD %.*f", s->cost < 0.01 ? 6 : 4, s->cost);
+    buf_putf(&head, "%s: ", what);
+    ui_line(u, DIM, buf_cstr(&head), buf_str(&b));
+}
+
 void ui_artifact(struct ui *u, const char *path, int64_t bytes)
 {
     cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE);

@@ -2,6 +2,7 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ struct cassette {
     struct str *lines; /* into `text`; empty lines left out */
     size_t *numbers;   /* each one's line number */
     size_t n, next;
+    char wire[40]; /* of the next line */
 };
 
 void cassette_free(struct cassette *c)
@@ -232,6 +234,16 @@ int cassette_next(struct cassette *c, struct str request, struct cassette_reply 
     return 0;
 }
 
+const char *cassette_wire(struct cassette *c)
+{
+    struct err ignored = ERR_INIT;
+    cleanup_json cJSON *j = c->next < c->n ? line_json(c, c->next, &ignored) : NULL;
+    const char *wire = json_str(j, "wire");
+
+    snprintf(c->wire, sizeof c->wire, "%s", wire ? wire : "");
+    return c->wire;
+}
+
 /* A NUL cannot be in a JSON text that C reads back: it becomes U+FFFD, as invalid bytes do. */
 static void quote(struct buf *out, struct str s)
 {
@@ -248,12 +260,12 @@ static void quote(struct buf *out, struct str s)
     json_quote(out, s);
 }
 
-int cassette_append(const char *path, struct str request, long status, struct str content_type,
-                    struct str body, struct err *e)
+int cassette_append(const char *path, const char *wire, struct str request, long status,
+                    struct str content_type, struct str body, struct err *e)
 {
     cleanup_buf struct buf raw = BUF_MAX(SIZE_MAX / 2), line = BUF_MAX(SIZE_MAX / 2);
 
-    buf_puts(&raw, "{\"v\":1,\"request\":");
+    buf_putf(&raw, "{\"v\":1,\"wire\":\"%s\",\"request\":", wire);
     buf_putstr(&raw, request);
     buf_putf(&raw, ",\"response\":{\"status\":%ld,\"content_type\":", status);
     quote(&raw, content_type);

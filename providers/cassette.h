@@ -1,7 +1,7 @@
 /* A cassette: a conversation's HTTP exchanges on disk, one JSON document per line, to be played
  * again without a network.
  *
- *   {"v":1,"request":{...body...},"response":{"status":200,"content_type":"...","body":"..."}}
+ *   {"v":1,"wire":"openai-chat","request":{...body...},"response":{"status":200,"content_type":"...","body":"..."}}
  *
  * Replies are played in order. A line with "request" is compared with what would be sent: model,
  * tool names, and each message's role, text and called tools; a difference is an error that shows
@@ -32,9 +32,12 @@ void cassette_reply_done(struct cassette_reply *r);
 int cassette_next(struct cassette *c, struct str request, struct cassette_reply *ret,
                   struct err *e);
 
+/* The wire format of the next reply, "" when its line does not say. Valid until it is played. */
+const char *cassette_wire(struct cassette *c);
+
 /* Appends one exchange to the file (created 0600) and flushes it. `content_type` may be empty. */
-int cassette_append(const char *path, struct str request, long status, struct str content_type,
-                    struct str body, struct err *e);
+int cassette_append(const char *path, const char *wire, struct str request, long status,
+                    struct str content_type, struct str body, struct err *e);
 
 #define CASSETTE_MAX_BYTES (256u * 1024 * 1024) /* a long recorded session with pictures */
 

@@ -5,6 +5,7 @@
  * leave it out and ask again), retry_judge() (wait how long?), and fault_*() (the words for the
  * user). */
 #include "providers/client.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -24,12 +25,18 @@
 /* A local server that loads a large model answers 503 for minutes. */
 #define LOADING_MAX_MS (10 * 60 * 1000)
 
+#define SWITCH_WIRE "openai-responses" /* what chat completions sends to for tools and reasoning   \
+                                        */
+
 struct client {
     struct client_conf conf; /* its strings are ours */
     const struct codec *codec;
+    struct patch *patches; /* the user's, then what was learnt */
+    size_t n_patches;
     struct http *http;
     struct cassette *replay;
     char *host;
+    bool switched; /* to another codec, by a refusal */
     struct quirks quirks;
     uint32_t chance;
 };
@@ -168,6 +175,16 @@ static int conclude(struct reading *r, const struct fault_place *p, bool cut, st
     return 0;
 }
 
+/* A recorded line names its wire format: a replay needs no setting to be understood. */
+static void take_wire(struct client *c)
+{
+    const char *wire = c->replay && !c->conf.wire_fixed ? cassette_wire(c->replay) : NULL;
+    const struct codec *codec = wire ? codec_find(wire) : NULL;
+
+    if (codec)
+        c->codec = codec;
+}
+
 static int play(struct client *c, struct str body, struct reading *r, struct err *e)
 {
     struct cassette_reply reply = { 0 };
@@ -236,38 +253,86 @@ static void record(struct client *c, struct str body, struct reading *r, int *rc
         return;
     if (r->type.n == 0)
         r->type = http_header(buf_str(&r->resp.headers), "content-type");
-    if (cassette_append(c->conf.record, body, r->resp.status, r->type, buf_str(&r->tape), &why) <
-            0 &&
+    if (cassette_append(c->conf.record, c->codec->name, body, r->resp.status, r->type,
+                        buf_str(&r->tape), &why) < 0 &&
         *rc == 0) {
         *rc = -1; /* an asked-for recording that cannot be made is no detail */
         *e = why;
     }
 }
 
-/* One attempt. *eb is filled when the service refused. */
+/* The codec's lines, with the user's own over them. */
+static void header_lines(const struct client *c, struct buf *out)
+{
+    struct str own = str_of(c->conf.headers), line, name;
+    cleanup_buf struct buf first = BUF_MAX(64 * KIB);
+
+    c->codec->headers(c->conf.key, c->conf.auth, &first);
+    for (struct str rest = buf_str(&first); rest.n;) {
+        (void)str_cut(&rest, '\n', &line);
+        struct str after = line;
+        if (!str_cut(&after, ':', &name))
+            continue;
+        cleanup_free char *n = str_dup(name);
+        if (http_header(own, n).n)
+            continue;
+        buf_putstr(out, line);
+        buf_putc(out, '\n');
+    }
+    buf_putstr(out, own);
+    mem_wipe(first.p, first.n);
+}
+
+/* A history without opaque state, which the service has refused. Shallow: frees by free(). */
+static struct chat_message *plain_history(struct chat_request *rq)
+{
+    struct chat_message *copy = xcalloc(rq->n_messages + 1, sizeof *copy);
+
+    for (size_t i = 0; i < rq->n_messages; i++) {
+        copy[i] = rq->messages[i];
+        copy[i].raw = copy[i].wire = NULL;
+    }
+    rq->messages = copy;
+    return copy;
+}
+
+static int encode(const struct client *c, const struct chat_request *rq, struct buf *body,
+                  struct err *e)
+{
+    struct chat_request mine = *rq;
+    cleanup_free struct chat_message *plain =
+        rq->quirks & CHAT_PLAIN_HISTORY ? plain_history(&mine) : NULL;
+
+    if (c->codec->encode(&mine, body, e) < 0)
+        return -1;
+    return patch_body(body, c->patches, c->n_patches, e);
+}
+
+/* One attempt. *eb is filled when the service refused; *sent gets the body. */
 static int attempt(struct client *c, const struct chat_request *rq, const struct stop *stop,
                    const struct decoder_sink *sink, const struct fault_place *p, const char *url,
-                   struct reading *r, struct errbody *eb, struct chat_turn *ret, struct err *e)
+                   struct reading *r, struct errbody *eb, struct buf *sent, struct chat_turn *ret,
+                   struct err *e)
 {
-    cleanup_buf struct buf body = BUF_MAX(MAX_REPLY_BYTES), lines = BUF_MAX(64 * KIB);
+    cleanup_buf struct buf lines = BUF_MAX(64 * KIB);
     int rc;
 
     r->codec = c->codec;
     r->body.max = r->tape.max = MAX_REPLY_BYTES;
     r->head.max = 400;
     r->taping = c->conf.record != NULL;
-    if (c->codec->encode(rq, &body, e) < 0)
+    if (encode(c, rq, sent, e) < 0)
         return -1;
     r->dec = c->codec->begin(sink);
     r->sse = c->codec->framing == CODEC_LINES ? sse_new_lines() : sse_new();
     if (c->replay) {
-        rc = play(c, buf_str(&body), r, e);
+        rc = play(c, buf_str(sent), r, e);
     } else {
-        c->codec->headers(c->conf.key, CHAT_AUTH_OWN, &lines);
+        header_lines(c, &lines);
         buf_puts(&lines, rq->stream ? "Accept: text/event-stream\n" : "Accept: application/json\n");
         buf_puts(&lines, "Expect:\n"); /* no 100-continue: it costs a round trip */
         struct http_req hr = { url,
-                               buf_str(&body),
+                               buf_str(sent),
                                buf_str(&lines),
                                c->conf.connect_ms,
                                c->conf.first_byte_ms,
@@ -290,7 +355,7 @@ static int attempt(struct client *c, const struct chat_request *rq, const struct
         else if (strstr(why.msg, "reports an error"))
             *e = why; /* its last words say more than the broken connection */
     }
-    record(c, buf_str(&body), r, &rc, e);
+    record(c, buf_str(sent), r, &rc, e);
     return rc;
 }
 
@@ -348,15 +413,57 @@ static void review(const struct client *c, const struct chat_request *rq, const 
         ev->notice(ev->arg, buf_cstr(&line));
 }
 
+/* A refusal may teach what to leave out, or which of OpenAI's two formats the model wants. True:
+ * ask again at once. */
+static bool learn(struct client *c, const struct chat_request *rq, long status,
+                  const struct errbody *eb, struct str sent, char *notice, size_t size)
+{
+    char name[64];
+
+    if (status == 400 && !c->switched && !c->conf.wire_fixed && rq->n_tools > 0 &&
+        strcmp(c->codec->name, "openai-chat") == 0 && strstr(eb->text, "/v1/responses") &&
+        codec_find(SWITCH_WIRE)) {
+        c->switched = true;
+        c->codec = codec_find(SWITCH_WIRE);
+        snprintf(notice, size,
+                 "the model takes tools by the Responses API only: asked by that from now on");
+        return true;
+    }
+    /* Not every server that repeats OpenAI's words has what they name. */
+    if ((status == 404 || status == 405) && c->switched &&
+        strcmp(c->codec->name, SWITCH_WIRE) == 0 && !(c->quirks.set & CHAT_EFFORT_NONE)) {
+        c->codec = codec_find("openai-chat");
+        c->quirks.set |= CHAT_EFFORT_NONE;
+        snprintf(notice, size,
+                 "the service has no Responses API: asked by chat completions again, with "
+                 "reasoning_effort \"none\"");
+        return true;
+    }
+    if (quirk_learn(&c->quirks, rq, status, eb, notice, size))
+        return true;
+    if (!quirk_member(status, eb, sent, name, sizeof name))
+        return false;
+    c->patches = xrealloc(c->patches, c->n_patches + 1, sizeof *c->patches);
+    c->patches[c->n_patches++] = (struct patch){ xstrdup(name), NULL };
+    snprintf(notice, size, "the service does not take \"%s\": left out from now on", name);
+    return true;
+}
+
+static void set_origin(const struct client *c, struct chat_turn *t)
+{
+    free(t->origin);
+    t->origin = c->conf.origin ? xstrdup(c->conf.origin) : NULL;
+}
+
+const char *client_wire(const struct client *c)
+{
+    return c->codec->name;
+}
+
 int client_ask(struct client *c, const struct chat_request *rq, const struct stop *stop,
                const struct client_events *ev, struct chat_turn *ret, struct err *e)
 {
     struct chat_request mine = *rq;
-    cleanup_free char *url = make_url(c, rq), *shown = show_url(url);
-    struct fault_place place = {
-        c->host,          shown, rq->model ? rq->model : "", c->conf.key_hint, c->conf.key != NULL,
-        c->replay != NULL
-    };
     struct err fail =
         ERR_INIT; /* an attempt's: the caller's is touched only if the last one failed */
     int64_t loading_ms = 0;
@@ -366,11 +473,24 @@ int client_ask(struct client *c, const struct chat_request *rq, const struct sto
         struct reading r = { 0 };
         struct errbody eb = { 0 };
         char notice[200];
+        cleanup_buf struct buf sent = BUF_MAX(MAX_REPLY_BYTES);
         if (stop_check(stop, e) < 0)
             return -1;
         mine.quirks = c->quirks.set;
-        int rc = attempt(c, &mine, stop, ev ? &ev->sink : NULL, &place, url, &r, &eb, ret, &fail);
-        if (rc < 0 && quirk_learn(&c->quirks, &mine, r.resp.status, &eb, notice, sizeof notice)) {
+        mine.origin = c->conf.origin;
+        if (c->quirks.max_tokens > 0 && mine.max_tokens > c->quirks.max_tokens)
+            mine.max_tokens = c->quirks.max_tokens;
+        take_wire(c);
+        cleanup_free char *url = make_url(c, &mine), *shown = show_url(url);
+        struct fault_place place = { c->host,
+                                     shown,
+                                     rq->model ? rq->model : "",
+                                     c->conf.key_hint,
+                                     c->conf.key != NULL,
+                                     c->replay != NULL };
+        int rc =
+            attempt(c, &mine, stop, ev ? &ev->sink : NULL, &place, url, &r, &eb, &sent, ret, &fail);
+        if (rc < 0 && learn(c, &mine, r.resp.status, &eb, buf_str(&sent), notice, sizeof notice)) {
             if (ev && ev->notice)
                 ev->notice(ev->arg, notice);
             log_debug("quirk: %s", notice);
@@ -384,6 +504,8 @@ int client_ask(struct client *c, const struct chat_request *rq, const struct sto
         reading_done(&r);
         if (over && rc < 0)
             *e = fail;
+        if (rc == 0)
+            set_origin(c, ret);
         if (over)
             return rc;
     }
@@ -405,6 +527,13 @@ void client_free(struct client *c)
     free((char *)c->conf.key_hint);
     free((char *)c->conf.replay);
     free((char *)c->conf.record);
+    free((char *)c->conf.headers);
+    free((char *)c->conf.origin);
+    for (size_t i = 0; i < c->n_patches; i++) {
+        free((char *)c->patches[i].path);
+        free((char *)c->patches[i].json);
+    }
+    free(c->patches);
     free(c->host);
     http_free(c->http);
     cassette_free(c->replay);
@@ -448,10 +577,16 @@ struct client *client_new(const struct client_conf *conf, struct err *e)
     c->conf.key_hint = copy(conf->key_hint);
     c->conf.replay = copy(conf->replay);
     c->conf.record = copy(conf->record);
+    c->conf.headers = copy(conf->headers);
+    c->conf.origin = copy(conf->origin);
+    c->patches = xcalloc(conf->n_patches + 1, sizeof *c->patches);
+    for (; c->n_patches < conf->n_patches; c->n_patches++)
+        c->patches[c->n_patches] = (struct patch){ xstrdup(conf->patches[c->n_patches].path),
+                                                   copy(conf->patches[c->n_patches].json) };
     c->codec = codec;
     c->host = buf_steal(&host);
     c->chance = (uint32_t)now_us() * 2654435761u;
-    quirk_init(&c->quirks, conf->base_url);
+    quirk_init(&c->quirks, conf->quirks, conf->base_url);
     secret_add(conf->key);
     if (conf->replay ? (c->replay = cassette_open(conf->replay, e)) == NULL
                      : (c->http = http_new(e)) == NULL) {
@@ -459,4 +594,77 @@ struct client *client_new(const struct client_conf *conf, struct err *e)
         return NULL;
     }
     return c;
+}
+
+struct listing {
+    struct buf *out, error;
+    struct http_resp resp;
+};
+
+static int on_list(void *arg, struct str b, struct err *e)
+{
+    struct listing *l = arg;
+
+    if (!is_2xx(l->resp.status)) {
+        buf_putstr(&l->error, b);
+        return l->error.over ? 1 : 0;
+    }
+    buf_putstr(l->out, b);
+    if (l->out->over)
+        return err_set(e, ERR_PROVIDER, 0, "the list is longer than %zu MiB", l->out->max >> 20);
+    return 0;
+}
+
+static char *list_url(const struct client *c, const char *path)
+{
+    struct str base = str_of(c->conf.base_url), front;
+
+    if (strstr(path, "://"))
+        return xstrdup(path);
+    (void)str_cut(&base, '?', &front);
+    return xasprintf("%.*s%s", (int)front.n, front.p, path);
+}
+
+int client_get(struct client *c, const char *path, const struct stop *stop, struct buf *out,
+               struct err *e)
+{
+    cleanup_free char *url = list_url(c, path), *shown = show_url(url);
+    cleanup_buf struct buf lines = BUF_MAX(64 * KIB);
+    struct fault_place place = { c->host, shown, "", c->conf.key_hint, c->conf.key != NULL, false };
+    struct err fail = ERR_INIT;
+    int64_t loading_ms = 0;
+    int tries = 1;
+
+    if (c->http == NULL)
+        return err_set(e, ERR_CONFIG, 0, "a replay has no list of models");
+    header_lines(c, &lines);
+    buf_puts(&lines, "Accept: application/json\n");
+    for (;;) {
+        struct listing l = { .out = out, .error = BUF_MAX(MAX_ERROR_BODY) };
+        struct http_req hr = { url,
+                               { NULL, 0 },
+                               buf_str(&lines),
+                               c->conf.connect_ms,
+                               c->conf.first_byte_ms,
+                               c->conf.stall_ms,
+                               c->conf.request_ms };
+        struct errbody eb = { 0 };
+        buf_clear(out);
+        int rc = http_stream(c->http, &hr, stop, on_list, &l, &l.resp, &fail);
+        if (rc == 0 && !is_2xx(l.resp.status)) {
+            errbody_read(buf_str(&l.error), &eb);
+            rc = fault_refused(&place, l.resp.status, buf_str(&l.resp.headers), &eb, &fail);
+        }
+        struct reading r = { .resp = l.resp };
+        bool over =
+            rc == 0 || wait_turn(c, &r, &eb, &place, &tries, &loading_ms, stop, NULL, &fail) < 0;
+        http_resp_free(&l.resp);
+        buf_free(&l.error);
+        if (!over)
+            continue;
+        mem_wipe(lines.p, lines.n);
+        if (rc < 0)
+            *e = fail;
+        return rc;
+    }
 }

@@ -11,6 +11,7 @@
 #include "agent/base/err.h"
 #include "agent/base/stop.h"
 #include "providers/chat.h"
+#include "providers/patch.h"
 #include "providers/provider.h"
 
 struct client_conf {
@@ -18,6 +19,14 @@ struct client_conf {
     const char *base_url;        /* "https://host/v1", one trailing slash allowed */
     const char *key;             /* NULL = no Authorization header */
     const char *key_hint;        /* what to tell the user on 401, e.g. "OPENAI_API_KEY" */
+    enum chat_auth auth;         /* how the key travels */
+    const char *headers;         /* further "Name: value\n" lines; one of a name that is sent anyway
+                                    takes its place. NULL = none */
+    const struct patch *patches; /* changes to every request; copied */
+    size_t n_patches;
+    unsigned quirks; /* enum chat_quirk, known beforehand */
+    bool wire_fixed; /* the user chose the codec: a refusal that names another does not change it */
+    const char *origin;          /* the service and model, in any words; NULL = none */
     const char *replay, *record; /* cassette paths, NULL = none */
     long connect_ms, first_byte_ms, stall_ms, request_ms; /* 0 = none */
     int retries;                                          /* after the first attempt */
@@ -39,8 +48,17 @@ struct client;
 struct client *client_new(const struct client_conf *c, struct err *e); /* copies what it needs */
 void client_free(struct client *c);                                    /* wipes the key */
 /* On success the caller owns *ret (chat_turn_done). Errors: ERR_CONFIG (401, 403: the key),
- * ERR_PROVIDER (the service says no), ERR_NET (after the last retry), ERR_DEADLINE, ERR_CANCEL. */
+ * ERR_CONTEXT (the conversation is too long for the model), ERR_PROVIDER (the service says no),
+ * ERR_NET (after the last retry), ERR_DEADLINE, ERR_CANCEL. */
 int client_ask(struct client *c, const struct chat_request *rq, const struct stop *stop,
                const struct client_events *ev, struct chat_turn *ret, struct err *e);
+/* The wire format in use: a refusal can change it. */
+const char *client_wire(const struct client *c);
+/* One GET of a list of models, at a path after the base URL or a whole URL of the same service,
+ * with the key; the body, at most MAX_LIST_BYTES, is appended to `out`. Tried again as requests
+ * are. */
+int client_get(struct client *c, const char *path, const struct stop *stop, struct buf *out,
+               struct err *e);
+#define MAX_LIST_BYTES (8u * 1024 * 1024) /* OpenRouter's list of 400 models has 700 kB */
 
 #endif

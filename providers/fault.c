@@ -122,7 +122,7 @@ int fault_refused(const struct fault_place *p, long status, struct str headers,
             p->host, p->model, p->url, text, buf_cstr(&id));
     if (status == 413 || ((status == 400 || status == 422) && is_context_fault(b)))
         return err_set(
-            e, ERR_PROVIDER, (int)status,
+            e, ERR_CONTEXT, (int)status,
             "the conversation is too long for the model %s (HTTP %ld: %s)%s. Ask for less at "
             "once, lower output_cap, or use a model with a larger context",
             p->model, status, text, buf_cstr(&id));
@@ -146,14 +146,14 @@ int fault_final(const struct fault_place *p, int attempts, const char *why_no_mo
     char old[sizeof e->msg], tried[80] = "";
     const char *advice = "";
 
-    if (e->code != ERR_NET && e->code != ERR_PROVIDER)
+    if (e->code != ERR_NET && e->code != ERR_PROVIDER && e->code != ERR_CONTEXT)
         return -1;
     memcpy(old, e->msg, sizeof old);
     if (attempts > 1)
         snprintf(tried, sizeof tried, " [tried %d times]", attempts);
     if (has(old, "no connection to") || has(old, "no address is known"))
         advice = ". Is the server running, and is the address right? It comes from base_url "
-                 "(OPENAI_BASE_URL)";
+                 "(OPENAI_BASE_URL), or from the service that the model names (agent models)";
     bool named = p->replay || has(old, p->host);
     int room = (int)(sizeof old - strlen(advice) - strlen(tried)) - 200;
     return err_set(e, e->code, e->sys, "%s%s%.*s%s%s%s", named ? "" : p->host, named ? "" : ": ",

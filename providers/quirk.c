@@ -1,8 +1,11 @@
 #include "providers/quirk.h"
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "agent/base/mem.h"
+#include "providers/patch.h"
+#include "providers/services.h"
 #include "agent/base/banned.h"
 
 static const struct {
@@ -23,15 +26,11 @@ static const struct {
     { "cache_control", CHAT_NO_CACHE_MARK },
 };
 
-/* Hosts that want max_completion_tokens from the start; the portable name is max_tokens. */
-static const char *const new_name_hosts[] = { "://api.openai.com/", ".openai.azure.com/" };
-
-void quirk_init(struct quirks *q, const char *base_url)
+void quirk_init(struct quirks *q, unsigned known, const char *base_url)
 {
-    *q = (struct quirks){ 0, 0 };
-    for (size_t i = 0; base_url && i < ARRAY_LEN(new_name_hosts); i++)
-        if (strcasestr(base_url, new_name_hosts[i]))
-            q->set |= CHAT_COMPLETION_TOKENS;
+    const struct service *s = known || base_url == NULL ? NULL : service_at(base_url);
+
+    *q = (struct quirks){ .set = s ? s->quirks : known };
 }
 
 static bool is_word_char(char c)
@@ -145,6 +144,100 @@ static bool learn_images(struct quirks *q, const struct chat_request *sent, cons
     return true;
 }
 
+/* Words by which services refuse the opaque state of an earlier turn: their own, made useless by
+ * another key or route, or by a history that was cut. */
+static bool learn_state(struct quirks *q, const struct chat_request *sent, const struct errbody *b,
+                        char *notice, size_t size)
+{
+    static const char *const words[] = { "thought signature", "thought_signature",
+                                         "redacted_thinking", "without its required following item",
+                                         "encrypted content", "encrypted_content" };
+
+    if (strcasestr(b->text, "must be a-z, A-Z, 0-9, with a length of 9") &&
+        !(sent->quirks & CHAT_SHORT_IDS)) {
+        q->set |= CHAT_SHORT_IDS;
+        snprintf(notice, size, "the service wants short call ids: sent so from now on");
+        return true;
+    }
+    if (strstr(b->text, "reasoning_content") && !(sent->quirks & CHAT_REASONING_BACK) &&
+        (strcasestr(b->text, "must be passed back") || strcasestr(b->text, "missing"))) {
+        q->set = (q->set & ~(unsigned)CHAT_NO_REASONING_BACK) | CHAT_REASONING_BACK;
+        snprintf(notice, size, "the service wants its reasoning back: sent from now on");
+        return true;
+    }
+    bool include = !strcmp(b->param, "include") || has_word(b->text, "include");
+    for (size_t i = 0; i < ARRAY_LEN(words) && !include; i++) {
+        if (!strcasestr(b->text, words[i]) || sent->quirks & CHAT_PLAIN_HISTORY)
+            continue;
+        q->set |= CHAT_PLAIN_HISTORY;
+        snprintf(notice, size,
+                 "the service refuses the state of earlier turns: sent without it from now on");
+        return true;
+    }
+    return false;
+}
+
+/* "max_tokens: 32000 > 8192, which is the maximum...", "This model supports at most 16384
+ * completion tokens": the number that it takes. */
+static bool learn_cap(struct quirks *q, const struct chat_request *sent, const struct errbody *b,
+                      char *notice, size_t size)
+{
+    static const char *const before[] = { " > ", "supports at most ", "less than or equal to ",
+                                          "or equal to `" };
+    long cap = 0;
+
+    if (sent->max_tokens <= 1 || !strstr(b->text, "max_") || !strstr(b->text, "tokens"))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(before) && cap == 0; i++) {
+        const char *p = strstr(b->text, before[i]);
+        if (p)
+            cap = strtol(p + strlen(before[i]), NULL, 10);
+    }
+    if (cap <= 0 || cap >= sent->max_tokens)
+        return false;
+    q->max_tokens = cap;
+    snprintf(notice, size,
+             "the model's replies have at most %ld tokens: asked for that from now on", cap);
+    return true;
+}
+
+bool quirk_member(long status, const struct errbody *b, struct str sent, char *name, size_t size)
+{
+    /* Without these there is no question, or not the one that was meant. */
+    static const char *const needed[] = { "model",  "messages",          "input",        "contents",
+                                          "system", "systemInstruction", "instructions", "tools" };
+    const char *from = b->param, *end;
+    cleanup_buf struct buf text = BUF_MAX(2000);
+
+    if ((status != 400 && status != 422) || !unwanted(b))
+        return false;
+    /* Without a param, the first word in quotes: "Unknown parameter: 'x'", "x: Extra inputs ...".
+     */
+    if (from[0] == '\0') {
+        size_t n = strcspn(b->text, "'\"`");
+        const char *colon = strchr(b->text, ':');
+        if (colon && strstr(colon, "xtra inputs") &&
+            memchr(b->text, ' ', (size_t)(colon - b->text)) == NULL)
+            from = b->text;
+        else if (b->text[n])
+            from = b->text + n + 1;
+        else
+            return false;
+    }
+    for (end = from; is_word_char(*end); end++)
+        ;
+    if (end == from || (size_t)(end - from) >= size)
+        return false;
+    buf_put(&text, from, (size_t)(end - from));
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+        if (str_is(buf_str(&text), needed[i]))
+            return false;
+    if (!patch_has(sent, buf_cstr(&text)))
+        return false;
+    snprintf(name, size, "%s", buf_cstr(&text));
+    return true;
+}
+
 bool quirk_learn(struct quirks *q, const struct chat_request *sent, long status,
                  const struct errbody *b, char *notice, size_t size)
 {
@@ -162,6 +255,8 @@ bool quirk_learn(struct quirks *q, const struct chat_request *sent, long status,
                  "reasoning_effort is \"none\" from now on");
         return true;
     }
+    if (learn_state(q, sent, b, notice, size) || learn_cap(q, sent, b, notice, size))
+        return true;
     if (!unwanted(b))
         return false;
     if (learn_tokens(q, sent, b, notice, size))

@@ -16,6 +16,7 @@ static const struct {
     [ERR_CONFIG] = { "config", 3 },
     [ERR_NET] = { "network", 4 },
     [ERR_PROVIDER] = { "provider", 4 },
+    [ERR_CONTEXT] = { "context", 4 },
     [ERR_SANDBOX] = { "sandbox", 5 },
     [ERR_LIMIT] = { "limit", 1 },
     [ERR_TURNS] = { "max_turns", 6 },

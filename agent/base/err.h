@@ -17,6 +17,7 @@ enum err_code {
     ERR_CONFIG,   /* agent.conf, the environment, or the key */
     ERR_NET,      /* no answer: connect, TLS, time-out, stream cut; worth a retry */
     ERR_PROVIDER, /* an answer that says no */
+    ERR_CONTEXT,  /* an answer that says that the conversation is too long */
     ERR_SANDBOX,  /* the sandbox could not be made, or was lost */
     ERR_LIMIT,    /* a cap of ours */
     ERR_TURNS,    /* --max-turns */

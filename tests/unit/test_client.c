@@ -149,7 +149,7 @@ static const struct {
     { "key", 0, ERR_CONFIG, "refuses the key (HTTP 401", "OPENAI_API_KEY" },
     { "status/403", 0, ERR_CONFIG, "HTTP 403", "OPENAI_API_KEY" },
     { "status/404", 0, ERR_PROVIDER, "does not know the model m", "/status/404/chat/completions" },
-    { "status/413", 0, ERR_PROVIDER, "too long", "HTTP 413" },
+    { "status/413", 0, ERR_CONTEXT, "too long", "HTTP 413" },
     { "status/500", 1, ERR_PROVIDER, "HTTP 500", "[tried 2 times]" },
     { "html502", 1, ERR_PROVIDER, "a web page: 502 Bad Gateway", "[tried 2 times]" },
     { "quota", 0, ERR_PROVIDER, "the quota is spent", "plan and billing" },

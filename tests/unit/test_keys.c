@@ -17,14 +17,14 @@
 static char root[] = "/tmp/agent-keys-XXXXXX";
 static const struct stop never = STOP_NEVER;
 
-static struct conf base(void)
+static struct key_source base(void)
 {
     static char url[] = "https://api.example.org/v1", name[] = "AGENT_TEST_KEY";
 
-    return (struct conf){ .base_url = url, .api_key_env = name };
+    return (struct key_source){ .url = url, .env = name };
 }
 
-static int try_key(const struct conf *c, struct key *k, struct err *e)
+static int try_key(const struct key_source *c, struct key *k, struct err *e)
 {
     *k = (struct key){ NULL, NULL, NULL };
     *e = (struct err)ERR_INIT;
@@ -53,7 +53,7 @@ static bool in_environ(void)
 
 static void test_env(void)
 {
-    struct conf c = base();
+    struct key_source c = base();
     struct key k;
     struct err e;
 
@@ -84,18 +84,18 @@ static void test_env(void)
               strstr(e.msg, "api_key_cmd") && strstr(e.msg, "--replay") &&
               strstr(e.msg, "api.example.org"),
           "no key: every way is named");
-    c.base_url = (char[]){ "http://127.0.0.1:8080/v1" };
+    c.url = (char[]){ "http://127.0.0.1:8080/v1" };
     CHECK(try_key(&c, &k, &e) == 0 && !k.value && k.hint, "a server on loopback needs none");
     key_done(&k);
     setenv("AGENT_TEST_KEY", KEY, 1);
     CHECK(try_key(&c, &k, &e) == 0 && k.value && !k.warning, "but gets one that is there");
     key_done(&k);
-    c.base_url = (char[]){ "http://192.0.2.7/v1" };
+    c.url = (char[]){ "http://192.0.2.7/v1" };
     setenv("AGENT_TEST_KEY", KEY, 1);
     CHECK(try_key(&c, &k, &e) == 0 && k.warning && strstr(k.warning, "not encrypted"), "%s",
           k.warning);
     key_done(&k);
-    c.provider = PROVIDER_REPLAY;
+    c.replay = true;
     setenv("AGENT_TEST_KEY", KEY, 1);
     CHECK(try_key(&c, &k, &e) == 0 && !k.value && !getenv("AGENT_TEST_KEY"),
           "a replay takes no key, and leaves none in the environment");
@@ -106,7 +106,7 @@ static void test_env(void)
 static void test_environ(char *self)
 {
     if (getenv("AGENT_TEST_CHILD")) {
-        struct conf c = base();
+        struct key_source c = base();
         struct key k;
         struct err e;
         bool before = in_environ(), ok = try_key(&c, &k, &e) == 0;
@@ -115,14 +115,14 @@ static void test_environ(char *self)
         exit(0);
     }
     cleanup_free char *cmd = xasprintf("AGENT_TEST_CHILD=1 AGENT_TEST_KEY=" KEY " '%s'", self);
-    struct conf c = base();
+    struct key_source c = base();
     struct key k;
     struct err e;
-    c.api_key_cmd = cmd;
+    c.cmd = cmd;
     /* The command's output is "seen ok unseen", which is no key: the message would not show it, so
      * it is compared through a file. */
     cleanup_free char *with = xasprintf("%s > '%s/seen'", cmd, root);
-    c.api_key_cmd = with;
+    c.cmd = with;
     try_key(&c, &k, &e);
     cleanup_buf struct buf b = BUF_MAX(4096);
     cleanup_free char *path = io_join(root, "seen");
@@ -149,11 +149,11 @@ static void test_file(void)
         { "words", "my key is " KEY, 0600, "byte 0x20 at position 3" },
         { "NAME=VALUE in quotes", "KEY=\"" KEY " x\"", 0600, "byte 0x20" },
     };
-    struct conf c = base();
+    struct key_source c = base();
     struct key k;
     struct err e;
 
-    c.api_key_file = (char[]){ "key" };
+    c.file = (char[]){ "key" };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         put(cases[i].text, cases[i].mode);
         int r = try_key(&c, &k, &e);
@@ -201,7 +201,7 @@ static void test_file(void)
 
 static void test_cmd(void)
 {
-    struct conf c = base();
+    struct key_source c = base();
     struct key k;
     struct err e;
     static const struct {
@@ -217,22 +217,22 @@ static void test_cmd(void)
         { "cat; echo", "first line is empty" }, /* standard input is empty, not ours */
     };
 
-    c.api_key_cmd = (char[]){ "printf '" KEY "\\nmore\\n'" };
+    c.cmd = (char[]){ "printf '" KEY "\\nmore\\n'" };
     CHECK(try_key(&c, &k, &e) == 0 && !strcmp(k.value, KEY) && !strcmp(k.hint, "api_key_cmd"),
           "the first line of its output: %s", e.msg);
     key_done(&k);
-    c.api_key_cmd = (char[]){ "trap : TERM; kill -TERM $$; echo " KEY };
+    c.cmd = (char[]){ "trap : TERM; kill -TERM $$; echo " KEY };
     CHECK(try_key(&c, &k, &e) == 0, "signals are as a program expects them: %s", e.msg);
     key_done(&k);
     int64_t start = now_ms();
-    c.api_key_cmd = (char[]){ "sleep 20 & echo " KEY };
+    c.cmd = (char[]){ "sleep 20 & echo " KEY };
     CHECK(try_key(&c, &k, &e) == 0 && now_ms() - start < 10000,
           "something left in the background is not waited for (%lld ms)",
           (long long)(now_ms() - start));
     key_done(&k);
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         cleanup_free char *cmd = xstrdup(bad[i].cmd);
-        c.api_key_cmd = cmd;
+        c.cmd = cmd;
         CHECK(try_key(&c, &k, &e) < 0 && e.code == ERR_CONFIG && strstr(e.msg, bad[i].says),
               "%s: %s", bad[i].cmd, e.msg);
     }
@@ -246,7 +246,7 @@ static void test_cmd(void)
     /* It may not outlive the run's deadline, and neither may what it started. */
     cleanup_free char *slow = xasprintf("sleep 61 & echo $! > '%s/pid'; sleep 61", root);
     struct stop soon = stop_within(&never, 300);
-    c.api_key_cmd = slow;
+    c.cmd = slow;
     start = now_ms();
     e = (struct err)ERR_INIT;
     CHECK(keys_resolve(&c, &soon, &k, &e) < 0 && e.code == ERR_DEADLINE && now_ms() - start < 10000,

@@ -48,13 +48,13 @@ static const struct {
       "limits the rate" },
     { "openrouter-error-429.json", 429, true, 0, ERR_PROVIDER,
       "Provider returned error: google/gemini", "limits the rate" },
-    { "openai-error-400-context-length.json", 400, false, 0, ERR_PROVIDER, "Your input exceeds",
+    { "openai-error-400-context-length.json", 400, false, 0, ERR_CONTEXT, "Your input exceeds",
       "too long" },
-    { "anthropic-error-400-too-long.json", 400, false, 0, ERR_PROVIDER, "prompt is too long",
+    { "anthropic-error-400-too-long.json", 400, false, 0, ERR_CONTEXT, "prompt is too long",
       "too long" },
-    { "deepseek-error-400-context.json", 400, false, 0, ERR_PROVIDER,
+    { "deepseek-error-400-context.json", 400, false, 0, ERR_CONTEXT,
       "This model's maximum context", "too long" },
-    { "ollama-error-400-context.json", 400, false, 0, ERR_PROVIDER, "prompt too long", "too long" },
+    { "ollama-error-400-context.json", 400, false, 0, ERR_CONTEXT, "prompt too long", "too long" },
     { "deepseek-error-400-missing-tool-output.json", 400, false, 0, ERR_PROVIDER,
       "No tool output found", "refuses the request" },
     { "openai-error-400-role.json", 400, false, 0, ERR_PROVIDER, "Unsupported value",
@@ -326,7 +326,7 @@ static const struct {
 static void lesson_cases(void)
 {
     for (size_t i = 0; i < ARRAY_LEN(lessons); i++) {
-        struct quirks q = { lessons[i].before, 0 };
+        struct quirks q = { .set = lessons[i].before };
         struct chat_request rq = { .stream = true,
                                    .temperature = 0.5,
                                    .max_tokens = 9,
@@ -344,9 +344,9 @@ static void lesson_cases(void)
     struct errbody b;
     char notice[200];
     struct chat_request rq = { .max_tokens = 9 };
-    quirk_init(&q, "https://api.openai.com/v1");
+    quirk_init(&q, 0, "https://api.openai.com/v1");
     CHECK(q.set == CHAT_COMPLETION_TOKENS, "OpenAI gets max_completion_tokens from the start");
-    quirk_init(&q, "http://localhost:11434/v1");
+    quirk_init(&q, 0, "http://localhost:11434/v1");
     CHECK(q.set == 0, "others get max_tokens");
     int rounds = 0;
     for (; rounds < 10; rounds++) { /* a service that takes neither name */
