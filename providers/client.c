@@ -25,8 +25,9 @@
 /* A local server that loads a large model answers 503 for minutes. */
 #define LOADING_MAX_MS (10 * 60 * 1000)
 
-#define SWITCH_WIRE "openai-responses" /* what chat completions sends to for tools and reasoning   \
-                                        */
+#define SWITCH_WIRE                                                                                \
+    "openai-responses" /* what chat completions sends to for tools and reasoning                   \
+                        */
 
 struct client {
     struct client_conf conf; /* its strings are ours */
@@ -430,8 +431,9 @@ static bool learn(struct client *c, const struct chat_request *rq, long status,
         return true;
     }
     /* Not every server that repeats OpenAI's words has what they name. */
-    if ((status == 404 || status == 405) && c->switched &&
-        strcmp(c->codec->name, SWITCH_WIRE) == 0 && !(c->quirks.set & CHAT_EFFORT_NONE)) {
+    if ((status == 404 || status == 405 || (status == 400 && strstr(eb->text, "/v1/responses"))) &&
+        c->switched && strcmp(c->codec->name, SWITCH_WIRE) == 0 &&
+        !(c->quirks.set & CHAT_EFFORT_NONE)) {
         c->codec = codec_find("openai-chat");
         c->quirks.set |= CHAT_EFFORT_NONE;
         snprintf(notice, size,

@@ -12,6 +12,7 @@
 #include "agent/base/json.h"
 #include "agent/base/mem.h"
 #include "providers/history.h"
+#include "providers/patch.h"
 #include "agent/base/banned.h"
 
 void openai_chat_put_call(struct buf *out, const struct chat_call *call, struct str quoted_id,
@@ -29,13 +30,19 @@ void openai_chat_put_call(struct buf *out, const struct chat_call *call, struct 
     buf_putc(out, '}');
 }
 
+/* DeepSeek's thinking mode refuses a turn with calls that lacks it. */
+static const char no_reasoning[] = ",\"reasoning_content\":\"\"}";
+
 /* The assistant's turn as it came, less what this service will not take back. */
 static void put_raw(struct buf *out, const struct chat_message *m, unsigned quirks)
 {
     struct err ignored = ERR_INIT;
 
     if (!(quirks & CHAT_NO_REASONING_BACK)) {
-        buf_puts(out, m->raw);
+        bool lacks = quirks & CHAT_REASONING_BACK && m->n_calls &&
+                     !patch_has(str_of(m->raw), "reasoning_content");
+        buf_put(out, m->raw, strlen(m->raw) - lacks); /* it ends with its brace */
+        buf_puts(out, lacks ? no_reasoning : "");
         return;
     }
     cleanup_json cJSON *j = json_parse(str_of(m->raw), &ignored);
@@ -64,7 +71,8 @@ static void put_assistant(struct buf *out, const struct chat_request *rq, size_t
         buf_puts(out, c ? "," : ",\"tool_calls\":[");
         openai_chat_put_call(out, &m->calls[c], buf_str(&id), NULL);
     }
-    buf_puts(out, m->n_calls ? "]}" : "}");
+    buf_puts(out, m->n_calls ? "]" : "");
+    buf_puts(out, m->n_calls && rq->quirks & CHAT_REASONING_BACK ? no_reasoning : "}");
 }
 
 static void put_parts(struct buf *out, const struct chat_request *rq, const char *text,
