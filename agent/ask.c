@@ -121,14 +121,15 @@ static int prepare(struct program *p, struct err *e)
     if (sandbox_wait_ready(r->sandbox, &p->stop, e) < 0)
         return -1;
     record_drop_inputs(r->record);
-    program_sandbox_ready(p);
+    if (program_sandbox_ready(p, e) < 0)
+        return -1;
     if (extra == NULL && p->conf.ephemeral)
         extra = xasprintf("agent-files-%s", record_id(r->record));
     r->artifacts =
         artifacts_new(sandbox_workspace_fd(r->sandbox), record_artifacts_fd(r->record), extra);
     if (artifacts_baseline(r->artifacts, e) < 0)
         return -1;
-    cleanup_free char *libraries = libs_list(r->sandbox, r->ui, &p->stop, e);
+    cleanup_free char *libraries = libs_list(r->sandbox, &p->env, r->ui, &p->stop, e);
     if (libraries == NULL)
         return -1;
     if (strstr(libraries, "matplotlib") &&
@@ -179,6 +180,10 @@ static cJSON *manifest(const struct program *p, const struct err *why, bool answ
         sandbox_get_info(p->run.sandbox, &info);
         json_add_str(m, "python", str_of(info.python_path));
         json_add_str(m, "python_version", str_of(info.python_version));
+    }
+    if (p->env.name) {
+        json_add_str(m, "env", str_of(p->env.name));
+        json_add_str(m, "env_lock_sha256", str_of(p->env.lock_sha256));
     }
     cJSON_AddItemToObject(m, "inputs", program_inputs_json(&p->files));
     for (size_t i = 0; p->run.artifacts && i < artifacts_count(p->run.artifacts); i++) {

@@ -18,7 +18,7 @@
 
 /* The first word of a command line names a command when it is exactly one of conf_command.c's
  * names; any other word begins a question. */
-enum conf_command { CMD_ASK, CMD_EXEC, CMD_HELP, CMD_COUNT };
+enum conf_command { CMD_ASK, CMD_EXEC, CMD_ENV, CMD_HELP, CMD_COUNT };
 enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT };
 /* The wire formats, in the order of the setting's choices; conf_wires[] holds the codecs' names. */
 enum conf_wire { WIRE_AUTO, WIRE_COUNT = 6 };
@@ -63,8 +63,8 @@ struct conf {
     /* agent exec */
     struct conf_list code, context; /* the Nth context is the Nth code's; one stands for all */
     bool notebook, json;
-    char *cwd;                     /* inside */
-    struct conf_list setenv;       /* NAME=VALUE */
+    char *cwd;               /* inside */
+    struct conf_list setenv; /* NAME=VALUE */
 
     /* model */
     char *model;
@@ -115,6 +115,12 @@ struct conf {
     char *languages;                   /* separated by a space, Python among them */
     char *node, *bash, *r, *java, *go; /* programs of further languages; NULL = in PATH */
     int sandbox;                       /* enum conf_sandbox */
+    char *env;                         /* the environment of packages; NULL = none */
+
+    /* agent env create */
+    char *package_index, *package_hosts; /* a URL, and further hosts of its files */
+    int64_t env_bytes;
+    char *requirements, *wheels, *lock; /* flags only */
 
     /* network; times in ms, 0 = none */
     long retries;

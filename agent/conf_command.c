@@ -2,7 +2,7 @@
 #include "agent/conf_table.h"
 #include "agent/base/banned.h"
 
-#define ALL_GROUPS (((1u << G_COUNT) - 1) & ~(1u << G_CODE))
+#define ALL_GROUPS (((1u << G_COUNT) - 1) & ~(1u << G_CODE | 1u << G_PACKAGES))
 
 const struct conf_command_row conf_commands[CMD_COUNT] = {
     [CMD_ASK] = {
@@ -48,6 +48,27 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .groups = 1u << G_CODE | 1u << G_SANDBOX | 1u << G_FILES,
         .also = "file deadline timeout out_dir quiet verbose color debug",
         .words_end_flags = true,
+    },
+    [CMD_ENV] = {
+        .name = "env",
+        .usage = "agent env create NAME [-r FILE] [--wheels DIR] PACKAGE...\n"
+                 "       agent env create NAME --lock FILE [--wheels DIR]\n"
+                 "       agent env list\n"
+                 "       agent env show NAME\n"
+                 "       agent env remove NAME",
+        .about = "makes environments of packages for the code, lists, shows and removes them",
+        .text = "An environment is a set of packages that the code can import when a question is\n"
+                "asked with --env NAME. It is built in a sandbox of its own that reaches the\n"
+                "package index and nothing else, or nothing at all with --wheels DIR. Ready-made\n"
+                "wheels are installed; nothing of a package runs while it is built. The versions\n"
+                "and hashes are kept in a lock file, from which --lock makes the same again.\n",
+        .examples = "  agent env create stats statsmodels \"polars>=0.20\"\n"
+                    "  agent env create work -r requirements.txt\n"
+                    "  agent env create offline --wheels ~/wheels polars\n"
+                    "  agent --env stats -f sales.csv \"is the trend significant?\"\n",
+        .groups = 1u << G_PACKAGES | 1u << G_FILES,
+        .also = "deadline quiet verbose color debug memory max_processes python sandbox "
+                "sandbox_helper",
     },
     [CMD_HELP] = {
         .name = "help",

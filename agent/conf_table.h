@@ -24,7 +24,17 @@ enum conf_kind {
     K_TEXTS,     /* struct conf_list of texts, also empty ones: repeatable */
 };
 
-enum conf_group { G_CODE, G_MODEL, G_RUN, G_OUTPUT, G_SANDBOX, G_NETWORK, G_FILES, G_COUNT };
+enum conf_group {
+    G_CODE,
+    G_MODEL,
+    G_RUN,
+    G_OUTPUT,
+    G_SANDBOX,
+    G_PACKAGES,
+    G_NETWORK,
+    G_FILES,
+    G_COUNT
+};
 
 /* A command: what its --help starts with, and which flags it takes. */
 struct conf_command_row {

@@ -272,7 +272,8 @@ static int start(struct exec *x, struct err *e)
     if (r->record == NULL || program_start_sandbox(p, e) < 0 ||
         sandbox_wait_ready(r->sandbox, &p->stop, e) < 0)
         return -1;
-    program_sandbox_ready(p);
+    if (program_sandbox_ready(p, e) < 0)
+        return -1;
     for (size_t i = 0; i < x->n; i++)
         if (memmem(x->units[i].code.p, x->units[i].code.n, "matplotlib", 10) ||
             memmem(x->units[i].code.p, x->units[i].code.n, "seaborn", 7)) {

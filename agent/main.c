@@ -36,6 +36,7 @@ static void help_command(struct program *p, struct err *why)
 static void (*const commands[CMD_COUNT])(struct program *p, struct err *why) = {
     [CMD_ASK] = ask_command,
     [CMD_EXEC] = exec_command,
+    [CMD_ENV] = env_command,
     [CMD_HELP] = help_command,
 };
 
@@ -89,9 +90,11 @@ static void on_tick(void *arg)
 
 int main(int argc, char **argv)
 {
-    struct program p = {
-        .stop = STOP_NEVER, .fonts = { .fd = -1 }, .started_ms = now_ms(), .exit_status = -1
-    };
+    struct program p = { .stop = STOP_NEVER,
+                         .fonts = { .fd = -1 },
+                         .env = ENV_NONE,
+                         .started_ms = now_ms(),
+                         .exit_status = -1 };
     struct err e = ERR_INIT;
     int status;
 

@@ -84,6 +84,10 @@ int program_start_sandbox(struct program *p, struct err *e)
     const struct conf *c = &p->conf;
     struct sandbox_file *files = xcalloc(p->files.n + 1, sizeof *files);
 
+    if (c->env && env_open(c->env, &p->env, e) < 0) {
+        free(files);
+        return -1;
+    }
     fonts_open(c->python, &p->fonts);
     languages_find(c, p->run.ui, &p->languages);
     for (size_t i = 0; i < p->files.n; i++)
@@ -105,13 +109,14 @@ int program_start_sandbox(struct program *p, struct err *e)
         .n_programs = p->languages.n,
         .fonts_name = p->fonts.name,
         .fonts_fd = p->fonts.fd,
+        .packages = p->env.site,
     };
     p->run.sandbox = sandbox_start(&spec, e);
     free(files);
     return p->run.sandbox ? 0 : -1;
 }
 
-void program_sandbox_ready(struct program *p)
+int program_sandbox_ready(struct program *p, struct err *e)
 {
     struct sandbox_info info;
     cJSON *ev = cJSON_CreateObject();
@@ -123,6 +128,10 @@ void program_sandbox_ready(struct program *p)
     json_add_str(ev, "backend", str_of(info.backend));
     json_add_str(ev, "weaker", str_of(info.weaker));
     json_add_str(ev, "network", str_of(p->conf.network ? p->conf.network : "none"));
+    if (p->env.name) {
+        json_add_str(ev, "env", str_of(p->env.name));
+        json_add_str(ev, "env_lock_sha256", str_of(p->env.lock_sha256));
+    }
     record_event(p->run.record, "sandbox.start", ev);
     bool lone = strcmp(info.backend, "landlock") == 0;
     if (lone)
@@ -137,6 +146,7 @@ void program_sandbox_ready(struct program *p)
         else
             ui_detail(p->run.ui, "sandbox: %.*s", (int)line.n, line.p);
     }
+    return env_check(&p->env, &info, e);
 }
 
 char *program_artifacts_dir(const struct program *p)
@@ -167,6 +177,7 @@ void program_done(struct program *p)
     fonts_done(&p->fonts);
     languages_done(&p->languages);
     asking_free(p->run.asking);
+    env_done(&p->env);
     record_free(p->run.record);
     convo_free(&p->run.convo);
     attach_list_done(&p->files);

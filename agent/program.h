@@ -6,6 +6,7 @@
 
 #include "agent/attach.h"
 #include "agent/conf.h"
+#include "agent/env.h"
 #include "agent/fonts.h"
 #include "agent/languages.h"
 #include "agent/run.h"
@@ -16,6 +17,7 @@ struct program {
     struct attach_list files;
     struct fonts fonts;
     struct languages languages;
+    struct env env; /* of --env; opened by program_start_sandbox */
     char *question, *stdin_text;
     struct run run;
     int64_t started_ms;
@@ -27,6 +29,7 @@ void program_done(struct program *p); /* releases everything, on every path */
 /* The commands. *why is ERR_NONE when all went well. */
 void ask_command(struct program *p, struct err *why);
 void exec_command(struct program *p, struct err *why);
+void env_command(struct program *p, struct err *why);
 
 /* One warning a line. */
 void program_warn_lines(struct ui *ui, struct str lines);
@@ -41,8 +44,9 @@ struct cJSON *program_inputs_json(const struct attach_list *files);
 int program_open_record(struct program *p, struct err *e);
 /* Starts the sandbox by the settings, with the attachments; returns at once. */
 int program_start_sandbox(struct program *p, struct err *e);
-/* Once it is ready: into the record, and what is weaker to the user. */
-void program_sandbox_ready(struct program *p);
+/* Once it is ready: into the record, and what is weaker to the user. -1 when the environment of
+ * packages does not fit its Python. */
+int program_sandbox_ready(struct program *p, struct err *e);
 /* Where artifacts come to lie for the user; caller frees. */
 char *program_artifacts_dir(const struct program *p);
 void program_show_artifacts(struct program *p);

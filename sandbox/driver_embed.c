@@ -1,4 +1,5 @@
 #include "sandbox/driver_embed.h"
+#include "sandbox/sandbox.h"
 #include "agent/base/mem.h"
 #include "agent/base/banned.h"
 
@@ -32,6 +33,7 @@ EMBED(bash, "bash.sh");
 EMBED(r, "r.R");
 EMBED(java, "java.java");
 EMBED(go, "go.py");
+EMBED(install, "install.py"); /* a cell of `agent env create`, no file of the driver's */
 
 /* The bytecode of the others, made by the build; empty where the build had no Python. */
 __asm__(".pushsection .rodata\n"
@@ -58,3 +60,9 @@ const struct driver_file driver_files[] = {
     LANGUAGE(go, "go.py"),
 };
 const size_t driver_files_n = ARRAY_LEN(driver_files);
+
+struct str sandbox_installer(void)
+{
+    return (struct str){ sandbox_in_install,
+                         (size_t)(sandbox_in_install_end - sandbox_in_install) };
+}

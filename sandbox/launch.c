@@ -348,6 +348,34 @@ static int add_files(struct strings *argv, const struct sandbox_spec *spec, stru
     return 0;
 }
 
+/* Without namespaces a folder can only be shown where it is. With them its own path, which may tell
+ * the user's name, stays outside. */
+const char *sandbox_place(const struct sandbox_spec *spec, enum sandbox_shown which)
+{
+    if (which == SHOWN_PACKAGES)
+        return spec->packages == NULL || spec->best ? spec->packages : "/env";
+    return spec->wheels == NULL || spec->best ? spec->wheels : "/wheels";
+}
+
+static void add_shown(struct strings *argv, const struct sandbox_spec *spec)
+{
+    const char *const paths[] = {
+        [SHOWN_PACKAGES] = spec->packages, [SHOWN_WHEELS] = spec->wheels
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        if (paths[i] == NULL)
+            continue;
+        strings_add(argv, xstrdup("--ro"));
+        strings_add(argv, xasprintf("%s:%s", paths[i], sandbox_place(spec, (enum sandbox_shown)i)));
+    }
+    if (spec->packages) {
+        /* The driver's contexts heed it, and the processes that they start. */
+        strings_add(argv, xstrdup("--env"));
+        strings_add(argv, xasprintf("PYTHONPATH=%s", sandbox_place(spec, SHOWN_PACKAGES)));
+    }
+}
+
 static void add_words(struct strings *argv, const char *words)
 {
     struct str rest = str_of(words), word;
@@ -435,6 +463,7 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
     if (bind_python(argv, python, e) < 0 || bind_runtimes(argv, spec, e) < 0 ||
         add_files(argv, spec, e) < 0)
         return -1;
+    add_shown(argv, spec);
     add_limit(argv, "memory", spec->memory_bytes);
     add_limit(argv, "workspace", spec->workspace_bytes);
     add_limit(argv, "file", spec->file_bytes);
@@ -454,7 +483,8 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         strings_add(argv, xstrdup(flags[i]));
     strings_add(argv, xasprintf("%d", number));
-    add_words(argv, spec->preload);
+    if (spec->packages == NULL) /* what is preloaded would be the system's, not the environment's */
+        add_words(argv, spec->preload);
     return 0;
 }
 

@@ -50,6 +50,8 @@ static void copy_spec(struct sandbox_spec *to, const struct sandbox_spec *from)
     to->python = dup_or_null(from->python);
     to->preload = dup_or_null(from->preload);
     to->network = dup_or_null(from->network);
+    to->packages = dup_or_null(from->packages);
+    to->wheels = dup_or_null(from->wheels);
     for (size_t i = 0; i < from->n_files; i++)
         files[i] =
             (struct sandbox_file){ xstrdup(from->files[i].path), xstrdup(from->files[i].name) };
@@ -84,6 +86,8 @@ static void free_spec(struct sandbox_spec *s)
     if (s->fonts_fd >= 0)
         close(s->fonts_fd);
     free_const(s->network);
+    free_const(s->packages);
+    free_const(s->wheels);
 }
 
 struct sandbox *sandbox_start(const struct sandbox_spec *spec, struct err *e)

@@ -74,7 +74,17 @@ struct sandbox_spec {
      * content is harmless, since only code inside reads it. */
     const char *fonts_name;
     int fonts_fd;
+    /* An environment of packages (agent/env.h): a folder of this machine whose modules contexts can
+     * import, read-only; NULL = none. No template imports from it: its code is as hostile as a
+     * cell's. `wheels` is a folder shown for building one. sandbox_place says where they are
+     * inside. */
+    const char *packages, *wheels;
 };
+enum sandbox_shown { SHOWN_PACKAGES, SHOWN_WHEELS };
+/* Where the code finds that folder: valid as long as the spec is. */
+const char *sandbox_place(const struct sandbox_spec *spec, enum sandbox_shown which);
+/* The source of the cell that builds an environment: it defines build(folder of its inputs). */
+struct str sandbox_installer(void);
 
 struct sandbox;
 /* Starts the helper and returns at once; set-up goes on while the caller does other things. */

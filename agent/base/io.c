@@ -2,10 +2,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "mem.h"
 #include "banned.h"
@@ -117,6 +120,20 @@ int io_remove_tree(int dirfd, const char *name, struct err *e)
     if (r == 0 && unlinkat(dirfd, name, AT_REMOVEDIR) < 0)
         return err_set(e, ERR_SYS, errno, "remove %s", name);
     return r;
+}
+
+int io_open_beneath(int dirfd, const char *name, int flags)
+{
+    struct open_how how = {
+        .flags = (uint64_t)flags | O_CLOEXEC,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
+    };
+    int fd;
+
+    do
+        fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof how);
+    while (fd < 0 && errno == EINTR);
+    return fd;
 }
 
 char *io_join(const char *dir, const char *name)

@@ -24,6 +24,10 @@ int io_mkdirs(const char *path, mode_t mode, struct err *e);
 /* Removes a tree that we made ourselves, without following symbolic links. */
 int io_remove_tree(int dirfd, const char *name, struct err *e);
 
+/* Opens `name` beneath a directory that others wrote: no symbolic or magic link is followed, no
+ * other mount entered. -1 with errno. */
+int io_open_beneath(int dirfd, const char *name, int flags);
+
 /* path "a/b", joined and allocated; caller frees. */
 char *io_join(const char *dir, const char *name);
 /* The name after the last slash; points into `path`. */

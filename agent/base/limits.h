@@ -36,10 +36,19 @@
 #define MAX_CONF_BYTES (1 * MIB)
 
 /* --- records that are read back --- */
-#define MAX_RECORD_BYTES (1024u * MIB) /* events.jsonl; a thousand turns with pictures stay below  \
-                                        */
+#define MAX_RECORD_BYTES                                                                           \
+    (1024u * MIB) /* events.jsonl; a thousand turns with pictures stay below                       \
+                   */
 #define MAX_MANIFEST_BYTES (16 * MIB)
 #define MAX_SESSION_ID 64
+
+/* --- environments of packages --- */
+#define MAX_ENV_FILES                                                                              \
+    65536 /* as many as the sandbox's workspace can hold; large sets have 30,000 */
+#define MAX_ENV_PACKAGES 2000
+#define MAX_ENV_MODULES (4 * KIB) /* their import names, which also go into a probe */
+#define MAX_ENV_TEXT (1 * MIB)    /* lock, manifest */
+#define ENV_BUILD_MS (60 * 60000) /* a large set over a slow line */
 
 /* --- the network --- */
 #define MAX_HEADER_BYTES (256 * KIB) /* all response headers together */

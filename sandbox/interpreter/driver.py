@@ -135,6 +135,7 @@ class Shared:
     """What forks inherit."""
     modules = {}
     site_done = False
+    packages_done = False
 
 
 def load(name):
@@ -155,6 +156,26 @@ def load_site():
         Shared.site_done = True
         import site
         site.main()
+
+
+def load_packages():
+    """Contexts only: site, then the environment of packages that the user gave (PYTHONPATH), before the system's
+    packages. Its .pth files are code, so no template comes here."""
+    load_site()
+    place = posix.environ.get(b"PYTHONPATH", b"").decode("utf-8", "surrogateescape")
+    if not place or Shared.packages_done:
+        return
+    Shared.packages_done = True
+    import site
+    before = list(sys.path)
+    try:
+        site.addsitedir(place)
+    except BaseException as e:      # a .pth file may raise what it likes
+        print("[a .pth file of the environment failed: %s: %s]" % (type(e).__name__, e), file=sys.stderr)
+    added = [p for p in sys.path if p not in before]
+    at = next((i for i, p in enumerate(before) if p.endswith(("/dist-packages", "/site-packages"))), len(before))
+    sys.path[:] = before[:at] + added + before[at:]
+    load("fonts").place_once()      # elsewhere the warm template does it
 
 
 def load_runtime():
@@ -417,14 +438,7 @@ def run_warm(fd, preload):
         t.link.send(("op", "warm"), ("modules", " ".join(
             m for m in preload if m in sys.modules)))
 
-    def fonts():
-        try:
-            posix.stat(HERE + "/fonts")
-        except FileNotFoundError:
-            return
-        load("fonts").place()
-
-    t.steps = [load_site, load_helpers, fonts] + [step(name) for name in preload] + [paths]
+    t.steps = [load_site, load_helpers, lambda: load("fonts").place_once()] + [step(name) for name in preload] + [paths]
     t.serve()
 
 

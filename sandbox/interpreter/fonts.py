@@ -27,6 +27,12 @@ def place():
         pass  # a full /tmp, or something in the way: matplotlib then makes its list, also of half a file
 
 
+def place_once():
+    """Where there is a list, and nobody placed it yet."""
+    if os.path.exists(KEPT) and not os.path.exists(os.environ["MPLCONFIGDIR"]):
+        place()
+
+
 def make(w):
     """Makes the list and writes the file's name, a newline and its bytes into w; nothing when there is
     no matplotlib. Runs in a throw-away fork of base before there is any context, in a folder and

@@ -202,7 +202,7 @@ def context(guardian_pid, options):
     if "start" in options:
         become(link, options)
     try:
-        cell.main(link, driver.load_site, (driver.load_site, driver.load_helpers))
+        cell.main(link, driver.load_packages, (driver.load_packages, driver.load_helpers))
     except driver.Leave:
         raise
     except BaseException as e:

@@ -68,6 +68,16 @@ static void test_commands(void)
               strstr(e.msg, "-m is no flag of agent help"),
           "a flag that the command does not obey is refused: %s", e.msg);
     conf_done(&c);
+    CHECK(load(&c, &e, WORDS("env", "list", "--quiet", "--wheels", "w")) == 0 && c.quiet &&
+              !strcmp(c.wheels, "w"),
+          "a command takes its own flags, and those of other groups that it obeys too: %s", e.msg);
+    conf_done(&c);
+    CHECK(load(&c, &e, WORDS("env", "list", "--network", "example.org")) < 0 &&
+              strstr(e.msg, "--network is no flag of agent env"),
+          "and no others of those groups: %s", e.msg);
+    conf_done(&c);
+    CHECK(load(&c, &e, WORDS("--wheels", "w", "q")) < 0, "its flags are no flags of a question");
+    conf_done(&c);
     for (int k = 0; k < CMD_COUNT; k++) {
         cleanup_buf struct buf help = BUF_MAX(1 << 20);
         size_t widest = 0;
