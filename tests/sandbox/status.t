@@ -52,7 +52,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     grouped = r.events[0]["limits"] != "rlimits"
     r = python("import time\nt = time.monotonic()\nwhile time.monotonic() - t < 1: pass", "--limit", "cpu-share=25", uid=uid)
     if grouped and (not uid or r.status == 0):  # an ordinary user may lack the cpu controller alone
-        ok(r.last["cpu_ms"] < 600 and r.last["throttled_ms"] > 200,
+        ok(r.last["cpu_ms"] < 600 and r.last["throttled_ms"] > 0,
            "cpu-share holds the sandbox at a quarter of a processor, and the report says so", r.last)
     else:
         ok(r.status == 125 and "cpu-share" in r.err and not r.out, "cpu-share that cannot be had is an error", r.err)
