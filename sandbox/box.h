@@ -97,6 +97,12 @@ int sources_open_files(struct box *b,
 int sources_open_trees(struct box *b,
                        struct err *e); /* mounts: where CAP_SYS_ADMIN is, root or child */
 void sources_print(struct buf *out);
+
+/* --- devices.c: --device --- */
+/* A descriptor (O_PATH) of the device at `path`, judged; -1 if it may not be shown. */
+int device_open(const char *path, struct err *e);
+int devices_check(struct box *b, struct err *e); /* inside: may the code open them? */
+void devices_print(struct buf *out);
 void ops_free(struct box *b);
 
 /* --- cgroup.c --- */
@@ -157,6 +163,7 @@ int landlock_apply(struct box *b, struct err *e);
 long landlock_level(void);
 void landlock_ro(const struct box *b,
                  struct buf *out); /* paths of --ro, each ended by a line end */
+void landlock_devices(const struct box *b, struct buf *out); /* likewise those of --device */
 void landlock_print(struct buf *out);
 int seccomp_command(struct box *b, struct err *e);
 int seccomp_init_filter(struct box *b, struct err *e);

@@ -329,6 +329,13 @@ int check_inside(const struct box *b)
                  probes[i].layer, b->lone && probes[i].lone ? probes[i].lone : probes[i].what);
         failed += !holds && !absent;
     }
+    for (size_t i = 0; i < b->spec->n_devices; i++) {
+        bool opens = !cannot_open(b->spec->devices[i], O_RDWR) ||
+                     !cannot_open(b->spec->devices[i], O_RDONLY);
+        buf_putf(&out, "%-7s %-17s %s can be opened\n", opens ? "holds" : "FAILS", "device",
+                 b->spec->devices[i]);
+        failed += !opens;
+    }
     io_write_all(1, out.p, out.n, &ignored);
     return failed ? 1 : 0;
 }
@@ -361,6 +368,8 @@ int policy_print(void)
     steps_print(&out);
     buf_puts(&out, "\n");
     sources_print(&out);
+    buf_puts(&out, "\n");
+    devices_print(&out);
     buf_puts(&out, "\n");
     mounts_print(&out);
     buf_puts(&out, "\n");

@@ -75,7 +75,7 @@ static bool is_overridden(const struct spec *s, const char *name)
 static char **build_environment(const struct box *b)
 {
     const struct spec *s = b->spec;
-    char **env = xcalloc(ARRAY_LEN(env_table) + s->n_env + 3, sizeof *env);
+    char **env = xcalloc(ARRAY_LEN(env_table) + s->n_env + 4, sizeof *env);
     size_t n = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(env_table); i++) {
@@ -88,6 +88,11 @@ static char **build_environment(const struct box *b)
     }
     for (size_t i = 0; i < s->n_env; i++)
         env[n++] = xstrdup(s->env[i]);
+    if (s->n_devices) { /* for contexts, which enter Landlock by themselves */
+        cleanup_buf struct buf devices = BUF_MAX(65536);
+        landlock_devices(b, &devices);
+        env[n++] = xasprintf("SANDBOX_DEVICES=%s", buf_cstr(&devices));
+    }
     if (b->lone) { /* last, so that --env cannot say otherwise */
         cleanup_buf struct buf ro = BUF_MAX(65536);
         landlock_ro(b, &ro);

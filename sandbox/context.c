@@ -18,7 +18,7 @@
 
 long template_enter(void);
 long guardian_enter(void);
-long context_enter(const char *root, const char *ro);
+long context_enter(const char *root, const char *ro, const char *devices);
 
 static long set(long option, long value)
 {
@@ -55,15 +55,19 @@ static long offer_to_oom_killer(void)
     return r < 0 ? r : 0;
 }
 
-/* A context: `root` and `ro` as in struct landlock_place, both "" with namespaces. From here on it
- * runs model code. The strict filter comes last, because it refuses the calls before it. */
-EXPORT long context_enter(const char *root, const char *ro)
+/* A context: its arguments as in struct landlock_place, `root` and `ro` "" with namespaces. From
+ * here on it runs model code. The strict filter comes last, because it refuses the calls before it.
+ */
+EXPORT long context_enter(const char *root, const char *ro, const char *devices)
 {
-    struct landlock_place place = { root, ro };
+    struct landlock_place place = { root, ro, devices };
     /* The filter around the template refuses memfd_create where no cgroup counts it, so the wider
      * variant serves both. */
     struct sock_fprog prog = { sizeof bpf_strict_counted / sizeof bpf_strict_counted[0],
                                (struct sock_filter *)bpf_strict_counted };
+    struct sock_fprog with_devices = { sizeof bpf_strict_counted_device /
+                                           sizeof bpf_strict_counted_device[0],
+                                       (struct sock_filter *)bpf_strict_counted_device };
     const char *step;
     long r = set(PR_SET_PDEATHSIG, SIGKILL);
 
@@ -79,7 +83,7 @@ EXPORT long context_enter(const char *root, const char *ro)
     else if (root[0] || (abi != -ENOSYS && abi != -EOPNOTSUPP))
         r = abi;
     if (r == 0)
-        r = raw4(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, (long)&prog,
-                 0);
+        r = raw4(__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+                 (long)(devices[0] ? &with_devices : &prog), 0);
     return r;
 }

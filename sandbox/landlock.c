@@ -18,18 +18,27 @@ void landlock_ro(const struct box *b, struct buf *out)
         buf_putf(out, "%s\n", b->spec->ro[i].src);
 }
 
+void landlock_devices(const struct box *b, struct buf *out)
+{
+    for (size_t i = 0; i < b->spec->n_devices; i++)
+        buf_putf(out, "%s\n", b->spec->devices[i]);
+}
+
 int landlock_apply(struct box *b, struct err *e)
 {
     const char *step = "";
-    cleanup_buf struct buf ro = BUF_MAX(MAX_RO_BYTES);
+    cleanup_buf struct buf ro = BUF_MAX(MAX_RO_BYTES), devices = BUF_MAX(MAX_RO_BYTES);
 
     if (b->landlock <= 0)
         return 0; /* reported as weaker by main.c, once */
     landlock_ro(b, &ro);
-    if (ro.over)
-        return err_set(e, ERR_LIMIT, 0, "the paths of all --ro together have more than %d bytes",
-                       MAX_RO_BYTES);
-    struct landlock_place place = { b->root, buf_cstr(&ro) };
+    landlock_devices(b, &devices);
+    if (ro.over || devices.over)
+        return err_set(
+            e, ERR_LIMIT, 0,
+            "the paths of all --ro, or of all --device, together have more than %d bytes",
+            MAX_RO_BYTES);
+    struct landlock_place place = { b->root, buf_cstr(&ro), buf_cstr(&devices) };
     long r =
         landlock_enter(b->landlock, b->spec->is_template ? LL_TEMPLATE : LL_COMMAND, &place, &step);
     if (r < 0)
@@ -64,7 +73,8 @@ static void print_table(struct buf *out, const struct landlock_row *rows, int n)
 
 void landlock_print(struct buf *out)
 {
-    buf_puts(out, "Landlock (path; rights; domains; why). TCP, device ioctls, and from level 6 "
+    buf_puts(out, "Landlock (path; rights; domains; why). TCP, ioctls on devices but those of "
+                  "--device, and from level 6 "
                   "abstract sockets and "
                   "signals\nout of the domain are refused as well.\n");
     print_table(out, landlock_table, LANDLOCK_ROWS);

@@ -39,6 +39,7 @@ enum {
 
     LL_LOOK = LL_EXECUTE | LL_READ | LL_READ_DIR,
     LL_EDIT = LL_WRITE | LL_TRUNCATE,
+    LL_DEVICE = LL_READ | LL_EDIT | LL_IOCTL_DEV,
     LL_MAKE = LL_REMOVE_DIR | LL_REMOVE_FILE | LL_MAKE_DIR | LL_MAKE_REG | LL_MAKE_SOCK |
               LL_MAKE_FIFO | LL_MAKE_SYM | LL_REFER,
 };
@@ -136,8 +137,9 @@ enum { LANDLOCK_LONE_ROWS = sizeof landlock_lone_table / sizeof landlock_lone_ta
 /* Where a sandbox without namespaces lies. NULL or an empty root: there are namespaces, and the
  * first table holds. */
 struct landlock_place {
-    const char *root; /* the private directory */
-    const char *ro;   /* what else may be read: paths, each ended by a line end */
+    const char *root;    /* the private directory */
+    const char *ro;      /* what else may be read: paths, each ended by a line end */
+    const char *devices; /* --device, with namespaces or without: likewise */
 };
 
 /* The kernel's level (1..), or -errno: -ENOSYS not built in, -EOPNOTSUPP not enabled at boot. */
@@ -168,7 +170,7 @@ static inline long landlock_fill(struct landlock_attr *attr, long abi)
 }
 
 enum {
-    LL_FILE = LL_EXECUTE | LL_WRITE | LL_READ | LL_TRUNCATE
+    LL_FILE = LL_EXECUTE | LL_WRITE | LL_READ | LL_TRUNCATE | LL_IOCTL_DEV
 }; /* what can be granted on a file */
 
 /* Grants `rights` at and beneath `path`, `n` bytes of it, behind `root`. A path that is missing
@@ -217,6 +219,20 @@ static inline long landlock_length(const char *s)
     return n;
 }
 
+static inline long landlock_list(long ruleset, const char *list, uint64_t rights)
+{
+    long r = 0;
+
+    for (const char *p = list ? list : ""; r == 0 && *p;) {
+        long length = 0;
+        while (p[length] && p[length] != '\n')
+            length++;
+        r = landlock_grant(ruleset, 0, p, length, rights);
+        p += length + (p[length] == '\n');
+    }
+    return r;
+}
+
 static inline long landlock_rows(long ruleset, uint64_t handled, unsigned domain,
                                  const struct landlock_place *place, const char **step)
 {
@@ -234,13 +250,13 @@ static inline long landlock_rows(long ruleset, uint64_t handled, unsigned domain
         r = landlock_grant(ruleset, below ? place->root : 0, path + below,
                            landlock_length(path + below), rows[i].rights & handled);
     }
-    for (const char *p = lone && place->ro ? place->ro : ""; r == 0 && *p;) {
-        long length = 0;
-        while (p[length] && p[length] != '\n')
-            length++;
+    if (r == 0 && lone) {
         *step = "--ro";
-        r = landlock_grant(ruleset, 0, p, length, LL_LOOK & handled);
-        p += length + (p[length] == '\n');
+        r = landlock_list(ruleset, place->ro, LL_LOOK & handled);
+    }
+    if (r == 0 && place) {
+        *step = "--device";
+        r = landlock_list(ruleset, place->devices, LL_DEVICE & handled);
     }
     return r;
 }

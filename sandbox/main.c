@@ -91,6 +91,7 @@ static const struct step inner_steps[] = {
     { "egress", egress_send,
       "with --egress-fd only: the socket is made in the new tree, its listening end leaves" },
     { "root", mounts_pivot, "the host's tree is gone after this" },
+    { "devices", devices_check, "with --device only: may the code open them?" },
     { "network", ns_net_join, "an empty one; nothing before this needs it" },
     { "workspace", workspace_send, "the caller's view of the results" },
     { "meter", meter_send, "without a cgroup only: lets the helper count what lies in the tmpfs" },
@@ -111,6 +112,7 @@ static const struct step lone_outer_steps[] = {
 };
 
 static const struct step lone_inner_steps[] = {
+    { "devices", devices_check, "with --device only: judged, and may the code open them?" },
     { "reaper", lone_reaper, "orphans of the code become init's children, so that it finds them" },
     { "cgroup", cgroup_join, "before memory is used" },
     { "session", ns_session, "no terminal, no keyring of the caller" },

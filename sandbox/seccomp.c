@@ -16,6 +16,10 @@ static const struct sock_fprog programs[FILTERS] = {
     PROGRAM(FILTER_STRICT_COUNTED, bpf_strict_counted),
     PROGRAM(FILTER_TEMPLATE, bpf_template),
     PROGRAM(FILTER_TEMPLATE_COUNTED, bpf_template_counted),
+    PROGRAM(FILTER_STRICT_DEVICE, bpf_strict_device),
+    PROGRAM(FILTER_STRICT_COUNTED_DEVICE, bpf_strict_counted_device),
+    PROGRAM(FILTER_TEMPLATE_DEVICE, bpf_template_device),
+    PROGRAM(FILTER_TEMPLATE_COUNTED_DEVICE, bpf_template_counted_device),
     PROGRAM(FILTER_INIT, bpf_init),
     PROGRAM(FILTER_LONE, bpf_lone),
     PROGRAM(FILTER_LONE_USER, bpf_lone_user),
@@ -36,14 +40,17 @@ static int load(enum seccomp_variant v, struct err *e)
 
 int seccomp_command(struct box *b, struct err *e)
 {
-    bool counted = b->cg.backend != BACKEND_RLIMITS;
+    static const enum seccomp_variant filters[2][2][2] = {
+        { { FILTER_STRICT, FILTER_STRICT_COUNTED },
+          { FILTER_STRICT_DEVICE, FILTER_STRICT_COUNTED_DEVICE } },
+        { { FILTER_TEMPLATE, FILTER_TEMPLATE_COUNTED },
+          { FILTER_TEMPLATE_DEVICE, FILTER_TEMPLATE_COUNTED_DEVICE } },
+    };
+    bool counted = b->cg.backend != BACKEND_RLIMITS, devices = b->spec->n_devices > 0;
 
     if (b->lone && load(b->from_root ? FILTER_LONE : FILTER_LONE_USER, e) < 0)
         return -1;
-
-    if (b->spec->is_template)
-        return load(counted ? FILTER_TEMPLATE_COUNTED : FILTER_TEMPLATE, e);
-    return load(counted ? FILTER_STRICT_COUNTED : FILTER_STRICT, e);
+    return load(filters[b->spec->is_template][devices][counted], e);
 }
 
 int seccomp_init_filter(struct box *b, struct err *e)
@@ -82,10 +89,11 @@ void seccomp_print(struct buf *out)
         const struct seccomp_row *row = &seccomp_policy[i];
         buf_putf(out, "  %s %s", row->err ? strerrorname_np(row->err) : "allow", row->calls);
         put_condition(out, row);
-        buf_putf(out, "\n      [%s%s%s%s%s%s] %s\n", row->sets & SET_STRICT ? " strict" : "",
+        buf_putf(out, "\n      [%s%s%s%s%s%s%s] %s\n", row->sets & SET_STRICT ? " strict" : "",
                  row->sets & SET_TEMPLATE ? " template" : "", row->sets & SET_INIT ? " init" : "",
                  row->sets & SET_LONE ? " lone" : "",
                  row->sets & SET_LONE_USER ? " lone, not root" : "",
-                 row->sets & SET_COUNTED ? ", only with a memory cgroup" : "", row->why);
+                 row->sets & SET_COUNTED ? ", only with a memory cgroup" : "",
+                 row->sets & SET_DEVICE ? ", only with --device" : "", row->why);
     }
 }

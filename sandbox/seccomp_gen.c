@@ -70,7 +70,7 @@ static int print_filter(const struct seccomp_variant_row *v)
         r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     for (size_t i = 0; r == 0 && i < seccomp_policy_rows; i++) {
         const struct seccomp_row *row = &seccomp_policy[i];
-        if ((row->sets & v->set) && (v->counted || !(row->sets & SET_COUNTED)))
+        if ((row->sets & v->set) && (row->sets & SET_ONLY & ~v->with) == 0)
             r = add_row(ctx, row);
     }
     if (r == 0)

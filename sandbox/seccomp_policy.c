@@ -94,6 +94,16 @@ const struct seccomp_row seccomp_policy[] = {
     DENY_EQ32(SET_CODE, EPERM, "ioctl", 1, TIOCSTI, "types into the terminal of the caller"),
     DENY_EQ32(SET_CODE, EPERM, "ioctl", 1, TIOCLINUX, "pastes into a virtual console"),
     DENY_EQ32(SET_CODE, EPERM, "ioctl", 1, TIOCSCTTY, "takes a controlling terminal"),
+    /* A filter sees no file behind a descriptor; Landlock (level 5) keeps device ioctls to the devices named. */
+    ALLOW_MASK(SET_CODE | SET_DEVICE, "ioctl", 1, 0xff00, 'F' << 8, "NVIDIA's driver"),
+    ALLOW_MASK(SET_CODE | SET_DEVICE, "ioctl", 1, 0xffffff00, 0, "nvidia-uvm, whose requests are bare numbers"),
+    ALLOW_MASK(SET_CODE | SET_DEVICE, "ioctl", 1, 0xfffffffe, 0x30000000, "nvidia-uvm: initialize"),
+    ALLOW_MASK(SET_CODE | SET_DEVICE, "ioctl", 1, 0xffffffff, 0x30000002, "nvidia-uvm: deinitialize"),
+    ALLOW_MASK(SET_CODE | SET_DEVICE, "ioctl", 1, 0xff00, 'd' << 8, "DRM and accel: AMD, Intel and most others"),
+    ALLOW_MASK(SET_CODE | SET_DEVICE, "ioctl", 1, 0xff00, 'K' << 8, "AMD's kfd"),
+    ALLOW_MASK(SET_CODE | SET_DEVICE, "ioctl", 1, 0xff00, 'G' << 8, "dxg, the GPU of WSL"),
+    ALLOW_MASK(SET_CODE | SET_DEVICE, "ioctl", 1, 0xff00, 'b' << 8, "buffers shared between devices"),
+    ALLOW_MASK(SET_CODE | SET_DEVICE, "ioctl", 1, 0xff00, '>' << 8, "fences between devices"),
 
     /* --- memory --- */
     ALLOW(SET_CODE, "mmap mprotect munmap mremap madvise brk mincore mlock munlock mlock2 membarrier "
@@ -274,9 +284,13 @@ const size_t seccomp_policy_rows = sizeof seccomp_policy / sizeof seccomp_policy
 
 const struct seccomp_variant_row seccomp_variants[FILTERS] = {
     [FILTER_STRICT] = { "strict", SET_STRICT, 0, ENOSYS },
-    [FILTER_STRICT_COUNTED] = { "strict_counted", SET_STRICT, 1, ENOSYS },
+    [FILTER_STRICT_COUNTED] = { "strict_counted", SET_STRICT, SET_COUNTED, ENOSYS },
     [FILTER_TEMPLATE] = { "template", SET_TEMPLATE, 0, ENOSYS },
-    [FILTER_TEMPLATE_COUNTED] = { "template_counted", SET_TEMPLATE, 1, ENOSYS },
+    [FILTER_TEMPLATE_COUNTED] = { "template_counted", SET_TEMPLATE, SET_COUNTED, ENOSYS },
+    [FILTER_STRICT_DEVICE] = { "strict_device", SET_STRICT, SET_DEVICE, ENOSYS },
+    [FILTER_STRICT_COUNTED_DEVICE] = { "strict_counted_device", SET_STRICT, SET_ONLY, ENOSYS },
+    [FILTER_TEMPLATE_DEVICE] = { "template_device", SET_TEMPLATE, SET_DEVICE, ENOSYS },
+    [FILTER_TEMPLATE_COUNTED_DEVICE] = { "template_counted_device", SET_TEMPLATE, SET_ONLY, ENOSYS },
     [FILTER_INIT] = { "init", SET_INIT, 0, ENOSYS },
     [FILTER_LONE] = { "lone", SET_LONE, 0, 0 },
     [FILTER_LONE_USER] = { "lone_user", SET_LONE | SET_LONE_USER, 0, 0 },

@@ -17,6 +17,8 @@ enum {
     SET_LONE = 16,      /* without namespaces: refused on top, in a filter that allows all else */
     SET_LONE_USER = 32, /* likewise, where the code runs as the user */
     SET_COUNTED = 8,    /* only where a memory cgroup counts what the call makes */
+    SET_DEVICE = 64,    /* only with --device */
+    SET_ONLY = SET_COUNTED | SET_DEVICE,
     SET_CODE = SET_STRICT | SET_TEMPLATE,
 };
 
@@ -43,6 +45,10 @@ enum seccomp_variant {
     FILTER_STRICT_COUNTED,
     FILTER_TEMPLATE,
     FILTER_TEMPLATE_COUNTED,
+    FILTER_STRICT_DEVICE,
+    FILTER_STRICT_COUNTED_DEVICE,
+    FILTER_TEMPLATE_DEVICE,
+    FILTER_TEMPLATE_COUNTED_DEVICE,
     FILTER_INIT,
     FILTER_LONE,
     FILTER_LONE_USER,
@@ -51,7 +57,7 @@ enum seccomp_variant {
 struct seccomp_variant_row {
     const char *name;
     unsigned set;
-    int counted;
+    unsigned with; /* which of SET_ONLY: rows that ask for more are left out */
     int others; /* what no row names: the errno, 0 = allowed */
 };
 extern const struct seccomp_variant_row seccomp_variants[FILTERS];

@@ -131,8 +131,9 @@ void ops_free(struct box *b)
     b->n_ops = 0;
 }
 
-/* A detached copy of the mount at `path`, read-only and without set-id. */
-static int open_source(const char *path, bool device, bool *is_dir, struct err *e)
+/* A detached copy of the mount at `path`, or of what the descriptor `at` is open on (-1: none),
+ * read-only and without set-id. */
+static int open_source(const char *path, int at, bool device, bool *is_dir, struct err *e)
 {
     struct stat st;
     struct mount_attr attr = {
@@ -140,8 +141,9 @@ static int open_source(const char *path, bool device, bool *is_dir, struct err *
             MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | (device ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_NODEV),
         .propagation = MS_PRIVATE,
     };
-    cleanup_fd int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path,
-                                     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    cleanup_fd int fd = (int)syscall(SYS_open_tree, at < 0 ? AT_FDCWD : at, at < 0 ? path : "",
+                                     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE |
+                                         (at < 0 ? 0 : AT_EMPTY_PATH));
 
     if (fd < 0 && errno == ENOSYS)
         return err_set(e, ERR_SANDBOX, errno, "open_tree %s (needs Linux 5.12 or newer)", path);
@@ -164,7 +166,7 @@ static int add_tree(struct box *b, const char *src, const char *dst, bool device
 {
     bool is_dir;
     struct err why;
-    int fd = open_source(src, device, &is_dir, &why);
+    int fd = open_source(src, -1, device, &is_dir, &why);
 
     if (fd < 0 && optional && why.sys == ENOENT)
         return 0;
@@ -227,6 +229,19 @@ static void add_tmpfs(struct box *b, const struct row *row)
     op->text = xasprintf("mode=%.*s,size=%lld,nr_inodes=%lld", (int)mode.n, mode.p,
                          (long long)limits[id], (long long)limits[LIMIT_INODES]);
     op->mount_flags = str_is(rest, "noexec") ? MS_NOEXEC : 0;
+}
+
+/* What was judged is what is bound: one descriptor. */
+static int add_device(struct box *b, const char *path, struct err *e)
+{
+    bool is_dir;
+    cleanup_fd int at = device_open(path, e);
+    int fd = at < 0 ? -1 : open_source(path, at, true, &is_dir, e);
+
+    if (fd < 0)
+        return -1;
+    add_op(b, OP_TREE, path)->fd = fd;
+    return 0;
 }
 
 static int add_row(struct box *b, const struct row *row, struct err *e)
@@ -336,9 +351,11 @@ int sources_open_trees(struct box *b, struct err *e)
         r = add_row(b, &rows[i], e);
     for (size_t i = 0; r == 0 && i < s->n_ro; i++)
         r = add_tree(b, s->ro[i].src, s->ro[i].dst, false, false, e);
+    for (size_t i = 0; r == 0 && i < s->n_devices; i++)
+        r = add_device(b, s->devices[i], e);
     for (size_t i = 0; i < n_files; i++) {
         if (r == 0 && files[i].kind == OP_TREE) {
-            files[i].fd = open_source(files[i].text, false, &files[i].is_dir, e);
+            files[i].fd = open_source(files[i].text, -1, false, &files[i].is_dir, e);
             if (files[i].fd < 0)
                 r = -1;
         }

@@ -12,6 +12,9 @@
 
 /* More of any one option than this is a mistake of the caller. */
 #define MAX_REPEATS 1000
+/* They are told in one line of --status-fd. */
+#define MAX_DEVICES 64
+#define MAX_DEVICE_PATH 200
 
 const struct limit_row limit_table[LIMITS] = {
     [LIMIT_MEMORY] = { "memory", KIND_BYTES, "2g", 16 << 20, 1ll << 44, false,
@@ -117,12 +120,9 @@ static int check_repeats(size_t n, const char *option, struct err *e)
     return 0;
 }
 
-/* An absolute path below "/" without "." or ".." parts, outside what the sandbox itself provides.
- */
-static int check_inner_path(const char *option, const char *path, struct err *e)
+/* An absolute path below "/" without "." or ".." parts. */
+static int check_path(const char *option, const char *path, struct err *e)
 {
-    static const char *const ours[] = { "/proc", "/dev", "/data", "/output" };
-
     if (path[0] != '/' || path[1] == '\0' || strlen(path) >= PATH_MAX)
         return err_set(e, ERR_USAGE, 0, "%s: `%s' is no absolute path below / inside the sandbox",
                        option, path);
@@ -135,6 +135,16 @@ static int check_inner_path(const char *option, const char *path, struct err *e)
             return err_set(e, ERR_USAGE, 0, "%s: a name in `%s' is longer than %d bytes", option,
                            path, NAME_MAX);
     }
+    return 0;
+}
+
+/* Outside what the sandbox itself provides. */
+static int check_inner_path(const char *option, const char *path, struct err *e)
+{
+    static const char *const ours[] = { "/proc", "/dev", "/data", "/output" };
+
+    if (check_path(option, path, e) < 0)
+        return -1;
     for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
         size_t n = strlen(ours[i]);
         if (strncmp(path, ours[i], n) == 0 && (path[n] == '/' || path[n] == '\0'))
@@ -275,6 +285,32 @@ static int set_env(struct spec *s, const char *value, struct err *e)
     return 0;
 }
 
+static int set_device(struct spec *s, const char *value, struct err *e)
+{
+    static const char *const ours[] = { "null", "zero", "full",  "random", "urandom",
+                                        "fd",   "shm",  "stdin", "stdout", "stderr" };
+
+    if (check_path("--device", value, e) < 0)
+        return -1;
+    if (s->n_devices >= MAX_DEVICES || strlen(value) > MAX_DEVICE_PATH)
+        return err_set(e, ERR_USAGE, 0, "--device %.300s: more than %d of them, or of %d bytes",
+                       value, MAX_DEVICES, MAX_DEVICE_PATH);
+    if (strncmp(value, "/dev/", 5) != 0 || value[5] == '\0' || strchr(value, '\n'))
+        return err_set(e, ERR_USAGE, 0, "--device %s: give the path of a device below /dev", value);
+    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+        size_t n = strlen(ours[i]);
+        if (strncmp(value + 5, ours[i], n) == 0 && (value[5 + n] == '/' || value[5 + n] == '\0'))
+            return err_set(e, ERR_USAGE, 0, "--device %s: the sandbox has its own /dev/%s already",
+                           value, ours[i]);
+    }
+    for (size_t i = 0; i < s->n_devices; i++)
+        if (strcmp(s->devices[i], value) == 0)
+            return 0;
+    GROW(s->devices, s->n_devices);
+    s->devices[s->n_devices++] = value;
+    return 0;
+}
+
 static int set_chdir(struct spec *s, const char *value, struct err *e)
 {
     if (value[0] != '/')
@@ -350,6 +386,9 @@ const struct option_row option_table[] = {
     { "--file-fd", "FD:DST", "copy what an open descriptor holds to DST, read-only", set_file_fd },
     { "--pass-fd", "FD", "leave this descriptor open in the command (all others are closed)",
       set_pass_fd },
+    { "--device", "/dev/NAME",
+      "show this character device and permit the ioctls of GPUs: its driver is then within reach",
+      set_device },
     { "--limit", "NAME=VALUE", "set a limit; the names are below", set_limit },
     { "--env", "NAME=VALUE", "add to the environment, which is built and never inherited",
       set_env },
@@ -473,4 +512,5 @@ void spec_free(struct spec *s)
     free(s->files);
     free(s->pass_fds);
     free(s->env);
+    free(s->devices);
 }

@@ -62,7 +62,8 @@ struct spec {
     struct spec_file *files;
     int *pass_fds;
     const char **env;
-    size_t n_ro, n_data, n_files, n_pass_fds, n_env;
+    const char **devices; /* each below /dev */
+    size_t n_ro, n_data, n_files, n_pass_fds, n_env, n_devices;
     int64_t limits[LIMITS];
     const char *chdir;
     int status_fd, workspace_fd, lifeline_fd, egress_fd; /* -1 = not given */

@@ -34,7 +34,7 @@ void status_started(int fd, const struct box *b, pid_t init)
     static const char *const backends[] = {
         [BACKEND_RLIMITS] = "rlimits", [BACKEND_CGROUP1] = "cgroup1", [BACKEND_CGROUP2] = "cgroup2"
     };
-    cleanup_buf struct buf line = BUF_MAX(8192);
+    cleanup_buf struct buf line = BUF_MAX(32768);
     struct str rest = buf_str(&b->weaker), one;
     const char *sep = "";
 
@@ -51,6 +51,11 @@ void status_started(int fd, const struct box *b, pid_t init)
         buf_puts(&line, sep);
         status_quote(&line, text);
         sep = ",";
+    }
+    buf_puts(&line, "],\"devices\":[");
+    for (size_t i = 0; i < b->spec->n_devices; i++) {
+        buf_puts(&line, i ? "," : "");
+        status_quote(&line, b->spec->devices[i]);
     }
     buf_putf(&line, "],\"setup_us\":%lld", (long long)(now_us() - b->start_us));
     send_line(fd, &line);

@@ -26,6 +26,7 @@ import _socket
 DRIVER = sys.modules["__main__"]
 # Where workspace and output lie: below "/", or in a private directory where there are no namespaces.
 ROOT, RO = posix.environ.get(b"SANDBOX_ROOT", b""), posix.environ.get(b"SANDBOX_RO", b"")
+DEVICES = posix.environ.get(b"SANDBOX_DEVICES", b"")
 OUTPUT = ROOT.decode() + "/output/"
 FD_END = 4096       # descriptors are closed up to here
 # Imports that are quicker from warm, although they are not preloaded themselves.

@@ -192,7 +192,7 @@ def context(guardian_pid, options):
         posix.setsid()
         if "start" not in options:
             cell = load("cell")
-        driver.native("context_enter", driver.ROOT, driver.RO)
+        driver.native("context_enter", driver.ROOT, driver.RO, driver.DEVICES)
         if posix.getppid() != guardian_pid:
             posix._exit(125)
         set_up(options)

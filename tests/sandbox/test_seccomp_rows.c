@@ -31,6 +31,10 @@ static const struct sock_fprog programs[FILTERS] = {
     PROGRAM(FILTER_STRICT_COUNTED, bpf_strict_counted),
     PROGRAM(FILTER_TEMPLATE, bpf_template),
     PROGRAM(FILTER_TEMPLATE_COUNTED, bpf_template_counted),
+    PROGRAM(FILTER_STRICT_DEVICE, bpf_strict_device),
+    PROGRAM(FILTER_STRICT_COUNTED_DEVICE, bpf_strict_counted_device),
+    PROGRAM(FILTER_TEMPLATE_DEVICE, bpf_template_device),
+    PROGRAM(FILTER_TEMPLATE_COUNTED_DEVICE, bpf_template_counted_device),
     PROGRAM(FILTER_INIT, bpf_init),
     PROGRAM(FILTER_LONE, bpf_lone),
     PROGRAM(FILTER_LONE_USER, bpf_lone_user),
@@ -112,7 +116,7 @@ static void fill(struct seccomp_data *d, const struct seccomp_row *row, int nr, 
 
 static bool in_variant(const struct seccomp_row *row, const struct seccomp_variant_row *v)
 {
-    return (row->sets & v->set) && (v->counted || !(row->sets & SET_COUNTED));
+    return (row->sets & v->set) && (row->sets & SET_ONLY & ~v->with) == 0;
 }
 
 static void read_row(const struct seccomp_row *row, const char *name, int nr)
