@@ -110,7 +110,9 @@ struct conf {
     int64_t memory_bytes, workspace_bytes, file_bytes;
     long max_processes;
     int64_t cpu_ms; /* 0 = no limit */
+    long cpu_share; /* per cent of one processor, 0 = no limit */
     char *network;  /* hosts that the code may reach, separated by a space; NULL = none */
+    char *devices;  /* paths below /dev, separated by a space; NULL = none */
     char *python, *preload, *sandbox_helper;
     char *languages;                   /* separated by a space, Python among them */
     char *node, *bash, *r, *java, *go; /* programs of further languages; NULL = in PATH */

@@ -15,6 +15,7 @@
 #define READS "it can send files of yours to the model's service"
 #define WRITES "it can overwrite files of yours"
 #define SPENDS "it decides what may be spent"
+#define DRIVERS "it lets the code talk to a driver of this machine"
 #define REACHES "it opens a way out of the sandbox for your data"
 #define PROGRAM "it chooses the program that runs the code"
 #define TRUST "a project cannot vouch for itself"
@@ -493,6 +494,27 @@ const struct conf_setting conf_table[] = {
       .zero_ok = true,
       .arg = "TIME",
       .help = "processor time of one process of the code, in whole seconds; 0 is no limit" },
+    { .name = "cpu_share",
+      .kind = K_PERCENT,
+      .group = G_SANDBOX,
+      .offset = F(cpu_share),
+      .def = "0",
+      .min = 1,
+      .max = 100000,
+      .zero_ok = true,
+      .arg = "PERCENT",
+      .help = "how much of one processor all the code together gets, such as 50%; 0 is no limit. "
+              "Needs a cpu cgroup" },
+    { .name = "devices",
+      .kind = K_DEVICES,
+      .group = G_SANDBOX,
+      .offset = F(devices),
+      .def = "none",
+      .arg = "PATHS",
+      .guard = DRIVERS,
+      .help = "devices of this machine that the code may use, separated by spaces, such as "
+              "\"/dev/nvidia0 /dev/nvidiactl /dev/nvidia-uvm\"; the code can then reach bugs of "
+              "their drivers" },
     { .name = "network",
       .kind = K_HOSTS,
       .group = G_SANDBOX,

@@ -13,12 +13,14 @@ enum conf_kind {
     K_URL,       /* char *: http or https, no user or password in it, trailing slashes dropped */
     K_ENVNAME,   /* char *: the name of an environment variable */
     K_LONG,      /* long */
+    K_PERCENT,   /* long: "50" or "50%" */
     K_NUM,       /* double: NAN when empty */
     K_SIZE,      /* int64_t, bytes: "512m" */
     K_DURATION,  /* int64_t, milliseconds: "1m30s"; a bare number is seconds */
     K_BOOL,      /* bool */
     K_CHOICE,    /* int: index into `choices` */
     K_HOSTS,     /* char *: hosts separated by a space; NULL when none */
+    K_DEVICES,   /* char *: paths below /dev, likewise */
     K_LANGUAGES, /* char *: names of languages separated by a space, python among them */
     K_LIST,      /* struct conf_list of paths: repeatable */
     K_TEXTS,     /* struct conf_list of texts, also empty ones: repeatable */

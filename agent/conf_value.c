@@ -203,6 +203,9 @@ void conf_value_range(const struct conf_setting *s, struct buf *out)
     case K_NUM:
         buf_putf(out, "%.15g to %.15g", s->min, s->max);
         break;
+    case K_PERCENT:
+        buf_putf(out, "%.15g%% to %.15g%%", s->min, s->max);
+        break;
     case K_SIZE:
         put_size(out, (int64_t)s->min);
         buf_puts(out, " to ");
@@ -246,6 +249,10 @@ static int set_number(const struct conf_setting *s, void *field, struct str text
     long long ll;
 
     switch (s->kind) {
+    case K_PERCENT:
+        if (text.n > 1 && text.p[text.n - 1] == '%')
+            text.n--;
+        /* fall through */
     case K_LONG:
         if (!str_to_ll(text, &ll))
             return bad(s, text, "is not a whole number", e);
@@ -269,7 +276,7 @@ static int set_number(const struct conf_setting *s, void *field, struct str text
         return bad(s, text, "is out of range", e);
     if (field == NULL)
         return 0;
-    if (s->kind == K_LONG)
+    if (s->kind == K_LONG || s->kind == K_PERCENT)
         *(long *)field = (long)v;
     else if (s->kind == K_NUM)
         *(double *)field = v;
@@ -365,9 +372,24 @@ static int set_text(const struct conf_setting *s, void *field, struct str text, 
     return 0;
 }
 
-static int set_hosts(char **field, struct str text, struct err *e)
+static int check_device(struct str word, struct err *e)
 {
-    cleanup_buf struct buf b = BUF_MAX(MAX_NETWORK_HOSTS * 300);
+    for (size_t i = 0; i < word.n; i++)
+        if ((unsigned char)word.p[i] <= ' ' || (unsigned char)word.p[i] >= 0x7f)
+            return err_set(e, ERR_USAGE, 0,
+                           "the value holds a character that no device's name has");
+    if (!str_starts(word, "/dev/") || word.n == 5)
+        return err_set(e, ERR_USAGE, 0, "\"%.*s\" is no path of a device, such as /dev/nvidia0",
+                       (int)(word.n > 100 ? 100 : word.n), word.p);
+    return 0;
+}
+
+/* Words separated by spaces or commas, each of them checked; "none" alone is none. */
+static int set_words(const struct conf_setting *s, char **field, struct str text, struct err *e)
+{
+    bool hosts = s->kind == K_HOSTS;
+    size_t most = hosts ? MAX_NETWORK_HOSTS : MAX_DEVICES;
+    cleanup_buf struct buf b = BUF_MAX(most * 300);
     size_t n = 0;
 
     for (size_t i = 0; i < text.n;) {
@@ -380,11 +402,12 @@ static int set_hosts(char **field, struct str text, struct err *e)
         if (memchr(word.p, '\0', word.n))
             return err_set(e, ERR_USAGE, 0, "the value holds a NUL byte");
         if (str_is(word, "none"))
-            return err_set(e, ERR_USAGE, 0, "\"none\" stands alone, without hosts beside it");
-        if (sandbox_check_host(word, e) < 0)
+            return err_set(e, ERR_USAGE, 0, "\"none\" stands alone, without %s beside it",
+                           hosts ? "hosts" : "devices");
+        if ((hosts ? sandbox_check_host : check_device)(word, e) < 0)
             return -1;
-        if (++n > MAX_NETWORK_HOSTS)
-            return err_set(e, ERR_USAGE, 0, "more than %d hosts", MAX_NETWORK_HOSTS);
+        if (++n > most)
+            return err_set(e, ERR_USAGE, 0, "more than %zu %s", most, hosts ? "hosts" : "devices");
         if (b.n)
             buf_putc(&b, ' ');
         buf_putstr(&b, word);
@@ -448,6 +471,7 @@ int conf_value_set(const struct conf_setting *s, void *field, struct str text, c
         }
         return set_number(s, field, text, e);
     case K_LONG:
+    case K_PERCENT:
     case K_SIZE:
     case K_DURATION:
         return set_number(s, field, text, e);
@@ -468,7 +492,8 @@ int conf_value_set(const struct conf_setting *s, void *field, struct str text, c
         return 0;
     }
     case K_HOSTS:
-        return set_hosts(field, text, e);
+    case K_DEVICES:
+        return set_words(s, field, text, e);
     case K_LANGUAGES:
         return set_languages(field, text, e);
     default:
@@ -481,6 +506,9 @@ void conf_value_text(const struct conf_setting *s, const void *field, size_t i, 
     switch (s->kind) {
     case K_LONG:
         buf_putf(out, "%ld", *(const long *)field);
+        break;
+    case K_PERCENT:
+        buf_putf(out, "%ld%s", *(const long *)field, *(const long *)field ? "%" : "");
         break;
     case K_NUM:
         if (!isnan(*(const double *)field))
@@ -510,6 +538,7 @@ void conf_value_text(const struct conf_setting *s, const void *field, size_t i, 
         break;
     }
     case K_HOSTS:
+    case K_DEVICES:
         buf_puts(out, *(char *const *)field ? *(char *const *)field : "none");
         break;
     default:
@@ -536,6 +565,7 @@ void conf_value_free(const struct conf_setting *s, void *field)
     case K_ENVNAME:
     case K_HOSTS:
     case K_LANGUAGES:
+    case K_DEVICES:
         free(*(char **)field);
         *(char **)field = NULL;
         break;

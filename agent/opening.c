@@ -60,6 +60,10 @@ static char *limits_text(const struct conf *c, const char *workspace)
         put_size(&b, c->workspace_bytes);
         buf_putf(&b, " of files in %s", workspace);
     }
+    if (c->cpu_share)
+        buf_putf(&b, ", %ld %% of one processor", c->cpu_share);
+    if (c->devices)
+        buf_putf(&b, ", these devices: %s", c->devices);
     buf_puts(&b, c->network ? ", a network of a few hosts" : ", no network");
     return buf_steal(&b);
 }

@@ -102,6 +102,8 @@ int program_start_sandbox(struct program *p, struct err *e)
         .file_bytes = c->file_bytes,
         .max_processes = (int)c->max_processes,
         .cpu_seconds = (int)((c->cpu_ms + 999) / 1000),
+        .cpu_share = (int)c->cpu_share,
+        .devices = c->devices,
         .best = c->sandbox == SANDBOX_BEST,
         .network = c->network,
         .preload = c->preload,
@@ -132,6 +134,7 @@ int program_sandbox_ready(struct program *p, struct err *e)
         json_add_str(ev, "env", str_of(p->env.name));
         json_add_str(ev, "env_lock_sha256", str_of(p->env.lock_sha256));
     }
+    json_add_str(ev, "devices", str_of(p->conf.devices ? p->conf.devices : "none"));
     record_event(p->run.record, "sandbox.start", ev);
     bool lone = strcmp(info.backend, "landlock") == 0;
     if (lone)

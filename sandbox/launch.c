@@ -387,6 +387,17 @@ static void add_words(struct strings *argv, const char *words)
     }
 }
 
+static void add_devices(struct strings *argv, const char *paths)
+{
+    struct str rest = str_of(paths ? paths : ""), word;
+
+    while (rest.n) {
+        str_cut(&rest, ' ', &word);
+        strings_add(argv, xstrdup("--device"));
+        strings_add(argv, str_dup(word));
+    }
+}
+
 /* --- the process --- */
 
 static int spawn(const char *program, struct strings *argv, struct hand_over *h, int log,
@@ -470,6 +481,8 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
     add_limit(argv, "processes", spec->max_processes);
     add_limit(argv, "open-files", spec->max_open_files);
     add_limit(argv, "cpu", spec->cpu_seconds);
+    add_limit(argv, "cpu-share", spec->cpu_share);
+    add_devices(argv, spec->devices);
     int number = add_fd(argv, hand_in, "--pass-fd", &control, e);
     if (number < 0 || add_fd(argv, hand_in, "--status-fd", &status, e) < 0 ||
         add_fd(argv, hand_in, "--workspace-fd", &workspace, e) < 0 ||

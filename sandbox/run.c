@@ -52,6 +52,7 @@ static void copy_spec(struct sandbox_spec *to, const struct sandbox_spec *from)
     to->network = dup_or_null(from->network);
     to->packages = dup_or_null(from->packages);
     to->wheels = dup_or_null(from->wheels);
+    to->devices = dup_or_null(from->devices);
     for (size_t i = 0; i < from->n_files; i++)
         files[i] =
             (struct sandbox_file){ xstrdup(from->files[i].path), xstrdup(from->files[i].name) };
@@ -88,6 +89,7 @@ static void free_spec(struct sandbox_spec *s)
     free_const(s->network);
     free_const(s->packages);
     free_const(s->wheels);
+    free_const(s->devices);
 }
 
 struct sandbox *sandbox_start(const struct sandbox_spec *spec, struct err *e)

@@ -66,6 +66,8 @@ struct sandbox_spec {
     size_t n_files;
     int64_t memory_bytes, workspace_bytes, file_bytes; /* 0 = the helper's default */
     int max_processes, max_open_files, cpu_seconds;    /* 0 = the helper's default */
+    int cpu_share;                                     /* per cent of one processor; 0 = no limit */
+    const char *devices; /* paths below /dev that the code may use, space separated; NULL = none */
     bool best; /* where namespaces are forbidden, go on without them (sandbox_info says so) */
     const char *network; /* hosts that the code may reach, space separated; NULL = none */
     const char *preload; /* modules the template imports ahead, space separated; NULL = none */

@@ -6,15 +6,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/str.h"
 #include "agent/base/banned.h"
 
 /* More of any one option than this is a mistake of the caller. */
 #define MAX_REPEATS 1000
-/* They are told in one line of --status-fd. */
-#define MAX_DEVICES 64
-#define MAX_DEVICE_PATH 200
 
 const struct limit_row limit_table[LIMITS] = {
     [LIMIT_MEMORY] = { "memory", KIND_BYTES, "2g", 16 << 20, 1ll << 44, false,

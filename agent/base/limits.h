@@ -57,6 +57,8 @@
 
 /* --- what the sandbox does on the network, where it is permitted --- */
 #define MAX_NETWORK_HOSTS 64         /* of the setting `network' */
+#define MAX_DEVICES 64               /* of the setting `devices' */
+#define MAX_DEVICE_PATH 200          /* bytes of one */
 #define MAX_EGRESS_HEAD (16 * KIB)   /* a request's head; clients send 2 KiB */
 #define MAX_EGRESS_AT_ONCE 32        /* connections at one time; each is a process. More wait */
 #define MAX_EGRESS_CONNECTIONS 10000 /* of one sandbox: each leaves a line in the record */

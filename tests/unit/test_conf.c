@@ -123,6 +123,20 @@ static void test_values(void)
         { "temperature", "inf", NULL, "not a number" },
         { "temperature", "1e0", NULL, "not a number" },
         { "temperature", "0,5", NULL, "not a number" },
+        { "cpu_share", "50%", "50%", NULL },
+        { "cpu_share", "250", "250%", NULL },
+        { "cpu_share", "0", "0", NULL },
+        { "cpu_share", "%", NULL, "whole number" },
+        { "cpu_share", "0.5%", NULL, "whole number" },
+        { "cpu_share", "-5%", NULL, "out of range" },
+        { "devices", "none", "none", NULL },
+        { "devices", " /dev/nvidia0, /dev/dri/renderD128 ", "/dev/nvidia0 /dev/dri/renderD128",
+          NULL },
+        { "devices", "/dev/nvidia0 none", NULL, "stands alone" },
+        { "devices", "nvidia0", NULL, "no path of a device" },
+        { "devices", "/etc/shadow", NULL, "no path of a device" },
+        { "devices", "/dev/", NULL, "no path of a device" },
+        { "devices", "/dev/a\tb\001", NULL, "no device's name" },
         { "network", "none", "none", NULL },
         { "network", "", "none", NULL },
         { "network", " a.org,  *.b.org\tc.org:8443 ", "a.org *.b.org c.org:8443", NULL },
@@ -272,7 +286,8 @@ static void test_table(void)
         "api_key_cmd", "api_key_file", "api_key_env", "base_url",      "provider", "sandbox_helper",
         "python",      "output",       "out_dir",     "session_dir",   "debug",    "record",
         "file",        "prompts_dir",  "replay",      "trust_project", "sandbox",  "network",
-        "node",        "bash",         "r",           "java",          "go"
+        "node",        "bash",         "r",           "java",          "go",
+        "devices"
     };
     for (size_t i = 0; i < ARRAY_LEN(guarded); i++) {
         int k = conf_find(str_of(guarded[i]));
