@@ -35,6 +35,11 @@
 #define MAX_PROMPT_BYTES (4 * MIB)      /* the question itself */
 #define MAX_CONF_BYTES (1 * MIB)
 
+/* --- checking an answer's numbers --- */
+#define MAX_GROUND_NUMBERS 4000000u /* printed values kept: 32 MB; a stream of 16 MiB has fewer */
+#define MAX_GROUND_MISSES 100       /* claims that were not found and are told */
+#define MAX_GROUND_FILE (4 * MIB)   /* of a text file that the code made */
+
 /* --- records that are read back --- */
 #define MAX_RECORD_BYTES                                                                           \
     (1024u * MIB) /* events.jsonl; a thousand turns with pictures stay below                       \
