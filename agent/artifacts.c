@@ -97,6 +97,15 @@ const struct artifact *artifacts_get(const struct artifacts *a, size_t i)
     return &a->list[i];
 }
 
+int artifacts_open(const struct artifacts *a, size_t i)
+{
+    int dir = a->out_fd >= 0 ? a->out_fd : a->extra_fd;
+
+    return dir < 0 ? -1
+                   : openat(dir, artifacts_get(a, i)->file,
+                            O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
 static void encode_component(struct buf *out, struct str s)
 {
     cleanup_buf struct buf b = BUF_MAX(4096);

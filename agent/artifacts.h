@@ -42,6 +42,8 @@ int artifacts_collect(struct artifacts *a, int cell, struct buf *lines, struct b
 
 size_t artifacts_count(const struct artifacts *a);
 const struct artifact *artifacts_get(const struct artifacts *a, size_t i);
+/* A descriptor on the copy of one, for reading; -1 when there is none. Caller closes. */
+int artifacts_open(const struct artifacts *a, size_t i);
 
 /* The safe file name for a name from the workspace: each component's bytes outside printable UTF-8,
  * '%', a leading dot or dash and a trailing space or dot become %XX; reversible by percent-decoding

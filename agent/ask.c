@@ -17,6 +17,7 @@
 #include "agent/base/json.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
+#include "agent/grounding.h"
 #include "agent/libs.h"
 #include "agent/loop.h"
 #include "agent/network.h"
@@ -204,6 +205,9 @@ static cJSON *manifest(const struct program *p, const struct err *why, bool answ
     json_add_int(m, "cells_ok", p->run.cells_ok);
     add_usage(p, usage);
     cJSON_AddItemToObject(m, "usage", usage);
+    cJSON *grounding = grounding_json(&p->run);
+    if (grounding)
+        cJSON_AddItemToObject(m, "grounding", grounding);
     json_add_int(m, "duration_ms", now_ms() - p->started_ms);
     return m;
 }
@@ -223,6 +227,20 @@ static int write_output(const struct conf *c, const char *answer, struct err *e)
     return 0;
 }
 
+/* What the reader of the answer should not take on trust. */
+static void show_unmatched(struct program *p)
+{
+    cleanup_buf struct buf lines = BUF_MAX(MAX_CONF_BYTES);
+
+    if (!p->run.grounded || p->run.grounding.n_unmatched == 0)
+        return;
+    ui_warn(p->run.ui,
+            "%zu of %zu numbers and files in the answer are not in what the code printed or made:",
+            p->run.grounding.n_unmatched, p->run.grounding.checked);
+    grounding_lines(&p->run, 10, &lines);
+    program_warn_lines(p->run.ui, buf_str(&lines));
+}
+
 /* The answer out, the record closed; the first failure of these decides when the run itself had
  * none. */
 static void finish(struct program *p, struct loop_result *res)
@@ -238,6 +256,8 @@ static void finish(struct program *p, struct loop_result *res)
         cJSON *ev = cJSON_CreateObject();
         json_add_str(ev, "text", str_of(res->answer));
         record_event(r->record, "answer", ev);
+        if (r->grounded)
+            record_event(r->record, "grounding", grounding_json(r));
         if (write_output(&p->conf, res->answer, &e) < 0 && res->why.code == ERR_NONE)
             res->why = e;
         if (ui_answer(r->ui, str_of(res->answer), &e) < 0 && e.sys != EPIPE &&
@@ -247,6 +267,7 @@ static void finish(struct program *p, struct loop_result *res)
     if (res->why.code == ERR_NONE && r->artifact_err.code != ERR_NONE)
         res->why = r->artifact_err;
     program_show_artifacts(p);
+    show_unmatched(p);
     if (r->replies > 0) {
         struct asking_total t = asking_total(r->asking);
         struct ui_usage us = { r->turns, r->cells, t.input, t.output, now_ms() - p->started_ms,
@@ -277,6 +298,8 @@ static void finish(struct program *p, struct loop_result *res)
 void ask_command(struct program *p, struct err *ret_why)
 {
     struct run *r = &p->run;
+
+    r->files = &p->files;
     struct loop_result res = { NULL, ERR_INIT };
 
     if (read_command(p, &res.why) == 0 && program_open_record(p, &res.why) == 0) {

@@ -97,6 +97,8 @@ struct conf {
     int64_t deadline_ms; /* 0 = none; the whole run */
     int64_t timeout_ms;  /* one cell */
     long output_cap;     /* characters of one stream that the model is shown */
+    bool grounding;      /* check the answer's numbers against what was printed */
+    bool strict;         /* what is not found fails the run */
 
     /* output and record */
     char *output;      /* the answer's file */

@@ -370,6 +370,21 @@ const struct conf_setting conf_table[] = {
       .arg = "N",
       .help = "how many characters of an output the model is shown; it can read the rest from a "
               "file" },
+    { .name = "grounding",
+      .kind = K_BOOL,
+      .group = G_RUN,
+      .offset = F(grounding),
+      .def = "true",
+      .only = "ask",
+      .help = "look up every number and file name of the answer in what the code printed and made; "
+              "what is not found is mended once, then told" },
+    { .name = "strict",
+      .kind = K_BOOL,
+      .group = G_RUN,
+      .offset = F(strict),
+      .def = "false",
+      .only = "ask",
+      .help = "fail (status 9) when a number or file name of the answer is found nowhere" },
 
     { .name = "output",
       .letter = 'o',

@@ -228,6 +228,8 @@ static bool is_loose(struct str text, size_t at)
     return at >= 3 && memcmp(text.p + at - 3, "€", 3) == 0 && is_loose(text, at - 3);
 }
 
+/* "about 100,000" may be 98,765, but not 120,000. */
+#define LOOSE 0.05
 /* A small count is met by chance in any table, so it must be there as it stands. */
 #define SMALL_COUNT 20
 
@@ -247,9 +249,9 @@ static bool number_found(struct ground *g, struct str text, const struct number 
         if (!n->percent && near(&g->percents, v, half))
             return true;
         if (loose && k == 0) {
-            double room = fmax(n->round_unit, half * 2);
-            if (room < v && (near(&g->printed, v, room) ||
-                             (n->percent && near(&g->printed, v / 100, room / 100))))
+            double room = fmin(n->round_unit, v * LOOSE);
+            if (near(&g->printed, v, room) ||
+                (n->percent && near(&g->printed, v / 100, room / 100)))
                 return true;
         }
     }
@@ -388,6 +390,12 @@ static size_t numbering_end(struct str t, size_t i, size_t *ret_from)
         return 0;
     char c = k < t.n ? t.p[k] : '\n', next = k + 1 < t.n ? t.p[k + 1] : '\n';
     bool list = (c == '.' || c == ')' || c == ':') && strchr(" \t\n*", next) && parts == 1;
+    /* The rank in the first column of a table. */
+    size_t bar = k;
+    while (bar < t.n && t.p[bar] == ' ')
+        bar++;
+    if (t.p[i] == '|' && k - from <= 3 && parts == 1 && bar < t.n && t.p[bar] == '|')
+        return k;
     return list || (heading && strchr(" \t.)", c)) ? k + 1 : 0;
 }
 

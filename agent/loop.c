@@ -9,6 +9,7 @@
 #include "agent/base/sha256.h"
 #include "agent/fences.h"
 #include "agent/asking.h"
+#include "agent/grounding.h"
 #include "agent/tools.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
@@ -27,7 +28,8 @@ struct loop {
     } * repeats;
     size_t n_repeats;
     int empty_replies;
-    bool low; /* the budget has room for one more turn at most */
+    bool low;       /* the budget has room for one more turn at most */
+    char *unproved; /* the answer that the model was asked to mend; owned */
 };
 
 static void on_text(void *arg, struct str piece)
@@ -184,16 +186,22 @@ static void observe(struct loop *l, const struct chat_call *call, struct tool_ou
     attach_images(l, o);
 }
 
+static void say_text(struct loop *l, const char *text)
+{
+    cJSON *ev = cJSON_CreateObject();
+
+    convo_user(&l->run->convo, text);
+    json_add_str(ev, "text", str_of(text));
+    record_event(l->run->record, "user", ev);
+}
+
 static int say(struct loop *l, const char *prompt_file, struct err *e)
 {
     cleanup_free char *text = prompt_text(l->run->conf->prompts_dir, prompt_file, e);
 
     if (text == NULL)
         return -1;
-    convo_user(&l->run->convo, text);
-    cJSON *ev = cJSON_CreateObject();
-    json_add_str(ev, "text", str_of(text));
-    record_event(l->run->record, "user", ev);
+    say_text(l, text);
     return 0;
 }
 
@@ -354,6 +362,36 @@ static int run_fences(struct loop *l, struct chat_turn *t, struct err *e)
     return r;
 }
 
+/* An answer with claims that are found nowhere goes back once. 1 = the model is asked again, 0 = it
+ * stands (run->grounding says how), -1 = *e is set. */
+static int ask_to_mend(struct loop *l, struct chat_turn *t, bool last, struct err *e)
+{
+    struct run *run = l->run;
+    cleanup_buf struct buf lines = BUF_MAX(MAX_PROMPT_BYTES);
+
+    if (!grounding_applies(run) || grounding_check(run, t->text) == 0)
+        return 0;
+    if (last || l->unproved || run->turns + 2 > run->conf->max_turns)
+        return 0;
+    cleanup_free char *form = prompt_text(run->conf->prompts_dir, "ground_repair.md", e);
+    if (form == NULL)
+        return -1;
+    grounding_lines(run, 20, &lines);
+    const char *const pairs[] = { "misses", buf_cstr(&lines), NULL };
+    cleanup_free char *text = prompt_fill(form, pairs, e);
+    if (text == NULL)
+        return -1;
+    l->unproved = xstrdup(t->text);
+    record_event(run->record, "grounding", grounding_json(run));
+    convo_assistant(&run->convo, t);
+    ui_note(run->ui,
+            "%zu of %zu numbers and files in the answer are not in what the code printed: "
+            "the model is asked to mend it",
+            run->grounding.n_unmatched, run->grounding.checked);
+    say_text(l, text);
+    return 1;
+}
+
 static bool has_text(const struct chat_turn *t)
 {
     return t->text && str_trim(str_of(t->text)).n > 0;
@@ -366,6 +404,9 @@ static int settle(struct loop *l, struct chat_turn *t, bool last, struct loop_re
     struct err *e = &ret->why;
 
     if (has_text(t)) {
+        int mend = t->stop == CHAT_STOP_LENGTH ? 0 : ask_to_mend(l, t, last, e);
+        if (mend)
+            return mend;
         ret->answer = steal_ptr(&t->text);
         if (t->stop == CHAT_STOP_LENGTH)
             ui_warn(run->ui, "the answer was cut at the model's output limit (--max-tokens)");
@@ -382,6 +423,12 @@ static int settle(struct loop *l, struct chat_turn *t, bool last, struct loop_re
             return err_set(e, ERR_NO_CELL, 0,
                            "none of the %d cells succeeded, so the answer rests on no computation",
                            run->cells);
+        if (run->conf->strict && run->grounding.n_unmatched)
+            return err_set(e, ERR_CHECK, 0,
+                           "%zu of %zu numbers and files in the answer are not in what the code "
+                           "printed or made (--strict); the first: %s",
+                           run->grounding.n_unmatched, run->grounding.checked,
+                           run->grounding.unmatched[0].text);
         return 0;
     }
     if (t->refusal && t->refusal[0])
@@ -459,6 +506,28 @@ static void turns(struct loop *l, struct loop_result *ret)
     }
 }
 
+/* The answer was there, and asking to have it mended came to nothing: it is given, as it is. What
+ * stopped the run from outside, or a rule of the user's, keeps its status. */
+static void keep_unproved(struct loop *l, struct loop_result *ret)
+{
+    if (l->unproved && ret->answer == NULL) {
+        ret->answer = steal_ptr(&l->unproved);
+        grounding_check(l->run, ret->answer);
+        enum err_code c = ret->why.code;
+        if (c == ERR_NET || c == ERR_PROVIDER || c == ERR_LOOP || c == ERR_TURNS) {
+            ui_warn(l->run->ui, "the answer could not be mended: %s", ret->why.msg);
+            ret->why = (struct err)ERR_INIT;
+            if (l->run->conf->strict)
+                err_set(&ret->why, ERR_CHECK, 0,
+                        "%zu of %zu numbers and files in the answer are not in what the code "
+                        "printed or made (--strict)",
+                        l->run->grounding.n_unmatched, l->run->grounding.checked);
+        }
+    }
+    free(l->unproved);
+    l->unproved = NULL;
+}
+
 void loop_run(struct run *run, struct loop_result *ret)
 {
     struct loop l = { .run = run };
@@ -468,6 +537,7 @@ void loop_run(struct run *run, struct loop_result *ret)
     if (l.tools == NULL)
         return;
     turns(&l, ret);
+    keep_unproved(&l, ret);
     tools_free(l.tools, l.n_tools);
     free(l.repeats);
 }

@@ -8,6 +8,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/grounding.h"
 #include "agent/languages.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
@@ -83,6 +84,7 @@ static char *system_text(struct run *run, const struct attach_list *files, const
     sandbox_get_info(run->sandbox, &info);
     cleanup_free char *attachments = attachments_text(files, info.workspace_dir);
     cleanup_free char *languages = run->languages ? languages_text(run->languages) : xstrdup("");
+    grounding_said(run, attachments);
     cleanup_free char *limits = limits_text(c, info.workspace_dir);
     snprintf(turns, sizeof turns, "%ld", c->max_turns);
     snprintf(cap, sizeof cap, "%ld", c->output_cap);
@@ -150,6 +152,7 @@ int opening_write(struct run *run, const char *question, const char *stdin_text,
     cleanup_free char *user = attach_prompt(question, stdin_text);
     convo_system(&run->convo, sys_text);
     convo_user(&run->convo, user);
+    grounding_said(run, user);
     record_text(run, "system", sys_text);
     record_text(run, "user", user);
     return 0;

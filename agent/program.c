@@ -8,6 +8,7 @@
 #include "agent/base/json.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
+#include "agent/grounding.h"
 #include "agent/base/banned.h"
 
 void program_warn_lines(struct ui *ui, struct str lines)
@@ -182,6 +183,7 @@ void program_done(struct program *p)
     asking_free(p->run.asking);
     env_done(&p->env);
     record_free(p->run.record);
+    grounding_done(&p->run);
     convo_free(&p->run.convo);
     attach_list_done(&p->files);
     free(p->question);

@@ -3,9 +3,11 @@
 #define AGENT_RUN_H
 
 #include "agent/artifacts.h"
+#include "agent/attach.h"
 #include "agent/base/stop.h"
 #include "agent/conf.h"
 #include "agent/convo.h"
+#include "agent/ground.h"
 #include "agent/record.h"
 #include "agent/ui.h"
 #include "providers/client.h"
@@ -24,9 +26,15 @@ struct run {
     const struct languages *languages; /* besides Python, found to work; NULL = none */
     struct convo convo;
 
-    int turns;               /* model turns so far: requests that went out */
-    int replies;             /* of these, how many were answered */
-    int cells, cells_ok;     /* cells that ran, and that ran to their end */
+    int turns;           /* model turns so far: requests that went out */
+    int replies;         /* of these, how many were answered */
+    int cells, cells_ok; /* cells that ran, and that ran to their end */
+    /* grounding.c: what the answer is checked against, and what came of it. */
+    struct ground *evidence;
+    size_t evidence_files; /* artifacts that are evidence already */
+    struct ground_result grounding;
+    bool grounded;
+    const struct attach_list *files;
     struct err artifact_err; /* first artifact that could not be written */
 };
 

@@ -11,6 +11,7 @@
 #include "agent/base/utf8.h"
 #include "agent/cell_json.h"
 #include "agent/callargs.h"
+#include "agent/grounding.h"
 #include "agent/network.h"
 #include "agent/observe.h"
 #include "agent/pictures.h"
@@ -341,6 +342,7 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
     ret->ran = true;
     ret->is_error = r.status != SANDBOX_OK;
     run->cells_ok += r.status == SANDBOX_OK;
+    grounding_cell(run, cell.code, &r);
     record_cell(run, call, &cell, &r, buf_cstr(&files));
     show_end(run, number, &r, before);
     return 0;

@@ -21,7 +21,8 @@
     X(last_turn_md, "last_turn.md")                                                                \
     X(empty_reply_md, "empty_reply.md")                                                            \
     X(fenced_md, "fenced.md")                                                                      \
-    X(no_progress_md, "no_progress.md")
+    X(no_progress_md, "no_progress.md")                                                            \
+    X(ground_repair_md, "ground_repair.md")
 
 #define DECLARE(sym, file) extern const char prompt_##sym[], prompt_##sym##_end[];
 EMBEDDED(DECLARE)

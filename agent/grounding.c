@@ -1,0 +1,119 @@
+#include "agent/grounding.h"
+#include <cjson/cJSON.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "agent/base/io.h"
+#include "agent/base/json.h"
+#include "agent/base/limits.h"
+#include "agent/base/mem.h"
+#include "agent/base/utf8.h"
+#include "agent/base/banned.h"
+
+static struct ground *evidence(struct run *run)
+{
+    if (run->evidence == NULL)
+        run->evidence = ground_new();
+    return run->evidence;
+}
+
+void grounding_said(struct run *run, const char *text)
+{
+    ground_said(evidence(run), str_of(text));
+}
+
+static bool is_text(const char *mime)
+{
+    return strncmp(mime, "text/", 5) == 0 || strstr(mime, "json") != NULL;
+}
+
+void grounding_cell(struct run *run, struct str code, const struct sandbox_result *r)
+{
+    struct ground *g = evidence(run);
+
+    if (r->status == SANDBOX_OK)
+        ground_code(g, code);
+    for (size_t i = 0; i < r->n_items; i++) {
+        const struct sandbox_item *it = &r->items[i];
+        if (it->kind != ITEM_RESULT) {
+            ground_printed(g, (struct str){ it->text, it->n });
+            continue;
+        }
+        for (size_t k = 0; k < it->n_reprs; k++)
+            if (is_text(it->reprs[k].mime))
+                ground_printed(g, (struct str){ it->reprs[k].data, it->reprs[k].n });
+    }
+}
+
+bool grounding_applies(const struct run *run)
+{
+    return run->conf->grounding && (run->cells_ok > 0 || run->conf->strict);
+}
+
+/* Tables and texts that the cells wrote count as what they printed. */
+static void read_artifacts(struct run *run)
+{
+    for (; run->evidence_files < artifacts_count(run->artifacts); run->evidence_files++) {
+        const struct artifact *a = artifacts_get(run->artifacts, run->evidence_files);
+        cleanup_buf struct buf b = BUF_MAX(MAX_GROUND_FILE);
+        struct err e = ERR_INIT;
+        ground_file(run->evidence, a->name);
+        ground_file(run->evidence, a->file);
+        if (!is_text(a->mime) || a->size > MAX_GROUND_FILE)
+            continue;
+        cleanup_fd int fd = artifacts_open(run->artifacts, run->evidence_files);
+        if (fd >= 0 && io_read_fd(fd, &b, &e) == 0)
+            ground_printed(run->evidence, buf_str(&b));
+    }
+}
+
+size_t grounding_check(struct run *run, const char *answer)
+{
+    struct ground *g = evidence(run);
+
+    read_artifacts(run);
+    for (size_t i = 0; run->files && i < run->files->n; i++) {
+        ground_file(g, run->files->v[i].name);
+        ground_file(g, run->files->v[i].path);
+    }
+    ground_result_done(&run->grounding);
+    ground_check(g, str_of(answer), &run->grounding);
+    run->grounded = true;
+    return run->grounding.n_unmatched;
+}
+
+void grounding_lines(const struct run *run, size_t max, struct buf *out)
+{
+    const struct ground_result *r = &run->grounding;
+
+    for (size_t i = 0; i < r->n_unmatched && i < max; i++)
+        buf_putf(out, "- %s   (in: %s)\n", r->unmatched[i].text, r->unmatched[i].around);
+    if (r->n_unmatched > max)
+        buf_putf(out, "- and %zu more\n", r->n_unmatched - max);
+}
+
+struct cJSON *grounding_json(const struct run *run)
+{
+    if (!run->grounded)
+        return NULL;
+    cJSON *o = cJSON_CreateObject(), *list = cJSON_CreateArray();
+    json_add_int(o, "checked", (int64_t)run->grounding.checked);
+    for (size_t i = 0; i < run->grounding.n_unmatched; i++) {
+        const struct ground_miss *m = &run->grounding.unmatched[i];
+        cJSON *u = cJSON_CreateObject();
+        cJSON_AddStringToObject(u, "kind", m->kind == GROUND_FILE ? "file" : "number");
+        json_add_str(u, "text", str_of(m->text));
+        json_add_str(u, "around", str_of(m->around));
+        cJSON_AddItemToArray(list, u);
+    }
+    cJSON_AddItemToObject(o, "unmatched", list);
+    return o;
+}
+
+void grounding_done(struct run *run)
+{
+    ground_result_done(&run->grounding);
+    ground_free(run->evidence);
+    run->evidence = NULL;
+}
