@@ -290,8 +290,13 @@ static int collect_calls(struct decoder *d, struct toolacc *calls, struct err *e
     return 0;
 }
 
+/* What is right already stays where it is: the item goes back as it came. */
 static void set_str(cJSON *o, const char *name, const char *value)
 {
+    const char *now = json_str(o, name);
+
+    if (now && strcmp(now, value) == 0)
+        return;
     cJSON_DeleteItemFromObjectCaseSensitive(o, name);
     cJSON_AddStringToObject(o, name, value);
 }
