@@ -64,7 +64,7 @@ static void arguments(void)
         bool plain = args[i].out && strcmp(args[i].in, args[i].out) == 0;
         bool ok = args[i].out ? text && strcmp(text, args[i].out) == 0 && why.n == 0
                               : text == NULL && strstr(buf_cstr(&why), args[i].why);
-        if (!CHECK(ok && (!plain || r.mended == NULL), "arguments %s", args[i].in))
+        if (!CHECK(ok && (!plain || r.mended == NULL), "arguments %zu", i))
             printf("# %s, %s, %s\n", text ? text : "(none)", buf_cstr(&why),
                    r.mended ? r.mended : "-");
     }
