@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "agent/base/limits.h"
+#include "agent/asking.h"
 #include "agent/base/mem.h"
 #include "agent/base/banned.h"
 
@@ -12,7 +13,8 @@ bool pictures_wanted(const struct run *run)
 {
     if (run->conf->max_images == 0)
         return false;
-    return run->conf->images == IMAGES_ON;
+    return run->conf->images == IMAGES_ON ||
+           (run->conf->images == IMAGES_AUTO && asking_sees(run->asking));
 }
 
 static uint32_t big32(const char *p)
