@@ -222,6 +222,8 @@ void cell_json_put(cJSON *o, const struct sandbox_result *r, const struct cell_j
     json_add_int(o, "stderr_bytes", r->stderr_bytes);
     if (r->dropped_results)
         json_add_int(o, "dropped_results", r->dropped_results);
+    if (r->cleared)
+        json_add_int(o, "cleared", r->cleared);
     cJSON_AddItemToObject(o, "error", r->error_name ? cell_json_error(r) : cJSON_CreateNull());
     if (r->status == SANDBOX_DIED) {
         json_add_int(o, "exit_code", r->exit_code);

@@ -17,15 +17,16 @@
  *                followed each other; bytes as they were kept, numbers from 1
  *   stdout_bytes, stderr_bytes   all that was written, kept or not
  *   dropped_results              how many results were too many or too large to keep; absent: none
+ *   cleared      how often the code took back what it had shown until then; absent: never
  *   error        {name, value, traceback, line}, when the code raised; else null
  *   exit_code, signal            with "died"
  *   lost_names   [...] when the interpreter had to be made anew
  *   forged       how many messages did not come from the interpreter; absent: none
  *   duration_us, and where known cpu_us, peak_bytes
  *
- * `data` is a table: {columns: [{name, dtype}], index: {...}, rows: [[...]], n_rows, n_columns,
- * cut: {rows, columns, cells}}; `chart` is what a figure shows. Both are described in
- * docs/INTERPRETER.md. All of it comes from the sandbox and is a claim. */
+ * `data` is a table: {columns: [...], dtypes: [...], index_names: [...], index: [...], rows:
+ * [[...]], n_rows, n_columns, cut: {rows, columns, cells}}; `chart` is what a figure shows. Both
+ * are described in docs/INTERPRETER.md. All of it comes from the sandbox and is a claim. */
 #ifndef AGENT_CELL_JSON_H
 #define AGENT_CELL_JSON_H
 

@@ -11,6 +11,7 @@
 /* A traceback is never clipped by the stream cap; this wall only stops a message that is itself
  * megabytes (raise ValueError(huge)). */
 #define TRACEBACK_CAP (64 * KIB)
+#define MAX_WORDS (4 * KIB) /* on what a figure shows */
 
 void observe_collapse_cr(struct buf *out, struct str s)
 {
@@ -101,25 +102,30 @@ static void put_cut_note(struct buf *out, struct str whole, struct cut cut, cons
 /* One stream whose pieces may be interleaved with results: its pieces are views of `whole`. */
 struct stream {
     const char *label;
-    struct buf whole;
+    struct buf raw, whole; /* as written; as shown */
     struct cut cut;
     const char *dir;
     char file[64];
     bool spilled, noted;
-    size_t at;
+    size_t raw_at, at; /* how far it was given out, in each of them */
+    /* The line that raw_at is in: where it begins in each of them, where it ends, and whether it
+     * has carriage returns. */
+    size_t line, shown_line, line_end;
+    bool is_bar;
 };
 
 static void stream_open(struct stream *st, const struct observe_cell *c,
                         const struct sandbox_result *r, enum sandbox_item_kind kind,
                         const char *label, observe_spill *spill, void *arg)
 {
-    cleanup_buf struct buf raw = BUF_MAX(SIZE_MAX / 4);
-
-    *st = (struct stream){ .label = label, .dir = c->output, .whole = BUF_MAX(SIZE_MAX / 4) };
+    *st = (struct stream){ .label = label,
+                           .dir = c->output,
+                           .raw = BUF_MAX(SIZE_MAX / 4),
+                           .whole = BUF_MAX(SIZE_MAX / 4) };
     for (size_t i = 0; i < r->n_items; i++)
         if (r->items[i].kind == kind)
-            buf_put(&raw, r->items[i].text, r->items[i].n);
-    observe_collapse_cr(&st->whole, buf_str(&raw));
+            buf_put(&st->raw, r->items[i].text, r->items[i].n);
+    observe_collapse_cr(&st->whole, buf_str(&st->raw));
     st->cut = plan_cut(buf_str(&st->whole), c->cap);
     if (st->cut.from < st->cut.to) {
         snprintf(st->file, sizeof st->file, "cell-%d-%s.txt", c->number, label);
@@ -127,14 +133,43 @@ static void stream_open(struct stream *st, const struct observe_cell *c,
     }
 }
 
-/* Prints the next piece. Where carriage returns were collapsed the pieces no longer match byte for
- * byte, so the last piece takes what is left. */
-static void stream_piece(struct buf *out, struct stream *st, size_t n, bool last)
+static void stream_close(struct stream *st)
 {
-    size_t end = last ? st->whole.n : st->at + n;
+    buf_free(&st->raw);
+    buf_free(&st->whole);
+}
 
-    if (end > st->whole.n)
-        end = st->whole.n;
+static void next_line(struct stream *st, size_t from)
+{
+    const char *raw = st->raw.p, *end = memchr(raw + from, '\n', st->raw.n - from);
+
+    st->line = from;
+    st->line_end = end ? (size_t)(end - raw) : st->raw.n;
+    st->is_bar = memchr(raw + from, '\r', st->line_end - from) != NULL;
+}
+
+/* Where the first n bytes as they were written end in what is shown. A line with carriage returns
+ * (a progress bar) is shown once, in its last state: it belongs to the piece in which it ends. */
+static size_t shown_end(struct stream *st, size_t n)
+{
+    if (n == st->raw.n)
+        return st->whole.n;
+    if (st->line_end == 0)
+        next_line(st, 0);
+    while (st->line_end < n) {
+        const char *end = memchr(st->whole.p + st->shown_line, '\n', st->whole.n - st->shown_line);
+        st->shown_line = (size_t)(end - st->whole.p) + 1;
+        next_line(st, st->line_end + 1);
+    }
+    return st->is_bar ? st->shown_line : st->shown_line + (n - st->line);
+}
+
+/* Prints the next piece, of n bytes as they were written. */
+static void stream_piece(struct buf *out, struct stream *st, size_t n)
+{
+    st->raw_at += n;
+    size_t end = shown_end(st, st->raw_at);
+
     if (end <= st->at)
         return;
     buf_putf(out, "%s:\n", st->label);
@@ -174,6 +209,12 @@ static void put_result(struct buf *out, const struct sandbox_item *it, int index
         buf_puts(out, "[figure saved as ");
         utf8_clean_line(out, str_of(it->file));
         buf_puts(out, "]\n");
+        /* What the figure shows, in words: they stand below its address. */
+        struct str words = text ? (struct str){ text->data, text->n } : str_of(NULL), first;
+        str_cut(&words, '\n', &first);
+        words = utf8_head(words, c->cap < MAX_WORDS ? c->cap : MAX_WORDS);
+        if (words.n)
+            put_with_newline(out, words);
         return;
     }
     if (text == NULL) {
@@ -281,17 +322,11 @@ void observe_cell(struct buf *out, const struct observe_cell *c, const struct sa
                   observe_spill *spill, void *arg)
 {
     struct stream so, se;
-    size_t start = out->n, last_out = 0, last_err = 0;
+    size_t start = out->n;
     int results = 0;
 
     stream_open(&so, c, r, ITEM_STDOUT, "stdout", spill, arg);
     stream_open(&se, c, r, ITEM_STDERR, "stderr", spill, arg);
-    for (size_t i = 0; i < r->n_items; i++) {
-        if (r->items[i].kind == ITEM_STDOUT)
-            last_out = i;
-        else if (r->items[i].kind == ITEM_STDERR)
-            last_err = i;
-    }
     for (size_t i = 0; i < r->n_items; i++) {
         const struct sandbox_item *it = &r->items[i];
         size_t n = it->n;
@@ -303,12 +338,14 @@ void observe_cell(struct buf *out, const struct observe_cell *c, const struct sa
         while (i + 1 < r->n_items && r->items[i + 1].kind == it->kind)
             n += r->items[++i].n; /* pieces of one write are one piece of text */
         if (it->kind == ITEM_STDOUT)
-            stream_piece(out, &so, n, i == last_out);
+            stream_piece(out, &so, n);
         else
-            stream_piece(out, &se, n, i == last_err);
+            stream_piece(out, &se, n);
     }
-    buf_free(&so.whole);
-    buf_free(&se.whole);
+    stream_close(&so);
+    stream_close(&se);
+    if (r->cleared)
+        buf_puts(out, "[what was shown before was taken back by clear_output()]\n");
     if (r->dropped_results)
         buf_putf(out, "[%" PRId64 " more results were too many or too large to keep]\n",
                  r->dropped_results);

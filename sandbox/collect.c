@@ -13,6 +13,7 @@
 #define MAX_ERROR_FIELD (64 * KIB)
 #define MAX_MIME_BYTES 100
 #define MAX_FILE_NAME 255
+#define MAX_ID_BYTES 100
 
 static struct sandbox_item *item_add(struct collect *c, enum sandbox_item_kind kind)
 {
@@ -72,22 +73,52 @@ void collect_text(struct collect *c, bool is_stderr, struct str bytes)
     it->text[it->n] = '\0';
 }
 
-const struct sandbox_item *collect_result(struct collect *c, const struct frame *f)
+static void reprs_free(struct sandbox_item *it)
 {
-    size_t size = 0, n = 0;
-
-    for (size_t i = 0; i < f->n; i++)
-        if (str_starts(f->field[i].name, "m:")) {
-            size += f->field[i].value.n;
-            n++;
-        }
-    if (n == 0 || c->n_results >= MAX_CELL_EVENTS || size > MAX_RESULT_BYTES - c->result_bytes) {
-        c->r.dropped_results++;
-        return NULL;
+    for (size_t k = 0; k < it->n_reprs; k++) {
+        free(it->reprs[k].mime);
+        free(it->reprs[k].data);
     }
-    c->n_results++;
-    c->result_bytes += size;
-    struct sandbox_item *it = item_add(c, ITEM_RESULT);
+    free(it->reprs);
+    it->reprs = NULL;
+    it->n_reprs = 0;
+}
+
+static void items_free(struct sandbox_result *r)
+{
+    for (size_t i = 0; i < r->n_items; i++) {
+        reprs_free(&r->items[i]);
+        free(r->items[i].text);
+        free(r->items[i].file);
+        free(r->items[i].id);
+    }
+    r->n_items = 0;
+}
+
+static size_t size_of(const struct sandbox_item *it)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < it->n_reprs; k++)
+        n += it->reprs[k].n;
+    return n;
+}
+
+/* The result that an update replaces; NULL: it is one of its own. */
+static struct sandbox_item *item_to_replace(struct collect *c, const struct frame *f)
+{
+    struct str id = frame_get(f, "id");
+
+    if (id.n == 0 || !str_is(frame_get(f, "update"), "1"))
+        return NULL;
+    for (size_t i = c->r.n_items; i-- > 0;)
+        if (c->r.items[i].id && str_is(id, c->r.items[i].id))
+            return &c->r.items[i];
+    return NULL;
+}
+
+static void fill(struct sandbox_item *it, const struct frame *f, size_t n)
+{
     it->is_main = str_is(frame_get(f, "main"), "1");
     struct str file = frame_get(f, "file");
     if (file.n && file.n <= MAX_FILE_NAME && memchr(file.p, '/', file.n) == NULL)
@@ -102,7 +133,46 @@ const struct sandbox_item *collect_result(struct collect *c, const struct frame 
         r->data = str_dup(data);
         r->n = data.n;
     }
+}
+
+const struct sandbox_item *collect_result(struct collect *c, const struct frame *f)
+{
+    size_t size = 0, n = 0;
+
+    for (size_t i = 0; i < f->n; i++)
+        if (str_starts(f->field[i].name, "m:")) {
+            size += f->field[i].value.n;
+            n++;
+        }
+    struct sandbox_item *it = item_to_replace(c, f);
+    size_t old = it ? size_of(it) : 0;
+    if (n == 0 || (it == NULL && c->n_results >= MAX_CELL_EVENTS) ||
+        size > MAX_RESULT_BYTES - (c->result_bytes - old)) {
+        c->r.dropped_results++;
+        return NULL;
+    }
+    if (it) {
+        reprs_free(it);
+        free(steal_ptr(&it->file));
+    } else {
+        struct str id = frame_get(f, "id");
+        it = item_add(c, ITEM_RESULT);
+        it->number = ++c->number;
+        it->id = id.n && id.n <= MAX_ID_BYTES ? str_dup(id) : NULL;
+        c->n_results++;
+    }
+    c->result_bytes = c->result_bytes - old + size;
+    fill(it, f, n);
     return it;
+}
+
+void collect_clear(struct collect *c)
+{
+    if (c->r.n_items)
+        c->r.cleared++;
+    items_free(&c->r);
+    c->kept[0] = c->kept[1] = 0;
+    c->result_bytes = c->n_results = 0;
 }
 
 /* These are C strings: a NUL is written out, or it would cut the message short. */
@@ -135,16 +205,7 @@ void collect_error(struct collect *c, const struct frame *f)
 
 void sandbox_result_done(struct sandbox_result *r)
 {
-    for (size_t i = 0; i < r->n_items; i++) {
-        struct sandbox_item *it = &r->items[i];
-        for (size_t k = 0; k < it->n_reprs; k++) {
-            free(it->reprs[k].mime);
-            free(it->reprs[k].data);
-        }
-        free(it->reprs);
-        free(it->text);
-        free(it->file);
-    }
+    items_free(r);
     free(r->items);
     free(r->error_name);
     free(r->error_value);

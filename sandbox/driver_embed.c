@@ -28,6 +28,11 @@ EMBED(show, "show.py");
 EMBED(extras, "extras.py");
 EMBED(fonts, "fonts.py");
 EMBED(net, "net.py");
+EMBED(figures, "figures.py");
+EMBED(tables, "tables.py");
+EMBED(charts, "charts.py");
+EMBED(words, "words.py");
+EMBED(webcharts, "webcharts.py");
 EMBED(javascript, "javascript.js");
 EMBED(bash, "bash.sh");
 EMBED(r, "r.R");
@@ -53,6 +58,11 @@ const struct driver_file driver_files[] = {
     ROW(extras, "extras.py"),
     ROW(fonts, "fonts.py"),
     ROW(net, "net.py"),
+    ROW(figures, "figures.py"),
+    ROW(tables, "tables.py"),
+    ROW(charts, "charts.py"),
+    ROW(words, "words.py"),
+    ROW(webcharts, "webcharts.py"),
     LANGUAGE(javascript, "javascript.js"),
     LANGUAGE(bash, "bash.sh"),
     LANGUAGE(r, "r.R"),

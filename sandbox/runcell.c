@@ -180,7 +180,10 @@ static void hear_cell(struct run *r, struct context *c, const struct frame *f)
         const struct sandbox_item *it = collect_result(&r->got, f);
         send_ack(r, c, frame_get(f, "seq"));
         if (it && r->sink && r->sink->result)
-            r->sink->result(r->sink->arg, it, (int)r->got.n_results);
+            r->sink->result(r->sink->arg, it, it->number);
+    } else if (frame_is(f, "clear")) {
+        collect_clear(&r->got);
+        send_ack(r, c, frame_get(f, "seq"));
     } else if (frame_is(f, "error")) {
         const struct sandbox_result *so_far = &r->got.r;
         r->has_error = true;

@@ -144,6 +144,8 @@ struct sandbox_item {
     struct sandbox_repr *reprs; /* result */
     size_t n_reprs;
     bool is_main; /* result: the value of the cell's last expression */
+    int number;   /* result: 1.. in the order in which they came */
+    char *id;     /* result: the name by which later code may replace it, NULL if none */
     char *file;   /* result: name in /workspace of the saved figure, NULL if none */
 };
 struct sandbox_result {
@@ -155,6 +157,7 @@ struct sandbox_result {
     int exit_code, signal; /* SANDBOX_DIED: one of them is not 0, or both are 0 for exit(0) */
     int64_t stdout_bytes, stderr_bytes; /* all that was written, kept or not */
     int64_t dropped_results;            /* beyond MAX_CELL_EVENTS or MAX_FRAME_BYTES */
+    int64_t cleared; /* how often the code took back what it had shown (clear_output) */
     int64_t duration_us;
     int64_t peak_bytes, cpu_us; /* of the whole context, known when it ended; else 0 */
     char *lost_names; /* the context had to be made anew, before or after the code: the names
@@ -164,8 +167,8 @@ struct sandbox_result {
 void sandbox_result_done(struct sandbox_result *r);
 
 /* While it runs, in the order in which it came; every slot may be NULL. What is given is valid
- * during the call. `number` counts the kept results from 1. The error's fields are those of a
- * sandbox_result; a later error (of a forger) replaces it. */
+ * during the call. A result that takes the place of an earlier one has its number. The error's
+ * fields are those of a sandbox_result; a later error (of a forger) replaces it. */
 struct sandbox_sink {
     void (*output)(void *arg, bool is_stderr, struct str bytes);
     void (*result)(void *arg, const struct sandbox_item *item, int number);

@@ -21,14 +21,12 @@ note, cut, one_line, name_of = show.note, show.cut, show.one_line, show.name_of
 bundle, bound, plain_text = show.bundle, show.bound, show.plain_text
 
 OWN = __file__.rpartition("/")[0] + "/"     # frames of files below it are not shown
-WORKSPACE = globals()["driver"].ROOT.decode() + "/workspace"
 CONTROL, OUT, ERR = 200, 201, 202
 
 MAX_VALUE = 64 << 10        # characters of an error's message
 MAX_TRACEBACK = 200 << 10
 MAX_NAMES = 4096            # bytes of the list of names
 MAX_PENDING = 100           # displays by threads while no cell runs
-MAX_FIGURES = 100           # of one cell
 IDLE_MS = 30                # without a request: then there is time for other things
 FLUSH_AFTER = 0.01          # seconds that a line without its end may wait for the next write
 
@@ -51,8 +49,11 @@ def make_stream(fd, name):
         waiting = False
         threads = 0
         at_end = False      # threads must not meet the interpreter's end: each write goes out at once
+        before = None       # to be called before more is written: clear_output(wait=True)
 
         def write(self, data):
+            if self.before is not None:
+                self.before()
             n = super().write(data)
             now = monotonic()
             if now - self.last > FLUSH_AFTER or self.at_end:
@@ -96,17 +97,22 @@ class Context:
         self.link = link
         self.load_site = load_site
         self.finder = Finder(self)
+        self.patched = set()        # modules that we have changed
         self.pid = posix.getpid()
         self.lock = _thread.allocate_lock()
         self.key = b""              # of the running cell; empty between cells
         self.is_program = False     # see program.py
         self.seq = 0
         self.pending = []
-        self.figure = 0
+        self.own_figures = None     # made with the first figure
+        self.formats = ["png"]      # of figures
         self.flags = 0              # __future__ imports so far
         self.sources = {}
         self.loop = None
-        self.after_cell = None
+        self.around = None          # what a cell magic puts around the cell
+        self.captured = None        # results that %%capture keeps
+        self.clear_later = False    # clear_output(wait=True)
+        self.idents = 0
         self.ids = [self.identity(fd) for fd in (OUT, ERR)]
         module = type(sys)("__main__")
         self.module = module
@@ -148,30 +154,39 @@ class Context:
             except BaseException:
                 pass
 
-    def publish(self, reprs, main=False, file=None):
-        """Sends a result and waits until the agent has put it after what was written before."""
+    def publish(self, reprs, main=False, file=None, ident="", update=False):
+        """Sends a result and waits until the agent has put it after what was written before. With
+        `ident`, an update takes the place of the result of that name."""
         if posix.getpid() != self.pid:
             posix.write(1, reprs[0][1] + b"\n")     # a child process has no channel
             return
         if self.is_program and not file:
             print(reprs[0][1].decode("utf-8", "replace"))
             return
+        result = (reprs, main, file, ident, update)
+        if self.captured is not None:
+            self.captured.append(result)
+            return
         with self.lock:
             if not self.key:
                 if len(self.pending) < MAX_PENDING:
-                    self.pending.append((reprs, main, file))
+                    self.pending.append(result)
                 return
-            self.flush()
-            self.seq += 1
-            fields = [("op", "result"), ("key", self.key), ("seq", self.seq),
-                      ("main", 1 if main else 0)]
+            if self.clear_later:
+                self.clear_now()
+            fields = [("op", "result"), ("main", 1 if main else 0)]
             if file:
                 fields.append(("file", file))
-            fields += [("m:" + mime, data) for mime, data in reprs]
-            self.send(*fields)
-            self.await_ack()
+            if ident:
+                fields += [("id", ident), ("update", 1 if update else 0)]
+            self.ask(fields + [("m:" + mime, data) for mime, data in reprs])
 
-    def await_ack(self):
+    def ask(self, fields):
+        """A message that has its place among what is written. The lock is held."""
+        self.flush()
+        self.seq += 1
+        fields[1:1] = [("key", self.key), ("seq", self.seq)]
+        self.send(*fields)
         want = str(self.seq).encode()
         while True:
             frame = self.link.receive()
@@ -180,15 +195,70 @@ class Context:
             if frame.get("op") == b"ack" and frame.get("seq") == want:
                 return
 
-    def display(self, *objs, **kw):
-        """display(*objects, raw=False): shows values; with raw=True, MIME bundles given as dicts."""
+    def display(self, *objs, display_id=None, raw=False, update=False, clear=False, **kw):
+        """display(*objects): shows values; with raw=True, MIME bundles given as dicts. With
+        display_id (True makes one), gives a handle whose update() replaces what was shown."""
+        if clear:
+            self.clear_output(wait=True)
+        if display_id is True:
+            self.idents += 1
+            display_id = "display-%d" % self.idents
+        ident = str(display_id)[:100] if display_id is not None else ""
         for obj in objs:
-            if kw.get("raw") and isinstance(obj, dict):
-                self.publish(bound(dict({"text/plain": ""}, **obj), "the bundle"))
+            if raw and isinstance(obj, dict):
+                self.publish(bound(dict({"text/plain": ""}, **obj), "the bundle"), ident=ident,
+                             update=update)
             elif show.is_figure(obj):
-                self.show_figure(obj)
-            else:
-                self.publish(bundle(obj))
+                self.figures().display(obj, ident, update)
+            elif not self.shows_itself(obj):
+                self.publish(bundle(obj), ident=ident, update=update)
+        if ident and not update:
+            return load("extras").Handle(self.display, display_id)
+        return None
+
+    def shows_itself(self, obj):
+        """_ipython_display_: the object calls display by itself."""
+        m = show.method(obj, "_ipython_display_")
+        if m is None or type(obj).__module__.startswith("plotly."):
+            return False
+        try:
+            m()
+        except NotImplementedError:
+            return False
+        except KeyboardInterrupt:
+            raise
+        except BaseException as e:
+            note("_ipython_display_ of %s raised %s" % (name_of(type(obj)), one_line(e)))
+            return False
+        return True
+
+    def clear_output(self, wait=False):
+        """Takes back what the cell has shown; with wait=True once something new is shown."""
+        if self.captured is not None:
+            del self.captured[:]
+        elif wait:
+            self.clear_later = True
+            self.set_before(self.clear_before_text)
+        elif posix.getpid() == self.pid and self.key:
+            with self.lock:
+                self.clear_now()
+
+    def clear_before_text(self):
+        with self.lock:
+            if self.clear_later and self.key:
+                self.clear_now()
+
+    def clear_now(self):
+        self.clear_later = False
+        self.set_before(None)
+        self.ask([("op", "clear")])
+
+    @staticmethod
+    def set_before(work):
+        for f in (sys.__stdout__, sys.__stderr__):
+            buffer = getattr(f, "buffer", None)
+            if hasattr(buffer, "before"):
+                buffer.before = work
 
     # -- streams --
 
@@ -257,8 +327,20 @@ class Context:
         return value
 
     def execute(self, source, name):
-        self.after_cell = None
+        self.around = None
         body, last, shown = self.prepare(source, name)
+        if self.around is None:
+            self.run_code(body, last, shown)
+            return
+        around, done = self.around, False
+        around.enter()
+        try:
+            self.run_code(body, last, shown)
+            done = True
+        finally:
+            around.leave(done)
+
+    def run_code(self, body, last, shown):
         if body is not None:
             self.evaluate(body)
         if last is not None:
@@ -267,8 +349,6 @@ class Context:
                 self.ns["_"] = value
                 if shown:
                     self.show_main(value)
-        if self.after_cell is not None:     # %%time
-            self.after_cell()
 
     def prepare(self, source, name):
         try:
@@ -282,79 +362,21 @@ class Context:
 
     def show_main(self, value):
         if show.is_figure(value):
-            self.show_figure(value, True)
-        else:
+            self.figures().show(value, True)
+        elif not self.shows_itself(value):
             self.publish(bundle(value), True)
 
     # -- figures --
 
-    def show_figure(self, figure, main=False, close=True):
-        import io
-        data = io.BytesIO()
-        try:
-            try:
-                figure.savefig(data, format="png", bbox_inches="tight")
-            except ValueError:
-                data = io.BytesIO()     # a tight box can be too large to draw; the plain one is not
-                figure.savefig(data, format="png")
-            png = data.getvalue()
-        except KeyboardInterrupt:
-            raise
-        except BaseException as e:
-            note("the figure could not be drawn: %s" % one_line(e))
-            png = None
-        if close:
-            plt = sys.modules.get("matplotlib.pyplot")
-            if plt is not None:
-                plt.close(figure)
-        if png is None:
-            return
-        file = self.save_figure(png)
-        self.publish([("text/plain", plain_text(figure).encode("utf-8", "replace"))]
-                     + ([("image/png", png)] if len(png) <= show.MAX_BINARY else []), main, file)
-
-    def save_figure(self, png):
-        """The next free figure-N.png of the workspace; None with a note when it is full."""
-        flags = posix.O_WRONLY | posix.O_CREAT | posix.O_EXCL | posix.O_CLOEXEC | posix.O_NOFOLLOW
-        for _ in range(10000):
-            self.figure += 1
-            name = "figure-%d.png" % self.figure
-            try:
-                fd = posix.open(WORKSPACE + "/" + name, flags, 0o644)
-            except FileExistsError:
-                continue
-            except OSError as e:
-                note("%s could not be saved: %s" % (name, e.strerror))
-                return None
-            try:
-                left = memoryview(png)
-                while left:
-                    left = left[posix.write(fd, left):]
-            except OSError as e:
-                note("%s could not be saved: %s" % (name, e.strerror))
-                posix.unlink(WORKSPACE + "/" + name)
-                return None
-            finally:
-                posix.close(fd)
-            return name
-        return None
+    def figures(self):
+        if self.own_figures is None:
+            self.own_figures = load("figures").Figures(self)
+        return self.own_figures
 
     def show_figures(self):
         """What plt.show() does, and what happens at the end of each cell."""
-        plt = sys.modules.get("matplotlib.pyplot")
-        if plt is None or posix.getpid() != self.pid:
-            return
-        numbers = plt.get_fignums()
-        for i, n in enumerate(numbers):
-            if i >= MAX_FIGURES:
-                note("%d more figures are open and were not saved" % (len(numbers) - i))
-                plt.close("all")
-                break
-            figure = plt.figure(n)
-            if figure.axes or figure.texts or figure.images or figure.lines or figure.patches[1:]:
-                self.show_figure(figure)
-            else:
-                plt.close(figure)
+        if "matplotlib.pyplot" in sys.modules and posix.getpid() == self.pid:
+            self.figures().show_all()
 
     # -- errors --
 
@@ -415,10 +437,15 @@ class Context:
                 if name not in cache.cache:
                     cache.cache[name] = (len(source), None, source.splitlines(True), name)
 
+    def patch_linecache(self, module):
+        self.patched.add("linecache")
+        self.fill_linecache()
+
     # -- a cell --
 
     def run(self, frame):
         self.key = frame.get("key", b"")
+        self.clear_later = False
         number = int(frame.get("cell", b"0"))
         source = frame.get("code", b"").decode("utf-8", "replace")
         name = "cell %d" % number
@@ -429,8 +456,8 @@ class Context:
         self.fill_linecache()
         self.hook()
         pending, self.pending = self.pending, []
-        for reprs, main, file in pending:
-            self.publish(reprs, main, file)
+        for result in pending:
+            self.publish(*result)
         self.guarded(source, name)
         if posix.getpid() != self.pid:
             posix._exit(0)
@@ -485,16 +512,28 @@ class Context:
     def hook(self):
         if self.finder not in sys.meta_path:
             sys.meta_path.insert(0, self.finder)
-        plt = sys.modules.get("matplotlib.pyplot")
-        if plt is not None and not getattr(plt.show, "agent", False):
-            self.patch_pyplot(plt)
+        for name, patch in self.finder.patches.items():
+            module = sys.modules.get(name)
+            if module is not None and name not in self.patched:
+                patch(module)
 
     def patch_pyplot(self, plt):
         def show(*args, **kw):
             """Shows the open figures as results and closes them."""
             self.show_figures()
-        show.agent = True
+        self.patched.add("matplotlib.pyplot")
         plt.show = show
+
+    def patch_axes(self, axes):
+        self.patched.add("matplotlib.axes")
+        load("charts").keep_boxes(axes.Axes)
+
+    def patch_plotly(self, io):
+        def show(figure, *args, **kw):
+            """Shows the figure as a result."""
+            self.display(figure)
+        self.patched.add("plotly.io")
+        io.show = show
 
 
 class Finder:
@@ -503,7 +542,9 @@ class Finder:
     def __init__(self, context):
         self.context = context
         self.patches = {"matplotlib.pyplot": context.patch_pyplot,
-                        "linecache": lambda module: context.fill_linecache()}
+                        "matplotlib.axes": context.patch_axes,
+                        "plotly.io": context.patch_plotly,
+                        "linecache": context.patch_linecache}
 
     def find_spec(self, name, path=None, target=None):
         patch = self.patches.get(name)
@@ -512,7 +553,7 @@ class Finder:
             if spec is not None and spec.loader is not None:
                 spec.loader = PatchLoader(spec.loader, patch)
             return spec
-        if name in ("IPython", "IPython.display", "IPython.core.display"):
+        if name.startswith(("IPython", "matplotlib_inline")) and name in load("extras").SHIMS:
             return load("extras").ipython_spec(self.context, name)
         return None
 

@@ -6,11 +6,12 @@ do instead.
 import sys
 import posix
 
-show = globals()["load"]("show")        # load: set by the loader in driver.py
+load = globals()["load"]        # set by the loader in driver.py
+show = load("show")
 
 MAX_MAGICS = 200        # lines of one cell; each costs a compilation
 SHELL_MAGICS = ("bash", "sh", "shell", "script bash", "script sh", "system", "sx")
-SILENT = ("matplotlib", "pylab", "config", "load_ext", "reload_ext", "autoreload", "precision",
+SILENT = ("matplotlib", "pylab", "load_ext", "autosave", "aimport", "reload_ext", "autoreload", "precision",
           "colors", "xmode", "pdb", "automagic", "alias_magic", "unload_ext", "pprint")
 NO_INSTALL = ("nothing can be installed here: the sandbox has no network. "
               "Use what is there, or write what is missing in plain Python")
@@ -54,12 +55,10 @@ def rewrite_cell(context, tools, source, name):
     first, _, body = rest.partition("\n")
     word, _, args = first.strip().partition(" ")
     blank = "\n" * (before.count("\n") + 1)     # line numbers stay
-    if word in ("time", "capture", "prun"):
+    around = {"time": Timed, "capture": Captured, "prun": Profiled}.get(word)
+    if around is not None:
         compiled = context.compile_cell(blank + body, name)
-        if word == "time":
-            from time import perf_counter, process_time
-            tools.started = (perf_counter(), process_time())
-            context.after_cell = tools.print_time
+        context.around = around(context, args)
         return compiled
     context.ns["_notebook"] = tools
     call = "_notebook.cell_magic(%r, %r, %r)" % (word, args.strip(), body)
@@ -89,10 +88,92 @@ def line_call(line):
     return None
 
 
+# ---- what lies around a whole cell: enter before its first line, leave after its last, on every
+# path; done only when it ran to its end ----
+
+class Timed:
+    def __init__(self, context, args):
+        pass
+
+    def enter(self):
+        self.clock = Clock()
+
+    def leave(self, done):
+        if done:
+            self.clock.print()
+
+
+class Captured:
+    """%%capture [NAME]: streams and displays go into NAME instead of out."""
+
+    def __init__(self, context, args):
+        self.context = context
+        words = [w for w in args.split() if not w.startswith("-")]
+        self.name = words[0] if words and words[0].isidentifier() else None
+
+    def enter(self):
+        import io
+        self.kept = sys.stdout, sys.stderr
+        sys.stdout, sys.stderr = self.streams = io.StringIO(), io.StringIO()
+        self.context.captured = self.outputs = []
+
+    def leave(self, done):
+        sys.stdout, sys.stderr = self.kept
+        self.context.captured = None
+        self.stdout, self.stderr = (s.getvalue() for s in self.streams)
+        if self.name:
+            self.context.ns[self.name] = self
+
+    def show(self):
+        sys.stdout.write(self.stdout)
+        sys.stderr.write(self.stderr)
+        for result in self.outputs:
+            self.context.publish(*result)
+
+    __call__ = show
+
+    def __str__(self):
+        return self.stdout
+
+    def __repr__(self):
+        return "<captured: %d characters of stdout, %d of stderr, %d displays>" % (
+            len(self.stdout), len(self.stderr), len(self.outputs))
+
+
+class Profiled:
+    def __init__(self, context, args):
+        pass
+
+    def enter(self):
+        import cProfile
+        self.profile = cProfile.Profile()
+        self.profile.enable()
+
+    def leave(self, done):
+        self.profile.disable()
+        if done:
+            print_profile(self.profile)
+
+
+def print_profile(profile):
+    import pstats
+    pstats.Stats(profile, stream=sys.stdout).sort_stats("cumulative").print_stats(20)
+
+
+class Clock:
+    def __init__(self):
+        from time import perf_counter, process_time
+        self.clocks = perf_counter, process_time
+        self.started = [c() for c in self.clocks]
+
+    def print(self):
+        wall, cpu = (c() - t for c, t in zip(self.clocks, self.started))
+        print("CPU time: %s, wall time: %s" % (span(cpu), span(wall)))
+
+
 class Tools:
     def __init__(self, context):
         self.context = context
-        self.started = None
 
     # -- shell --
 
@@ -152,7 +233,8 @@ class Tools:
             return self.install(word + " " + args)
         if word in ("timeit", "time"):
             return self.timeit(args) if word == "timeit" else self.time(args)
-        if word in ("cd", "pwd", "env", "who", "whos", "reset", "run"):
+        if word in ("cd", "pwd", "env", "set_env", "who", "whos", "who_ls", "reset", "run", "prun",
+                    "config"):
             return getattr(self, "magic_" + word)(args)
         if word in ("ls", "cat", "mkdir", "cp", "mv", "rm", "head", "tail", "wc"):
             return self.shell(word + " " + args, False)
@@ -164,7 +246,10 @@ class Tools:
                          "write it in plain Python" % word)
 
     def magic_cd(self, args):
-        posix.chdir(args or posix.environ.get(b"HOME", b"/workspace"))
+        words = [w for w in args.split() if w != "-q"]
+        import os
+        posix.chdir(os.path.expanduser(words[0]) if words else posix.environ.get(b"HOME",
+                                                                                 b"/workspace"))
         print(posix.getcwd())
 
     def magic_pwd(self, args):
@@ -172,7 +257,28 @@ class Tools:
 
     def magic_env(self, args):
         import os
-        return dict(os.environ)
+        name, equals, value = args.partition("=")
+        if not equals:
+            name, _, value = args.partition(" ")
+        name, value = name.strip(), value.strip()
+        if not name:
+            return dict(os.environ)
+        if not value and not equals:
+            return os.environ.get(name)
+        os.environ[name] = self.expand(value)
+        print("env: %s=%s" % (name, os.environ[name]))
+        return None
+
+    magic_set_env = magic_env
+
+    def magic_config(self, args):
+        """InlineBackend.figure_format(s) is obeyed; the rest has no meaning here."""
+        name, _, value = args.partition("=")
+        if name.strip() in ("InlineBackend.figure_format", "InlineBackend.figure_formats"):
+            set_formats(self.context, value)
+
+    def magic_who_ls(self, args):
+        return sorted(n for n in self.context.ns if not n.startswith("_"))
 
     def magic_who(self, args):
         print("  ".join(n for n in self.context.ns if not n.startswith("_")))
@@ -188,27 +294,37 @@ class Tools:
             del self.context.ns[n]
 
     def magic_run(self, args):
-        name = args.split()[0] if args else ""
-        with open(name, encoding="utf-8") as f:
-            exec(compile(f.read(), name, "exec"), self.context.ns)
+        import shlex
+        words = shlex.split(args)
+        if not words:
+            raise MagicError("%run FILE [ARGUMENT...]: the file is missing")
+        with open(words[0], encoding="utf-8") as f:
+            code = compile(f.read(), words[0], "exec")
+        before, sys.argv = sys.argv, words
+        try:
+            exec(code, self.context.ns)
+        finally:
+            sys.argv = before
 
     def time(self, code):
-        from time import perf_counter, process_time
-        self.started = (perf_counter(), process_time())
+        clock = Clock()
         try:
             compiled = compile(code, "%time", "eval")
         except SyntaxError:
             exec(compile(code, "%time", "exec"), self.context.ns)
-            self.print_time()
+            clock.print()
             return None
         value = eval(compiled, self.context.ns)
-        self.print_time()
+        clock.print()
         return value
 
-    def print_time(self):
-        from time import perf_counter, process_time
-        print("CPU time: %s, wall time: %s" % (span(process_time() - self.started[1]),
-                                               span(perf_counter() - self.started[0])))
+    def magic_prun(self, args):
+        import cProfile
+        profile = cProfile.Profile()
+        try:
+            profile.runctx(args, self.context.ns, self.context.ns)
+        finally:
+            print_profile(profile)
 
     def timeit(self, code, setup="pass"):
         import timeit
@@ -240,6 +356,13 @@ class Tools:
             if done.returncode:
                 raise MagicError("the shell ended with status %d" % done.returncode)
             return
+        if word in ("python", "python3"):
+            import subprocess
+            self.context.flush()
+            done = subprocess.run([sys.executable, "-c", body], stdin=subprocess.DEVNULL)
+            if done.returncode:
+                raise MagicError("the program ended with status %d" % done.returncode)
+            return
         if word in ("writefile", "file"):
             append = args.startswith("-a ")
             name = args[3:].strip() if append else args
@@ -250,7 +373,8 @@ class Tools:
         if word == "timeit":
             self.timeit(body)
             return
-        mimes = {"html": "text/html", "HTML": "text/html", "markdown": "text/markdown",
+        mimes = {"javascript": "application/javascript", "js": "application/javascript",
+                 "html": "text/html", "HTML": "text/html", "markdown": "text/markdown",
                  "latex": "text/latex", "svg": "image/svg+xml", "SVG": "image/svg+xml"}
         if word in mimes:
             self.context.display({mimes[word]: body, "text/plain": body}, raw=True)
@@ -280,6 +404,23 @@ def span(seconds):
 
 
 # ---- IPython, as far as cells use it ----
+
+def set_formats(context, *values, **kw):
+    """The formats of figures: names, lists of them, or the text of either."""
+    import ast
+    words = []
+    for value in values:
+        if isinstance(value, str):
+            try:
+                value = ast.literal_eval(value.strip())
+            except (ValueError, SyntaxError):
+                value = value.replace(",", " ").split()
+        words += [value] if isinstance(value, str) else list(value)
+    context.formats = load("figures").formats_of(words)
+
+
+def script_safe(text):
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 class Display:
     """Base of the display classes: data, or a file's content."""
@@ -314,11 +455,30 @@ def text_class(name, mime):
     return type(name, (Display,), {"mime": mime, "__module__": "IPython.display"})
 
 
+def page_class(name, address="%s"):
+    return type(name, (Page,), {"address": address, "__module__": "IPython.display"})
+
+
+def media_class(name, **more):
+    return type(name, (Media,), dict(more, __module__="IPython.display"))
+
+
+class Math(Display):
+    mime = "text/latex"
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {self.mime: "$\\displaystyle %s$" % str(self.data).strip("$")}
+
+
 class Image(Display):
     binary = True
 
     def __init__(self, data=None, url=None, filename=None, format=None, embed=None, width=None,
                  height=None, **kw):
+        if data is None and url is not None and not embed:
+            # A page that shows it loads it; nothing is loaded here.
+            self.data, self.mime, self.filename = '<img src="%s"/>' % script_safe(url), "text/html", None
+            return
         super().__init__(data, url, filename)
         head = (self.data or b"")[:12]
         self.mime = ("image/jpeg" if head[:2] == b"\xff\xd8" else
@@ -353,23 +513,81 @@ class Code(Display):
         return {}
 
 
-class Handle:
-    """What display(..., display_id=True) gives: an update is shown as a result of its own."""
+class Page(Display):
+    """IFrame and its kin: HTML that a page with a network shows."""
+    address = "%s"
 
-    def __init__(self, display):
-        self.display = display
-        self.display_id = "1"
+    def __init__(self, src, width="100%", height=400, **kw):
+        self.data = '<iframe src="%s" width="%s" height="%s"></iframe>' % (
+            script_safe(self.address % src), width, height)
+        self.src = src
+    mime = "text/html"
+
+
+class Media(Display):
+    """Audio and Video: embedded in HTML."""
+    binary = True
+    tag, kind, mime = "audio", "audio/wav", "text/html"
+
+    def __init__(self, data=None, filename=None, url=None, embed=None, rate=None, autoplay=False,
+                 mimetype=None, **kw):
+        import binascii
+        if rate is not None and not isinstance(data, (bytes, str)):
+            data = wave_of(data, rate)
+        super().__init__(data, url, filename)
+        raw = self.data
+        self.data = '<%s controls src="data:%s;base64,%s"></%s>' % (
+            self.tag, mimetype or self.kind, binascii.b2a_base64(raw, newline=False).decode(),
+            self.tag)
+
+    @staticmethod
+    def is_path(data):
+        return isinstance(data, str) or hasattr(data, "__fspath__")
+
+
+def wave_of(samples, rate):
+    """16 bit mono, scaled to the loudest."""
+    import array
+    import io
+    import wave
+    values = [float(v) for v in samples]
+    peak = max(map(abs, values), default=0) or 1
+    out = io.BytesIO()
+    with wave.open(out, "wb") as f:
+        f.setnchannels(1)
+        f.setsampwidth(2)
+        f.setframerate(int(rate))
+        f.writeframes(array.array("h", [int(32767 * v / peak) for v in values]).tobytes())
+    return out.getvalue()
+
+
+class Handle:
+    """What display(..., display_id=...) gives: update() puts another value in its place."""
+
+    def __init__(self, display, ident):
+        self._display = display
+        self.display_id = ident
+
+    def display(self, obj, **kw):
+        self._display(obj, display_id=self.display_id, **kw)
 
     def update(self, obj, **kw):
-        self.display(obj)
+        self._display(obj, display_id=self.display_id, update=True, **kw)
+
+    def __repr__(self):
+        return "<DisplayHandle display_id=%s>" % self.display_id
+
+
+SHIMS = ("IPython", "IPython.core", "IPython.display", "IPython.core.display",
+         "IPython.core.display_functions", "matplotlib_inline", "matplotlib_inline.backend_inline")
+PACKAGES = ("IPython", "IPython.core", "matplotlib_inline")
 
 
 def ipython_spec(context, name):
     """Module specs for IPython and its display module; IPython's other modules are the real ones
     when it is installed."""
     bootstrap = sys.modules["_frozen_importlib"]
-    return bootstrap.ModuleSpec(name, ShimLoader(context), is_package=name in (
-        "IPython", "IPython.core"))
+    return bootstrap.ModuleSpec(name, ShimLoader(context), is_package=name in PACKAGES)
 
 
 class ShimLoader:
@@ -380,22 +598,26 @@ class ShimLoader:
         return None
 
     def exec_module(self, module):
-        if module.__name__ == "IPython":
+        name = module.__name__
+        if name in PACKAGES:
             finder = sys.modules["_frozen_importlib_external"].PathFinder
-            real = finder.find_spec("IPython")
+            parent = sys.modules.get(name.rpartition(".")[0])
+            real = finder.find_spec(name, getattr(parent, "__path__", None))
             if real is not None:
                 module.__path__ = list(real.submodule_search_locations or ())
-            module.__version__ = "8.0.0"
-            module.version_info = (8, 0, 0)
-            module.get_ipython = lambda: None
-            module.display = sys.modules.get("IPython.display")
+            if name == "IPython":
+                module.__version__ = "8.0.0"
+                module.version_info = (8, 0, 0)
+                module.get_ipython = lambda: None
+            return
+        if name == "matplotlib_inline.backend_inline":
+            module.set_matplotlib_formats = lambda *a, **kw: set_formats(self.context, *a)
+            module.set_matplotlib_close = lambda close=True: None
             return
         module.__dict__.update(self.display_names())
 
     def display_names(self):
-        def display(*objs, display_id=None, **kw):
-            self.context.display(*objs, **kw)
-            return Handle(self.context.display) if display_id else None
+        context = self.context
 
         def display_as(mime):
             def one(*objs, raw=False, **kw):
@@ -404,16 +626,24 @@ class ShimLoader:
             return one
 
         names = {
-            "display": display, "Image": Image, "SVG": SVG, "JSON": JSON, "Code": Code,
+            "display": context.display, "Image": Image, "SVG": SVG, "JSON": JSON, "Code": Code,
             "HTML": text_class("HTML", "text/html"),
             "Markdown": text_class("Markdown", "text/markdown"),
-            "Latex": text_class("Latex", "text/latex"), "Math": text_class("Math", "text/latex"),
+            "Latex": text_class("Latex", "text/latex"), "Math": Math,
             "Javascript": text_class("Javascript", "application/javascript"),
             "Pretty": text_class("Pretty", "text/plain"),
             "DisplayObject": Display, "TextDisplayObject": Display, "DisplayHandle": Handle,
-            "clear_output": lambda wait=False: None,
-            "update_display": lambda obj, **kw: self.context.display(obj),
-            "set_matplotlib_formats": lambda *a, **kw: None,
+            "clear_output": context.clear_output,
+            "update_display": lambda obj, display_id, **kw: context.display(
+                obj, display_id=display_id, update=True, **kw),
+            "set_matplotlib_formats": lambda *a, **kw: set_formats(context, *a),
+            "set_matplotlib_close": lambda close=True: None,
+            "IFrame": page_class("IFrame"),
+            "YouTubeVideo": page_class("YouTubeVideo", "https://www.youtube.com/embed/%s"),
+            "VimeoVideo": page_class("VimeoVideo", "https://player.vimeo.com/video/%s"),
+            "Audio": media_class("Audio"),
+            "Video": media_class("Video", tag="video", kind="video/mp4"),
+            "GeoJSON": text_class("GeoJSON", "application/geo+json"),
             "display_html": display_as("text/html"), "display_png": display_as("image/png"),
             "display_markdown": display_as("text/markdown"),
             "display_svg": display_as("image/svg+xml"),

@@ -7,6 +7,8 @@ KeyboardInterrupt passes through: it is the agent's way to end a repr that never
 import sys
 import posix
 
+load = globals()["load"]    # set by the loader in driver.py
+
 # What one value may send. The frame's own cap is 24 MiB.
 MAX_PLAIN = 1 << 20         # characters of text/plain: cut, with a count
 MAX_TEXT = 4 << 20          # other text: left out when larger, since half an HTML page is none
@@ -20,6 +22,7 @@ REPRS = (
     ("application/json", "_repr_json_"), ("application/javascript", "_repr_javascript_"),
     ("application/pdf", "_repr_pdf_"),
 )
+DATA, CHART = "application/vnd.agent.data+json", "application/vnd.agent.chart+json"
 BINARY = ("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf")
 
 
@@ -68,7 +71,13 @@ def plain_text(obj):
         return "<%s object at %#x: its __repr__ raised %s>" % (
             name_of(kind), id(obj), one_line(e))
     extra = frame_facts(obj)
+    if not extra and kind_is_styler(obj):
+        return plain_text(obj.data)     # its own repr is an address
     return cut(text, MAX_PLAIN - len(extra)) + extra
+
+
+def is_pandas(obj):
+    return type(obj).__module__.startswith("pandas.")
 
 
 def frame_facts(obj):
@@ -148,15 +157,44 @@ def to_bytes(mime, value):
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
     if mime == "application/json" or mime.endswith("+json"):
-        import json
-        return json.dumps(value, default=str).encode()
+        return json_bytes(value)
     return str(value).encode("utf-8", "backslashreplace")
+
+
+def json_bytes(value):
+    """JSON has no word for NaN and the infinities: null."""
+    import json
+    try:
+        return json.dumps(value, default=json_of, allow_nan=False).encode()
+    except ValueError:
+        return json.dumps(finite(value), default=json_of).encode()
+
+
+def json_of(v):
+    """What JSON does not know: arrays as lists, numpy's numbers as numbers, all else as text."""
+    tolist = getattr(v, "tolist", None)
+    if tolist is not None and type(v).__module__.partition(".")[0] in ("numpy", "pandas"):
+        return finite(tolist())
+    return str(v)
+
+
+def finite(v):
+    if isinstance(v, float):
+        return v if v - v == 0 else None
+    if isinstance(v, dict):
+        return {k: finite(x) for k, x in v.items()}
+    if isinstance(v, (list, tuple)):
+        return [finite(x) for x in v]
+    return v
 
 
 def bundle(obj):
     """[(mime, bytes)] with text/plain first, bounded."""
     found = {}
     m = method(obj, "_repr_mimebundle_")
+    if "plotly" in sys.modules and load("webcharts").is_plotly(obj):
+        m = None
+        found = guarded(load("webcharts").plotly_bundle, obj) or {}
     if m is not None:
         try:
             value = m(include=None, exclude=None)
@@ -168,6 +206,8 @@ def bundle(obj):
             raise
         except BaseException as e:
             note("_repr_mimebundle_ of %s raised %s" % (name_of(type(obj)), one_line(e)))
+    if "altair" in sys.modules and load("webcharts").is_altair(obj):
+        found.update(guarded(load("webcharts").altair_bundle, obj) or {})
     for mime, name in REPRS:
         if mime not in found:
             value = call_repr(obj, name)
@@ -175,7 +215,44 @@ def bundle(obj):
                 found[mime] = value
     if "text/plain" not in found:
         found["text/plain"] = plain_text(obj)
+    add_data(obj, found)
     return bound(found, name_of(type(obj)))
+
+
+def guarded(work, obj):
+    """What is an extra must not cost the result itself."""
+    try:
+        return work(obj)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as e:
+        note("%s of %s: %s" % (work.__name__, name_of(type(obj)), one_line(e)))
+        return None
+
+
+def add_data(obj, found):
+    """A table's values, or what a browser's chart shows, as data of a known shape."""
+    if "pandas" in sys.modules:
+        tables = load("tables")
+        if kind_is_styler(obj):
+            obj = obj.data
+        if tables.is_table(obj):
+            text = guarded(tables.table, obj)
+            if text is not None:
+                found[DATA] = text
+            return
+    if any(str(m).startswith(("application/vnd.plotly.", "application/vnd.vegalite."))
+           for m in found):
+        chart, words = guarded(load("webcharts").of_bundle, found) or (None, "")
+        if chart is not None:
+            found[CHART] = chart
+        if words:
+            first = str(found["text/plain"]).partition("\n")[0]
+            found["text/plain"] = first[:200] + "\n" + words
+
+
+def kind_is_styler(obj):
+    return type(obj).__name__ == "Styler" and is_pandas(obj)
 
 
 def bound(found, what):
@@ -228,10 +305,14 @@ def warm_paths():
         frame.merge(total, on="kind").to_csv(io.StringIO())
     plt = sys.modules.get("matplotlib.pyplot")
     if plt is not None:
+        load("figures")
+        charts = load("charts")
+        charts.keep_boxes(sys.modules["matplotlib.axes"].Axes)
         figure, axes = plt.subplots()
         axes.plot([1, 2], [1, 2], label="a")
         axes.bar(["x", "y"], [1, 2])
         axes.set_title("a")
         axes.legend()
         figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
+        charts.of_figure(figure)
         plt.close("all")

@@ -62,6 +62,41 @@ static char *said(struct sandbox_item *it, size_t n, size_t cap, const char *tra
     return buf_steal(&out);
 }
 
+/* What came in pieces, with results between: each line is shown where it ended. */
+static void test_bars(void)
+{
+    struct sandbox_item bar[] = {
+        stream(ITEM_STDERR, "\r 10%"),         stream(ITEM_STDOUT, "a\n"),
+        stream(ITEM_STDERR, "\r 50%"),         result("text/plain", "1", NULL),
+        stream(ITEM_STDERR, "\r100%\nlast\n"), stream(ITEM_STDOUT, "b\n")
+    };
+    char *s = said(bar, 6, 100, NULL);
+    CHECK(strcmp(s, "stdout:\na\nresult:\n1\nstderr:\n100%\nlast\nstdout:\nb\n") == 0,
+          "a bar is shown once, where it ended");
+    free(s);
+
+    struct sandbox_item parts[] = { stream(ITEM_STDOUT, "x\ny"), result("text/plain", "1", NULL),
+                                    stream(ITEM_STDOUT, "z\n\r1\r2"),
+                                    result("text/plain", "2", NULL),
+                                    stream(ITEM_STDOUT, "\r3\nend") };
+    s = said(parts, 5, 100, NULL);
+    CHECK(strcmp(s, "stdout:\nx\ny\nresult:\n1\nstdout:\nz\nresult:\n2\nstdout:\n3\nend\n") == 0,
+          "parts of lines keep their places");
+    free(s);
+
+    struct sandbox_item open[] = { stream(ITEM_STDERR, "\r 1%\r 2%"),
+                                   result("text/plain", "1", NULL) };
+    s = said(open, 2, 100, NULL);
+    CHECK(strcmp(s, "stderr:\n 2%\nresult:\n1\n") == 0, "a bar that never ended");
+    free(s);
+
+    struct sandbox_item crlf[] = { stream(ITEM_STDOUT, "\n\na\r\nb\r\n"),
+                                   result("text/plain", "1", NULL), stream(ITEM_STDOUT, "c\r\n") };
+    s = said(crlf, 3, 100, NULL);
+    CHECK(strcmp(s, "stdout:\n\n\na\nb\nresult:\n1\nstdout:\nc\n") == 0, "CR LF is a line end");
+    free(s);
+}
+
 static void test_plain(void)
 {
     struct sandbox_item one[] = { stream(ITEM_STDOUT, "4\n") };
@@ -84,6 +119,13 @@ static void test_plain(void)
     s = said(mixed, 3, 100, NULL);
     CHECK(strcmp(s, "stdout:\nbefore\nresult:\n42\nstdout:\nafter\n") == 0,
           "prints and results keep their order");
+    free(s);
+
+    struct sandbox_item words[] = { result(
+        "text/plain", "<Figure size 1x1 with 1 Axes>\n[bar chart; a 1]", "figure-1.png") };
+    s = said(words, 1, 100, NULL);
+    CHECK(strcmp(s, "result:\n[figure saved as figure-1.png]\n[bar chart; a 1]\n") == 0,
+          "a figure is told in words");
     free(s);
 
     struct sandbox_item fig[] = { result("image/png", "\x89PNG", "figure-1.png") };
@@ -173,6 +215,7 @@ static void test_digest(void)
 int main(void)
 {
     test_plain();
+    test_bars();
     test_clip();
     test_harmless();
     test_digest();
