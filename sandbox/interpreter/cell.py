@@ -138,8 +138,9 @@ class Context:
 
     def in_child(self):
         for f in (sys.__stdout__, sys.__stderr__):
-            if getattr(f, "waiting", False):
-                f.waiting = False       # the thread that would write it out is the parent's
+            buffer = getattr(f, "buffer", None)
+            if getattr(buffer, "threads", 0):   # the thread that would write it out is the parent's
+                buffer.waiting, buffer.threads = False, 0
         try:
             posix.close(CONTROL)
         except OSError:
