@@ -1,4 +1,4 @@
-# agent: see README.md. Doors: make, make demo, make check, make bench, make install,
+# agent: see README.md. Doors: make, make demo, make check, make check-vm, make bench, make install,
 # make install-apparmor, make lint, make format, make fuzz.
 # SAN=1 builds with address and undefined-behaviour sanitizers into build-san/. make fuzz T=60 runs each fuzzer that
 # long with clang (F="spec frame": these only); what it finds goes into the corpus.
@@ -36,7 +36,7 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst tests/sandbox/%.c,$(B)/tests/sandbox/%,$(wildcard tests/sandbox/*.c))
 
-.PHONY: all check demo bench install install-apparmor uninstall lint format fuzz clean deps-build deps-demo deps-check
+.PHONY: all check check-vm demo bench install install-apparmor uninstall lint format fuzz clean deps-build deps-demo deps-check
 all: $(B)/agent $(B)/agent-sandbox $(B)/agent-egress
 
 $(B)/agent: $(AGENT_OBJ)
@@ -87,6 +87,11 @@ check: deps-check
 	@BUILD=$(B) tests/run
 .PHONY: tests-build
 tests-build: $(UNIT) $(FUZZ) $(TOOLS)
+
+# Whole systems in virtual machines (systemd, AppArmor, a container engine); not part of check: tests/vm/run says what it takes.
+check-vm:
+	@$(MAKE) --no-print-directory all tests-build
+	@tests/vm/run
 
 demo: deps-demo
 	@$(MAKE) --no-print-directory all
