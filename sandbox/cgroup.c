@@ -461,6 +461,10 @@ int cgroup_make(struct box *b, struct err *e)
         r = -1;
     } else {
         r = check_share(b, buf_cstr(&why), e);
+        if (r < 0 && b->spec->mode == MODE_CHECK) { /* told, and the other layers looked at */
+            buf_putf(&b->weaker, "%s\n", e->msg);
+            r = 0;
+        }
     }
     if (r < 0)
         forget(&b->cg, g);

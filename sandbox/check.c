@@ -346,6 +346,7 @@ void check_head(const struct box *b)
                                             [BACKEND_CGROUP1] = "cgroup version 1",
                                             [BACKEND_CGROUP2] = "cgroup version 2" };
     cleanup_buf struct buf out = BUF_MAX(16384);
+    struct str rest, line;
     struct err ignored;
 
     buf_putf(
@@ -353,10 +354,14 @@ void check_head(const struct box *b)
         "started by %s; inside it is the host's user %u\nmemory limit by %s\nLandlock level %ld\n",
         b->from_root ? "root" : "an ordinary user", (unsigned)b->uid, backends[b->cg.backend],
         b->landlock);
+    if (b->cg.has_cpu)
+        buf_puts(&out, "cpu-share can be held\n");
     buf_putf(&out, "back end: %s\n",
              b->lone ? "Landlock and seccomp, without namespaces" : "namespaces");
-    if (b->weaker.n)
-        buf_putf(&out, "weaker: %s", buf_cstr(&b->weaker));
+    for (rest = buf_str(&b->weaker); rest.n;) {
+        str_cut(&rest, '\n', &line);
+        buf_putf(&out, "weaker: %.*s\n", (int)line.n, line.p);
+    }
     io_write_all(1, out.p, out.n, &ignored);
 }
 

@@ -417,6 +417,9 @@ static int set_check_limits(struct spec *s, struct err *e)
             return -1;
         s->limits[id] = v;
     }
+    /* Is it to be had? So much that it hinders nothing. */
+    if (!s->limits[LIMIT_CPU_SHARE])
+        s->limits[LIMIT_CPU_SHARE] = limit_table[LIMIT_CPU_SHARE].max;
     return 0;
 }
 
