@@ -130,16 +130,16 @@ static int prepare(struct program *p, struct err *e)
         artifacts_new(sandbox_workspace_fd(r->sandbox), record_artifacts_fd(r->record), extra);
     if (artifacts_baseline(r->artifacts, e) < 0)
         return -1;
-    cleanup_free char *libraries = libs_list(r->sandbox, &p->env, r->ui, &p->stop, e);
-    if (libraries == NULL)
+    r->libraries = libs_list(r->sandbox, &p->env, r->ui, &p->stop, e);
+    if (r->libraries == NULL)
         return -1;
-    if (strstr(libraries, "matplotlib") &&
+    if (strstr(r->libraries, "matplotlib") &&
         fonts_make(&p->fonts, r->sandbox, r->ui, &p->stop, e) < 0)
         return -1;
     if (languages_probe(r, &p->languages, e) < 0)
         return -1;
     r->languages = &p->languages;
-    return opening_write(r, p->question, p->stdin_text, &p->files, libraries, e);
+    return opening_write(r, p->question, p->stdin_text, &p->files, r->libraries, e);
 }
 
 static void add_usage(const struct program *p, cJSON *usage)

@@ -402,6 +402,7 @@ static int bring_out(struct build *b, struct err *e)
 {
     cleanup_buf struct buf packages = BUF_MAX(MAX_ENV_TEXT), notes = BUF_MAX(64 * KIB);
     struct env_tree tree = { .max_bytes = b->c->env_bytes,
+                             .max_files = MAX_ENV_FILES,
                              .modules = BUF_MAX(MAX_ENV_MODULES + 256) };
     struct str line;
 

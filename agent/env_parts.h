@@ -35,6 +35,7 @@ void env_write_lock(struct buf *out, const struct env_packages *p);
 /* --- env_tree.c --- */
 struct env_tree {
     int64_t max_bytes; /* in */
+    long max_files;    /* in: entries, folders too */
     int64_t bytes;     /* out */
     long files;
     struct buf modules; /* import names at the top, space separated */

@@ -106,8 +106,9 @@ static int copy_entry(struct copy *c, int from, int to, const char *name, const 
 {
     struct stat st;
 
-    if (++c->entries > MAX_ENV_FILES)
-        return err_set(e, ERR_LIMIT, 0, "what was installed has more than %d files", MAX_ENV_FILES);
+    if (++c->entries > c->t->max_files)
+        return err_set(e, ERR_LIMIT, 0, "what was installed has more than %ld files",
+                       c->t->max_files);
     if (c->entries % 64 == 0 && stop_check(c->stop, e) < 0)
         return -1;
     if (!is_plain_name(name))

@@ -182,6 +182,7 @@ void program_done(struct program *p)
     languages_done(&p->languages);
     asking_free(p->run.asking);
     env_done(&p->env);
+    free(p->run.libraries);
     record_free(p->run.record);
     grounding_done(&p->run);
     convo_free(&p->run.convo);

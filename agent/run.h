@@ -24,6 +24,7 @@ struct run {
     struct asking *asking;
     struct artifacts *artifacts;
     const struct languages *languages; /* besides Python, found to work; NULL = none */
+    char *libraries; /* what imports, as the model is told; owned; NULL = not known yet */
     struct convo convo;
 
     int turns;           /* model turns so far: requests that went out */
@@ -35,6 +36,7 @@ struct run {
     struct ground_result grounding;
     bool grounded;
     const struct attach_list *files;
+    bool told_of_env;        /* the user was told how a missing package can be had */
     struct err artifact_err; /* first artifact that could not be written */
 };
 

@@ -12,6 +12,7 @@
 #include "agent/cell_json.h"
 #include "agent/callargs.h"
 #include "agent/grounding.h"
+#include "agent/instead.h"
 #include "agent/network.h"
 #include "agent/observe.h"
 #include "agent/pictures.h"
@@ -297,6 +298,25 @@ static void collect(struct run *run, int number, struct buf *files)
     }
 }
 
+/* A missing module: what serves the same end for the model, and once how to have it for the user.
+ */
+static void advise(struct run *run, const struct sandbox_result *r, struct buf *text)
+{
+    struct instead in;
+
+    if (run->libraries == NULL || r->status != SANDBOX_ERROR || r->error_name == NULL ||
+        strcmp(r->error_name, "ModuleNotFoundError") != 0 ||
+        !instead_of(text, str_of(r->error_value), run->libraries, run->conf->network != NULL, &in))
+        return;
+    if (in.package.n == 0 || run->told_of_env)
+        return;
+    run->told_of_env = true;
+    ui_note(run->ui,
+            "%.*s is not installed; `agent env create NAME %.*s' makes an environment with it for "
+            "--env NAME",
+            (int)in.module.n, in.module.p, (int)in.package.n, in.package.p);
+}
+
 int tool_code_call(struct run *run, const struct sandbox_language *language,
                    const struct chat_call *call, bool cut, struct tool_outcome *ret, struct err *e)
 {
@@ -337,6 +357,7 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
                  "are there again.\n",
                  info.workspace_dir);
     observe_cell(&ret->text, &oc, &r, spill, run);
+    advise(run, &r, &ret->text);
     pictures_take(run, &r, &ret->images, &ret->n_images, &ret->text);
     observe_digest(cell.code, &r, ret->digest);
     ret->ran = true;

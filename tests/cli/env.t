@@ -89,6 +89,19 @@ like(r.observations[0], r"False", "nothing of it is imported ahead")
 r = run("q", script=[code("import alpha"), say("x")], home=HOME)
 like(r.observations[0], r"No module named 'alpha'", "without --env there is nothing of it")
 
+r = run("exec", "--env", "first", "-c", "import alpha; print(alpha.twice(4))", model=None, home=HOME)
+eq((r.status, r.out), (0, "8\n"), "agent exec takes it too")
+
+# --- a module that is missing ---
+r = run("q", script=[code("import polars"), code("import plotly.express"), code("import made_up_by_a_model"), say("x")], home=HOME)
+if not have_modules("pandas") and have_modules("polars"):
+    like(r.observations[0], r"`polars' is not installed here, .*\. For tables of data there is: .*pandas.*sqlite3 \(Python's own\)", "the model is told what serves the same end")
+    like(r.err, r"polars is not installed; `agent env create NAME polars' makes an environment", "and the user how to have it")
+else:
+    skip("pandas must be installed, polars not", n=2)
+like(r.observations[2], r"`made_up_by_a_model' is not installed here.* Installed are: ", "of an unknown one: what is there")
+unlike(r.err, r"create NAME made_up", "and nobody is advised to install it")
+
 # --- the lock makes the same again ---
 r = env("create", "again", "--wheels", GOOD, "--lock", ENVS / "first" / "lock")
 eq(r.status, 0, "another is made from the lock")
