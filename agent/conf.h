@@ -18,7 +18,7 @@
 
 /* The first word of a command line names a command when it is exactly one of conf_command.c's
  * names; any other word begins a question. */
-enum conf_command { CMD_ASK, CMD_EXEC, CMD_ENV, CMD_HELP, CMD_COUNT };
+enum conf_command { CMD_ASK, CMD_EXEC, CMD_ENV, CMD_MODELS, CMD_USAGE, CMD_HELP, CMD_COUNT };
 enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT };
 /* The wire formats, in the order of the setting's choices; conf_wires[] holds the codecs' names. */
 enum conf_wire { WIRE_AUTO, WIRE_COUNT = 6 };

@@ -70,6 +70,33 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .also = "deadline quiet verbose color debug memory max_processes python sandbox "
                 "sandbox_helper",
     },
+    [CMD_MODELS] = {
+        .name = "models",
+        .usage = "agent models [flags] [SERVICE]",
+        .about = "lists the services, which have a key, and the models of one",
+        .text = "Without a word: every service that is known, whether there is a key for it, and\n"
+                "the models of the service that the settings name, if it can be asked. With\n"
+                "one: what that service offers by its own list, with the prices and sizes that\n"
+                "are known. Keys are never shown.\n",
+        .examples = "  agent models\n"
+                    "  agent models openrouter\n"
+                    "  agent models ollama --json\n",
+        .groups = 1u << G_NETWORK | 1u << G_FILES,
+        .also = "model provider base_url wire api_key_env api_key_file api_key_cmd quiet verbose "
+                "color debug",
+    },
+    [CMD_USAGE] = {
+        .name = "usage",
+        .usage = "agent usage [flags]",
+        .about = "sums tokens and cost of the recorded sessions by day and model",
+        .text = "Tokens and cost of every recorded turn, by day (UTC) and model. A turn whose\n"
+                "cost is not known counts as unpriced, never as nothing. Runs with --ephemeral\n"
+                "left no record.\n",
+        .examples = "  agent usage\n"
+                    "  agent usage --json\n",
+        .groups = 1u << G_FILES,
+        .also = "session_dir quiet verbose color debug",
+    },
     [CMD_HELP] = {
         .name = "help",
         .usage = "agent help [COMMAND]",

@@ -64,9 +64,9 @@ const struct conf_setting conf_table[] = {
       .offset = F(json),
       .def = "false",
       .flag_only = true,
-      .only = "exec",
-      .help = "prints nothing but one JSON object at the end: results, output, error, files, "
-              "refusals, status; runs the code as --notebook does" },
+      .only = "exec models usage",
+      .help = "prints nothing but one JSON object at the end; of code, that is results, output, "
+              "error, files, refusals, status, and it runs as --notebook does" },
     { .name = "cwd",
       .kind = K_STR,
       .group = G_CODE,

@@ -1,8 +1,8 @@
 #include "agent/pictures.h"
 #include <stdlib.h>
 #include <string.h>
-#include "agent/base/limits.h"
 #include "agent/asking.h"
+#include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/banned.h"
 

@@ -30,6 +30,8 @@ void program_done(struct program *p); /* releases everything, on every path */
 void ask_command(struct program *p, struct err *why);
 void exec_command(struct program *p, struct err *why);
 void env_command(struct program *p, struct err *why);
+void models_command(struct program *p, struct err *why);
+void usage_command(struct program *p, struct err *why);
 
 /* One warning a line. */
 void program_warn_lines(struct ui *ui, struct str lines);

@@ -58,6 +58,7 @@
 /* --- the network --- */
 #define MAX_HEADER_BYTES (256 * KIB) /* all response headers together */
 #define MAX_SPEND_BYTES (64 * MIB)  /* what a day's runs have cost: a million requests */
+#define MAX_USAGE_FILE (256 * MIB) /* one session's events, read for `agent usage' */
 #define MAX_ERROR_BODY (256 * KIB)   /* body of an error answer that is looked at */
 
 /* --- what the sandbox does on the network, where it is permitted --- */
