@@ -55,6 +55,21 @@ static const struct {
     { "sys", "read-only; limits that libraries ask for" },
 };
 
+/* The tree that is being filled. The directory that the last entry went into stays open, because
+ * the next one mostly goes there too. It cannot be covered meanwhile: what is mounted has its own
+ * parent here. */
+struct tree {
+    int root;
+    char *dir; /* owned; NULL = none */
+    int dir_fd;
+};
+
+static void tree_done(struct tree *t)
+{
+    free(t->dir);
+    cleanup_closep(&t->dir_fd);
+}
+
 static int open_in_root(int root, const char *path, uint64_t flags)
 {
     struct open_how how = { .flags = flags | O_CLOEXEC,
@@ -63,55 +78,50 @@ static int open_in_root(int root, const char *path, uint64_t flags)
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
-/* Opens the directory that holds `path`, making what is missing; *name is the last part. */
-static int open_parent(int root, const char *path, const char **name, struct err *e)
+/* Opens the directory `path`, making what is missing. */
+static int open_dir(int root, const char *path, struct err *e)
 {
-    const char *slash = strrchr(path, '/');
-    cleanup_free char *parent = xstrndup(path, (size_t)(slash - path));
-
-    *name = slash + 1;
-    int fd = open_in_root(root, *parent ? parent : "/", O_PATH | O_DIRECTORY);
-    if (fd >= 0)
-        return fd;
-    if (errno != ENOENT)
-        return err_set(e, ERR_SANDBOX, errno, "open %s in the sandbox", parent);
-    const char *above_name;
-    cleanup_fd int above = open_parent(root, parent, &above_name, e);
-    if (above < 0)
-        return -1;
-    if (mkdirat(above, above_name, 0755) < 0)
-        return err_set(e, ERR_SANDBOX, errno,
-                       "make the directory %s in the sandbox (its parent is read-only; choose a "
-                       "place that is not below "
-                       "/usr or another --ro)",
-                       parent);
-    fd = open_in_root(root, parent, O_PATH | O_DIRECTORY);
-    return fd >= 0 ? fd : err_set(e, ERR_SANDBOX, errno, "open %s in the sandbox", parent);
-}
-
-/* A place for a mount: what is there already, else an empty file or directory. */
-static int open_target(int root, const char *path, bool is_dir, struct err *e)
-{
-    const char *name;
-    int fd = open_in_root(root, path, O_PATH);
+    int fd = open_in_root(root, *path ? path : "/", O_PATH | O_DIRECTORY);
 
     if (fd >= 0)
         return fd;
     if (errno != ENOENT)
         return err_set(e, ERR_SANDBOX, errno, "open %s in the sandbox", path);
-    cleanup_fd int parent = open_parent(root, path, &name, e);
-    if (parent < 0)
+    const char *slash = strrchr(path, '/');
+    cleanup_free char *parent = xstrndup(path, (size_t)(slash - path));
+    cleanup_fd int above = open_dir(root, parent, e);
+    if (above < 0)
         return -1;
-    if (is_dir ? mkdirat(parent, name, 0755) < 0 : mknodat(parent, name, S_IFREG | 0444, 0) < 0)
-        return err_set(e, ERR_SANDBOX, errno, "make %s in the sandbox", path);
-    fd = open_in_root(root, path, O_PATH);
+    if (mkdirat(above, slash + 1, 0755) < 0)
+        return err_set(e, ERR_SANDBOX, errno,
+                       "make the directory %s in the sandbox (its parent is read-only; choose a "
+                       "place that is not below "
+                       "/usr or another --ro)",
+                       path);
+    fd = open_in_root(root, path, O_PATH | O_DIRECTORY);
     return fd >= 0 ? fd : err_set(e, ERR_SANDBOX, errno, "open %s in the sandbox", path);
 }
 
-static int do_dir(int root, const struct op *op, struct err *e)
+/* The directory that holds `path`, which stays the tree's; *name is the last part. */
+static int parent_of(struct tree *t, const char *path, const char **name, struct err *e)
+{
+    size_t n = (size_t)(strrchr(path, '/') - path);
+
+    *name = path + n + 1;
+    if (t->dir && strlen(t->dir) == n && memcmp(t->dir, path, n) == 0)
+        return t->dir_fd;
+    tree_done(t);
+    t->dir = xstrndup(path, n);
+    t->dir_fd = open_dir(t->root, t->dir, e);
+    if (t->dir_fd < 0)
+        free(steal_ptr(&t->dir));
+    return t->dir_fd;
+}
+
+static int do_dir(struct tree *t, const struct op *op, struct err *e)
 {
     const char *name;
-    cleanup_fd int parent = open_parent(root, op->dst, &name, e);
+    int parent = parent_of(t, op->dst, &name, e);
 
     if (parent < 0)
         return -1;
@@ -120,9 +130,9 @@ static int do_dir(int root, const struct op *op, struct err *e)
     return 0;
 }
 
-static int do_tmpfs(int root, const struct op *op, struct err *e)
+static int do_tmpfs(struct tree *t, const struct op *op, struct err *e)
 {
-    if (do_dir(root, op, e) < 0)
+    if (do_dir(t, op, e) < 0)
         return -1;
     /* Relative to the working directory, which is the new root; the names are the table's. */
     if (mount("tmpfs", op->dst + 1, "tmpfs", MS_NOSUID | MS_NODEV | op->mount_flags, op->text) < 0)
@@ -130,22 +140,34 @@ static int do_tmpfs(int root, const struct op *op, struct err *e)
     return 0;
 }
 
-static int do_tree(int root, const struct op *op, struct err *e)
+/* Onto an empty file or directory made for it, else onto what is there already. */
+static int do_tree(struct tree *t, const struct op *op, struct err *e)
 {
-    cleanup_fd int target = open_target(root, op->dst, op->is_dir, e);
+    const char *name;
+    int parent = parent_of(t, op->dst, &name, e), flags = MOVE_MOUNT_F_EMPTY_PATH;
+    cleanup_fd int there = -1;
 
-    if (target < 0)
+    if (parent < 0)
         return -1;
-    if (syscall(SYS_move_mount, op->fd, "", target, "",
-                MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+    if (op->is_dir ? mkdirat(parent, name, 0755) < 0
+                   : mknodat(parent, name, S_IFREG | 0444, 0) < 0) {
+        int sys = errno;
+        there = open_in_root(t->root, op->dst, O_PATH);
+        if (there < 0)
+            return err_set(e, ERR_SANDBOX, sys, "make %s in the sandbox", op->dst);
+        parent = there;
+        name = "";
+        flags |= MOVE_MOUNT_T_EMPTY_PATH;
+    }
+    if (syscall(SYS_move_mount, op->fd, "", parent, name, flags) < 0)
         return hint_mount(e, errno, op->dst);
     return 0;
 }
 
-static int do_symlink(int root, const struct op *op, struct err *e)
+static int do_symlink(struct tree *t, const struct op *op, struct err *e)
 {
     const char *name;
-    cleanup_fd int parent = open_parent(root, op->dst, &name, e);
+    int parent = parent_of(t, op->dst, &name, e);
 
     if (parent < 0)
         return -1;
@@ -154,10 +176,10 @@ static int do_symlink(int root, const struct op *op, struct err *e)
     return 0;
 }
 
-static int create(int root, const char *path, mode_t mode, struct err *e)
+static int create(struct tree *t, const char *path, mode_t mode, struct err *e)
 {
     const char *name;
-    cleanup_fd int parent = open_parent(root, path, &name, e);
+    int parent = parent_of(t, path, &name, e);
 
     if (parent < 0)
         return -1;
@@ -165,18 +187,18 @@ static int create(int root, const char *path, mode_t mode, struct err *e)
     return fd >= 0 ? fd : err_set(e, ERR_SANDBOX, errno, "make the file %s in the sandbox", path);
 }
 
-static int do_text(int root, const char *dst, const void *p, size_t n, struct err *e)
+static int do_text(struct tree *t, const char *dst, const void *p, size_t n, struct err *e)
 {
-    cleanup_fd int fd = create(root, dst, 0444, e);
+    cleanup_fd int fd = create(t, dst, 0444, e);
 
     if (fd < 0)
         return -1;
     return io_write_all(fd, p, n, e) < 0 ? err_wrap(e, "%s in the sandbox", dst) : 0;
 }
 
-static int do_copy(int root, const struct op *op, struct err *e)
+static int do_copy(struct tree *t, const struct op *op, struct err *e)
 {
-    cleanup_fd int fd = create(root, op->dst, op->writable ? 0644 : 0444, e);
+    cleanup_fd int fd = create(t, op->dst, op->writable ? 0644 : 0444, e);
     off_t at = 0;
 
     if (fd < 0)
@@ -240,18 +262,18 @@ static int bind_readonly(const char *src, const char *dst, struct err *e)
     return set_readonly(dst, 0, e);
 }
 
-static int do_proc(int root, const struct op *op, struct err *e)
+static int do_proc(struct tree *t, const struct op *op, struct err *e)
 {
     static const char boot_id[] = "00000000-0000-0000-0000-000000000001\n";
 
-    if (do_dir(root, op, e) < 0)
+    if (do_dir(t, op, e) < 0)
         return -1;
     /* hidepid=2: a process that may not be inspected (pid 1, the template) is not even listed. */
     if (mount("proc", "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "hidepid=2") < 0)
         return hint_mount(e, errno, "/proc");
     /* The covers are bound to themselves read-only once; each later bind inherits that. */
-    if (do_text(root, "/run/.empty", "", 0, e) < 0 || mkdir("run/.empty-dir", 0555) < 0 ||
-        do_text(root, "/run/.boot-id", boot_id, sizeof boot_id - 1, e) < 0)
+    if (do_text(t, "/run/.empty", "", 0, e) < 0 || mkdir("run/.empty-dir", 0555) < 0 ||
+        do_text(t, "/run/.boot-id", boot_id, sizeof boot_id - 1, e) < 0)
         return err_wrap(e, "covers of /proc");
     if (bind_readonly("run/.empty", "run/.empty", e) < 0 ||
         bind_readonly("run/.empty-dir", "run/.empty-dir", e) < 0 || mask_proc(e) < 0)
@@ -261,25 +283,38 @@ static int do_proc(int root, const struct op *op, struct err *e)
     return bind_readonly("run/.boot-id", "proc/sys/kernel/random/boot_id", e);
 }
 
-static int do_op(int root, const struct op *op, struct err *e)
+static int do_op(struct tree *t, const struct op *op, struct err *e)
 {
     switch (op->kind) {
     case OP_DIR:
-        return do_dir(root, op, e);
+        return do_dir(t, op, e);
     case OP_TMPFS:
-        return do_tmpfs(root, op, e);
+        return do_tmpfs(t, op, e);
     case OP_TREE:
-        return do_tree(root, op, e);
+        return do_tree(t, op, e);
     case OP_SYMLINK:
-        return do_symlink(root, op, e);
+        return do_symlink(t, op, e);
     case OP_TEXT:
-        return do_text(root, op->dst, op->text, strlen(op->text), e);
+        return do_text(t, op->dst, op->text, strlen(op->text), e);
     case OP_COPY:
-        return do_copy(root, op, e);
+        return do_copy(t, op, e);
     case OP_PROC:
-        return do_proc(root, op, e);
+        return do_proc(t, op, e);
     }
     return 0;
+}
+
+static int fill(struct box *b, int root, struct err *e)
+{
+    struct tree t = { .root = root, .dir_fd = -1 };
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < b->n_ops; i++)
+        r = do_op(&t, &b->ops[i], e);
+    if (r == 0)
+        r = do_text(&t, "/run/sandbox/context.so", context_so, sizeof context_so, e);
+    tree_done(&t);
+    return r;
 }
 
 int mounts_build(struct box *b, struct err *e)
@@ -301,10 +336,7 @@ int mounts_build(struct box *b, struct err *e)
     cleanup_fd int root = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return err_set(e, ERR_SANDBOX, errno, "open the new root");
-    for (size_t i = 0; i < b->n_ops; i++)
-        if (do_op(root, &b->ops[i], e) < 0)
-            return -1;
-    return do_text(root, "/run/sandbox/context.so", context_so, sizeof context_so, e);
+    return fill(b, root, e);
 }
 
 int mounts_place(struct box *b, int root, struct err *e)
@@ -316,10 +348,8 @@ int mounts_place(struct box *b, int root, struct err *e)
             free(op->text);
             op->text = near;
         }
-        if (do_op(root, op, e) < 0)
-            return -1;
     }
-    return do_text(root, "/run/sandbox/context.so", context_so, sizeof context_so, e);
+    return fill(b, root, e);
 }
 
 int mounts_pivot(struct box *b, struct err *e)
