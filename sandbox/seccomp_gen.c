@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "sandbox/seccomp_compact.h"
 #include "sandbox/seccomp_policy.h"
 
 static int add_call(scmp_filter_ctx ctx, const struct seccomp_row *row, const char *name)
@@ -61,7 +62,6 @@ static int print_filter(const struct seccomp_variant_row *v)
     scmp_filter_ctx ctx =
         seccomp_init(v->others ? SCMP_ACT_ERRNO((unsigned)v->others) : SCMP_ACT_ALLOW);
     int fd = memfd_create("filter", MFD_CLOEXEC);
-    struct sock_filter insn;
     int r = ctx && fd >= 0 ? 0 : -1;
 
     if (r == 0)
@@ -75,11 +75,15 @@ static int print_filter(const struct seccomp_variant_row *v)
     }
     if (r == 0)
         r = seccomp_export_bpf(ctx, fd);
-    if (r < 0 || lseek(fd, 0, SEEK_SET) < 0)
+    static struct sock_filter made[COMPACT_MAX];
+    static struct compact small;
+    ssize_t size = r < 0 ? -1 : pread(fd, made, sizeof made, 0);
+    if (size <= 0 || seccomp_compact(made, (size_t)size / sizeof made[0], &small) < 0)
         return -1;
     printf("static const struct sock_filter bpf_%s[] = {\n", v->name);
-    while (read(fd, &insn, sizeof insn) == (ssize_t)sizeof insn)
-        printf("    { 0x%04x, %u, %u, 0x%08" PRIx32 " },\n", insn.code, insn.jt, insn.jf, insn.k);
+    for (size_t i = 0; i < small.n; i++)
+        printf("    { 0x%04x, %u, %u, 0x%08" PRIx32 " },\n", small.insns[i].code, small.insns[i].jt,
+               small.insns[i].jf, small.insns[i].k);
     printf("};\n");
     close(fd);
     seccomp_release(ctx);

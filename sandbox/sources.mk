@@ -14,7 +14,8 @@ SANDBOX_STATIC := $(if $(SAN),,$(shell echo 'int main(void) { return 0; }' | $(C
 	-lseccomp -lcap 2>/dev/null && echo -static-pie))
 $(B)/agent-sandbox: ALL_LDFLAGS := $(if $(SANDBOX_STATIC),$(filter-out -pie,$(ALL_LDFLAGS)) -static-pie,$(ALL_LDFLAGS))
 
-$(B)/gen/seccomp_gen: sandbox/seccomp_gen.c sandbox/seccomp_policy.c sandbox/seccomp_policy.h
+$(B)/gen/seccomp_gen: sandbox/seccomp_gen.c sandbox/seccomp_compact.c sandbox/seccomp_compact.h sandbox/seccomp_policy.c \
+		sandbox/seccomp_policy.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) -std=c17 -O1 $(WARN) -o $@ $(filter %.c,$^) -lseccomp
 $(B)/gen/seccomp_bpf.h: $(B)/gen/seccomp_gen
