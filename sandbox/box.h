@@ -127,6 +127,7 @@ int ns_net_begin(struct box *b, struct err *e); /* starts making it, and returns
 int ns_net_join(struct box *b,
                 struct err *e); /* waits until it is made: from here on there is no network */
 int ns_names(struct box *b, struct err *e);
+int ns_linger(struct box *b, struct err *e); /* what takes long at the end does not hold it up */
 int ns_session(struct box *b, struct err *e);
 
 /* --- mounts.c --- */

@@ -100,8 +100,26 @@ static void kill_group(const char *dir)
     }
 }
 
+/* Groups whose maker is gone and that are empty: left by a keeper that was killed. */
+static void sweep(const char *parent)
+{
+    DIR *d = opendir(parent);
+    struct dirent *entry;
+
+    while (d && (entry = readdir(d)) != NULL) {
+        if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
+            continue;
+        long pid = strtol(entry->d_name + strlen(PREFIX), NULL, 10);
+        if (pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+            unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR);
+    }
+    if (d)
+        closedir(d);
+}
+
 /* Ends the process. Everything else of this sandbox holds `pipe_fd`'s other end. */
-__attribute__((noreturn)) static void keeper_run(const struct groups *g, int pipe_fd, int other_end)
+__attribute__((noreturn)) static void keeper_run(const struct groups *g, const char *parent,
+                                                 int pipe_fd, int other_end)
 {
     struct pollfd p = { pipe_fd, 0, 0 };
     sigset_t all;
@@ -118,6 +136,7 @@ __attribute__((noreturn)) static void keeper_run(const struct groups *g, int pip
             if (fd != pipe_fd)
                 close(fd);
     prctl(PR_SET_NAME, "sandbox-keeper");
+    sweep(parent); /* here, where nobody waits for it */
     while (poll(&p, 1, -1) < 0)
         ;
     for (size_t i = 0; i < g->n; i++)
@@ -129,7 +148,7 @@ __attribute__((noreturn)) static void keeper_run(const struct groups *g, int pip
     _exit(0);
 }
 
-static int keeper_start(struct cgroup *cg, struct groups *g, struct err *e)
+static int keeper_start(struct cgroup *cg, struct groups *g, const char *parent, struct err *e)
 {
     int fds[2];
 
@@ -139,7 +158,7 @@ static int keeper_start(struct cgroup *cg, struct groups *g, struct err *e)
      * ordinary child. */
     long pid = syscall(SYS_clone, 0ul, NULL, NULL, NULL, NULL);
     if (pid == 0)
-        keeper_run(g, fds[0], fds[1]);
+        keeper_run(g, parent, fds[0], fds[1]);
     close(fds[0]);
     if (pid < 0) {
         close(fds[1]);
@@ -162,23 +181,6 @@ void cgroup_release(struct cgroup *cg)
 
 /* --- making groups --- */
 
-/* Groups whose maker is gone and that are empty: left by a keeper that was killed. */
-static void sweep(const char *parent)
-{
-    DIR *d = opendir(parent);
-    struct dirent *entry;
-
-    while (d && (entry = readdir(d)) != NULL) {
-        if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
-            continue;
-        long pid = strtol(entry->d_name + strlen(PREFIX), NULL, 10);
-        if (pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH)
-            unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR);
-    }
-    if (d)
-        closedir(d);
-}
-
 static char *make_group(struct cgroup *cg, struct groups *g, const char *parent)
 {
     char *dir = g->dirs[g->n];
@@ -186,8 +188,9 @@ static char *make_group(struct cgroup *cg, struct groups *g, const char *parent)
     if (snprintf(dir, sizeof g->dirs[0], "%s/" PREFIX "%d", parent, (int)getpid()) >=
         (int)sizeof g->dirs[0])
         return NULL;
-    sweep(parent);
-    if (cg->keeper <= 0 && keeper_start(cg, g, &g->why) < 0) {
+    if (cg->keeper > 0) {
+        sweep(parent); /* that of the first group is the keeper's work */
+    } else if (keeper_start(cg, g, parent, &g->why) < 0) {
         g->keeper_failed = true;
         return NULL;
     }

@@ -95,6 +95,7 @@ static const struct step inner_steps[] = {
     { "network", ns_net_join, "an empty one; nothing before this needs it" },
     { "workspace", workspace_send, "the caller's view of the results" },
     { "meter", meter_send, "without a cgroup only: lets the helper count what lies in the tmpfs" },
+    { "end", ns_linger, "not a layer: the mounts are taken apart after the end, not before it" },
     { "session", ns_session, "no terminal, no keyring of the caller" },
     { "capabilities", caps_drop, "nothing after this needs them; also sets no_new_privs" },
 };
