@@ -17,10 +17,10 @@ def started():
     return p.stdout.strip() if p.returncode == 0 else p.stderr
 
 
-DRIVER.write_text("print('bytecode', run.__code__.co_name)")
+DRIVER.write_text("print('bytecode', run.__code__.co_name)\nprogram = None\n")
 subprocess.run([PYTHON, "-I", "-S", str(TOP / "sandbox" / "precompile.py"), str(CODE), str(DRIVER)], check=True)
 made = CODE.read_bytes()
-DRIVER.write_text("print('source', run.__code__.co_filename == __file__)")
+DRIVER.write_text("print('source', run.__code__.co_filename == __file__)\nprogram = None\n")
 eq(started(), "bytecode run", "bytecode of this Python is taken, and shares the names of start.py")
 CODE.write_bytes(bytes([made[0] ^ 1]) + made[1:])
 eq(started(), "source True", "bytecode of another Python is not")
