@@ -214,6 +214,20 @@ static void put_names(cJSON *o, const char *names)
     }
 }
 
+void cell_json_denied(cJSON *o, const struct sandbox_result *r)
+{
+    cJSON *list = r->denied_known ? cJSON_CreateArray() : cJSON_CreateNull();
+
+    for (size_t i = 0; i < r->n_denied; i++) {
+        cJSON *d = cJSON_CreateObject();
+        cJSON_AddStringToObject(d, "what", r->denied[i].what);
+        cJSON_AddStringToObject(d, "name", r->denied[i].name);
+        json_add_int(d, "count", r->denied[i].count);
+        cJSON_AddItemToArray(list, d);
+    }
+    cJSON_AddItemToObject(o, "denied", list);
+}
+
 void cell_json_put(cJSON *o, const struct sandbox_result *r, const struct cell_json_opts *opts)
 {
     cJSON_AddStringToObject(o, "status", sandbox_status_word(r->status));
@@ -231,6 +245,7 @@ void cell_json_put(cJSON *o, const struct sandbox_result *r, const struct cell_j
     }
     if (r->lost_names)
         put_names(o, r->lost_names);
+    cell_json_denied(o, r);
     if (r->forged)
         json_add_int(o, "forged", r->forged);
     json_add_int(o, "duration_us", r->duration_us);

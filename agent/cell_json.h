@@ -21,6 +21,8 @@
  *   error        {name, value, traceback, line}, when the code raised; else null
  *   exit_code, signal            with "died"
  *   lost_names   [...] when the interpreter had to be made anew
+ *   denied       [{what, name, count}, ...]: what the kernel refused, counted by the sandbox itself;
+ *                null where it cannot be counted
  *   forged       how many messages did not come from the interpreter; absent: none
  *   duration_us, and where known cpu_us, peak_bytes
  *
@@ -52,6 +54,8 @@ struct cJSON *cell_json_result(const struct sandbox_item *it, int number,
                                const struct cell_json_opts *opts);
 /* {name, value, traceback, line}; the caller owns it. */
 struct cJSON *cell_json_error(const struct sandbox_result *r);
+/* Adds `denied`. */
+void cell_json_denied(struct cJSON *o, const struct sandbox_result *r);
 /* Adds all of the above to `o`. */
 void cell_json_put(struct cJSON *o, const struct sandbox_result *r,
                    const struct cell_json_opts *opts);

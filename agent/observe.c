@@ -318,6 +318,30 @@ static void put_error(struct buf *out, const struct sandbox_result *r)
     }
 }
 
+#define DENIED_SHOWN 8
+
+/* "The sandbox refused: socket(AF_INET) 3 times, ptrace once." */
+static void put_denied(struct buf *out, const struct sandbox_result *r)
+{
+    bool network = false;
+
+    if (r->n_denied == 0)
+        return;
+    buf_puts(out, "The sandbox refused: ");
+    for (size_t i = 0; i < r->n_denied && i < DENIED_SHOWN; i++) {
+        const struct sandbox_denied *d = &r->denied[i];
+        network = network || strcmp(d->what, "network") == 0;
+        buf_putf(out, "%s%s ", i ? ", " : "", d->name);
+        if (d->count == 1)
+            buf_puts(out, "once");
+        else
+            buf_putf(out, "%" PRId64 " times", d->count);
+    }
+    if (r->n_denied > DENIED_SHOWN)
+        buf_putf(out, " and %zu other kinds of calls", r->n_denied - DENIED_SHOWN);
+    buf_puts(out, network ? ". No socket leads out of here.\n" : ".\n");
+}
+
 void observe_cell(struct buf *out, const struct observe_cell *c, const struct sandbox_result *r,
                   observe_spill *spill, void *arg)
 {
@@ -351,6 +375,7 @@ void observe_cell(struct buf *out, const struct observe_cell *c, const struct sa
                  r->dropped_results);
     if (r->forged)
         buf_putf(out, "[%d forged messages from the cell were ignored]\n", r->forged);
+    put_denied(out, r);
     if (c->files && c->files[0])
         buf_putf(out, "files:\n%s", c->files);
     if (out->n == start && r->status == SANDBOX_OK)

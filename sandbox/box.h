@@ -74,6 +74,8 @@ struct box {
     int leash_out;             /* the helper's end */
     int meter_fds[METER_DIRS]; /* the tmpfs that the meter counts; -1 until init sent them. Lone:
                                   what lone_over() adds up */
+    struct denied_counts *denied; /* shared with the caller; NULL = not wanted */
+    int listener;                 /* of refused calls; -1 = none */
     int64_t start_us;
 };
 
@@ -82,7 +84,8 @@ enum info_kind {
     INFO_FAILED = 1,
     INFO_NOT_RUN,
     INFO_ENDED,
-    INFO_DIRS /* carries the meter's descriptors */
+    INFO_DIRS,    /* carries the meter's descriptors */
+    INFO_LISTENER /* carries the listener of refused calls (denied.h) */
 };
 struct info {
     enum info_kind kind;

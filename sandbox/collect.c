@@ -211,6 +211,7 @@ void sandbox_result_done(struct sandbox_result *r)
     free(r->error_value);
     free(r->traceback);
     free(r->lost_names);
+    free(r->denied);
     *r = (struct sandbox_result){ .status = SANDBOX_OK };
 }
 

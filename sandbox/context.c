@@ -62,12 +62,11 @@ EXPORT long context_enter(const char *root, const char *ro, const char *devices)
 {
     struct landlock_place place = { root, ro, devices };
     /* The filter around the template refuses memfd_create where no cgroup counts it, so the wider
-     * variant serves both. */
-    struct sock_fprog prog = { sizeof bpf_strict_counted / sizeof bpf_strict_counted[0],
-                               (struct sock_filter *)bpf_strict_counted };
-    struct sock_fprog with_devices = { sizeof bpf_strict_counted_device /
-                                           sizeof bpf_strict_counted_device[0],
-                                       (struct sock_filter *)bpf_strict_counted_device };
+     * variant serves both. What is counted (denied.h) is refused by the listener of that filter. */
+    struct sock_fprog prog = { sizeof bpf_context / sizeof bpf_context[0],
+                               (struct sock_filter *)bpf_context };
+    struct sock_fprog with_devices = { sizeof bpf_context_device / sizeof bpf_context_device[0],
+                                       (struct sock_filter *)bpf_context_device };
     const char *step;
     long r = set(PR_SET_PDEATHSIG, SIGKILL);
 

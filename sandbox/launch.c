@@ -456,14 +456,27 @@ static int make_pipe(int *ours, int *theirs, bool we_read, struct err *e)
     return 0;
 }
 
+/* The memory in which the helper counts refused calls. */
+static int make_counts(struct helper *h, int *theirs, struct err *e)
+{
+    *theirs = memfd_create("denied", MFD_CLOEXEC);
+    if (*theirs < 0 || ftruncate(*theirs, sizeof *h->denied) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "sandbox: memory for counters");
+    void *p = mmap(NULL, sizeof *h->denied, PROT_READ, MAP_SHARED, *theirs, 0);
+    if (p == MAP_FAILED)
+        return err_set(e, ERR_SANDBOX, errno, "sandbox: memory for counters");
+    h->denied = p;
+    return 0;
+}
+
 static int build(const struct sandbox_spec *spec, const char *python, struct strings *argv,
                  struct hand_over *hand_in, int *egress, struct helper *h, struct err *e)
 {
-    cleanup_fd int control = -1, status = -1, workspace = -1, lifeline = -1;
+    cleanup_fd int control = -1, status = -1, workspace = -1, lifeline = -1, denied = -1;
 
     if (make_pair(&h->control, &control, e) < 0 || make_pair(&h->workspace, &workspace, e) < 0 ||
         make_pipe(&h->status, &status, true, e) < 0 ||
-        make_pipe(&h->lifeline, &lifeline, false, e) < 0)
+        make_pipe(&h->lifeline, &lifeline, false, e) < 0 || make_counts(h, &denied, e) < 0)
         return -1;
     strings_add(argv, xstrdup("agent-sandbox"));
     strings_add(argv, xstrdup("--template"));
@@ -486,6 +499,7 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
     int number = add_fd(argv, hand_in, "--pass-fd", &control, e);
     if (number < 0 || add_fd(argv, hand_in, "--status-fd", &status, e) < 0 ||
         add_fd(argv, hand_in, "--workspace-fd", &workspace, e) < 0 ||
+        add_fd(argv, hand_in, "--denied-fd", &denied, e) < 0 ||
         add_fd(argv, hand_in, "--lifeline-fd", &lifeline, e) < 0 ||
         (*egress >= 0 && add_fd(argv, hand_in, "--egress-fd", egress, e) < 0) ||
         add_driver(argv, hand_in, spec, e) < 0 || add_fonts(argv, hand_in, spec, e) < 0)
@@ -583,6 +597,9 @@ void launch_end(struct helper *h, int ms)
     }
     if (h->pidfd >= 0)
         close(steal_fd(&h->pidfd));
+    if (h->denied)
+        munmap((void *)(uintptr_t)h->denied, sizeof *h->denied);
+    h->denied = NULL;
     if (h->egress > 0) {
         kill(h->egress, SIGKILL); /* with it go the processes of its connections */
         while (waitpid(h->egress, NULL, 0) < 0 && errno == EINTR)

@@ -4,6 +4,7 @@
 #define SANDBOX_LAUNCH_H
 
 #include <sys/types.h>
+#include "sandbox/denied.h"
 #include "sandbox/sandbox.h"
 
 /* Our ends of the helper's channels; -1 when closed. All are O_CLOEXEC and non-blocking. */
@@ -18,10 +19,11 @@ struct helper {
     pid_t egress;    /* the proxy; -1 = there is none */
     int network;     /* JSON lines of the proxy */
     int egress_life; /* closing it ends the proxy */
+    const struct denied_counts *denied; /* what the helper counts; mapped */
 };
 #define HELPER_INIT                                                                                \
     {                                                                                              \
-        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1                                                     \
+        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, NULL                                                     \
     }
 
 /* The interpreter to use: absolute, not resolved through links (a venv is known by its link).

@@ -35,6 +35,7 @@
 #include <unistd.h>
 #include "sandbox/box.h"
 #include "sandbox/check.h"
+#include "sandbox/denied.h"
 #include "sandbox/status.h"
 #include "agent/base/io.h"
 #include "agent/base/mem.h"
@@ -71,6 +72,7 @@ struct step {
 };
 
 static const struct step outer_steps[] = {
+    { "refusals", denied_open, "with --denied-fd only: where refused calls are counted" },
     { "attachments", sources_open_files, "opened by the caller's own rights, before they change" },
     { "system files", open_trees_as_root,
       "root only: what root alone may reach is opened before root is given up" },
@@ -102,6 +104,7 @@ static const struct step inner_steps[] = {
 
 /* Without namespaces: --backend best, where the steps above were tried and refused. */
 static const struct step lone_outer_steps[] = {
+    { "refusals", denied_open, "with --denied-fd only; without namespaces it stays empty" },
     { "landlock", lone_level, "it alone holds the files: without it nothing runs" },
     { "attachments", sources_open_files, "opened by the caller's own rights, before they change" },
     { "cgroup", cgroup_make, "needs the caller's rights; its keeper keeps them" },
@@ -256,6 +259,7 @@ static struct box new_box(const struct spec *s)
                          .leash_fd = -1,
                          .leash_out = -1,
                          .meter_fds = { -1, -1, -1, -1 },
+                         .listener = -1,
                          .start_us = now_us() };
 }
 
@@ -382,6 +386,7 @@ static int run(const struct spec *s, struct err *e, const char **layer)
     for (size_t i = 0; i < METER_DIRS; i++)
         cleanup_closep(&b.meter_fds[i]);
     cleanup_closep(&b.leash_out);
+    cleanup_closep(&b.listener);
     lone_remove(&b);
     ops_free(&b);
     cgroup_release(&b.cg);

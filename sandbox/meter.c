@@ -76,6 +76,8 @@ bool meter_receive(struct box *b, int info_fd, struct info *ret)
     struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
     if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof b->meter_fds))
         memcpy(b->meter_fds, CMSG_DATA(c), sizeof b->meter_fds);
+    if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof b->listener))
+        memcpy(&b->listener, CMSG_DATA(c), sizeof b->listener);
     return true;
 }
 

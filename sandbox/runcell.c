@@ -28,6 +28,7 @@
 #include "sandbox/collect.h"
 #include "sandbox/language.h"
 #include "sandbox/needs.h"
+#include "sandbox/refusals.h"
 #include "sandbox/session.h"
 #include "agent/base/banned.h"
 
@@ -547,6 +548,8 @@ int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct
             goto out;
     }
     int64_t kills = s->oom_kills, start = now_us();
+    struct denied_counts before;
+    refusals_look(s->h.denied, &before);
     if (send_code(c, &r, cell, e) < 0)
         goto out;
     int64_t limit = cell->timeout_ms ? cell->timeout_ms : c->timeout_ms;
@@ -563,6 +566,7 @@ int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct
         bury(s, c, &r, kills, stop);
     }
     res->duration_us = now_us() - start;
+    refusals_since(s->h.denied, &before, res);
     give(&r, ret);
     result = 0;
 out:

@@ -148,6 +148,12 @@ struct sandbox_item {
     char *id;     /* result: the name by which later code may replace it, NULL if none */
     char *file;   /* result: name in /workspace of the saved figure, NULL if none */
 };
+/* What the kernel refused to the code, by its own word and not by what the code printed. */
+struct sandbox_denied {
+    const char *what; /* "network", "system call" */
+    char name[40];    /* "socket(AF_INET)", "ptrace" */
+    int64_t count;
+};
 struct sandbox_result {
     enum sandbox_status status;
     struct sandbox_item *items;
@@ -162,7 +168,10 @@ struct sandbox_result {
     int64_t peak_bytes, cpu_us; /* of the whole context, known when it ended; else 0 */
     char *lost_names; /* the context had to be made anew, before or after the code: the names
                          that were lost, space separated; NULL = nothing was lost */
-    int forged;       /* messages on the control channel that the driver did not send */
+    struct sandbox_denied *denied; /* while the cell ran, by any process of the code */
+    size_t n_denied;
+    bool denied_known; /* false: refusals are not counted here (sandbox_info.weaker says so) */
+    int forged;        /* messages on the control channel that the driver did not send */
 };
 void sandbox_result_done(struct sandbox_result *r);
 

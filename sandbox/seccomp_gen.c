@@ -13,12 +13,22 @@
 #include "sandbox/seccomp_compact.h"
 #include "sandbox/seccomp_policy.h"
 
-static int add_call(scmp_filter_ctx ctx, const struct seccomp_row *row, const char *name)
+static uint32_t action_of(const struct seccomp_row *row, enum seccomp_told told)
+{
+    if (!row->err)
+        return SCMP_ACT_ALLOW;
+    if (!(row->sets & SET_TOLD) || told == TOLD_REFUSE)
+        return SCMP_ACT_ERRNO((unsigned)row->err);
+    return told == TOLD_NOTIFY ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW;
+}
+
+static int add_call(scmp_filter_ctx ctx, const struct seccomp_row *row, const char *name,
+                    enum seccomp_told told)
 {
     static const enum scmp_compare ops[] = {
         [OP_EQ] = SCMP_CMP_EQ, [OP_NE] = SCMP_CMP_NE, [OP_MASKED_EQ] = SCMP_CMP_MASKED_EQ
     };
-    uint32_t action = row->err ? SCMP_ACT_ERRNO((unsigned)row->err) : SCMP_ACT_ALLOW;
+    uint32_t action = action_of(row, told);
     int nr = seccomp_syscall_resolve_name(name);
     int r;
 
@@ -44,7 +54,7 @@ static int add_call(scmp_filter_ctx ctx, const struct seccomp_row *row, const ch
     return r;
 }
 
-static int add_row(scmp_filter_ctx ctx, const struct seccomp_row *row)
+static int add_row(scmp_filter_ctx ctx, const struct seccomp_row *row, enum seccomp_told told)
 {
     char *names = strdup(row->calls);
     char *save = NULL;
@@ -52,7 +62,7 @@ static int add_row(scmp_filter_ctx ctx, const struct seccomp_row *row)
 
     for (char *name = strtok_r(names, " ", &save); name && r == 0;
          name = strtok_r(NULL, " ", &save))
-        r = add_call(ctx, row, name);
+        r = add_call(ctx, row, name, told);
     free(names);
     return r;
 }
@@ -71,7 +81,7 @@ static int print_filter(const struct seccomp_variant_row *v)
     for (size_t i = 0; r == 0 && i < seccomp_policy_rows; i++) {
         const struct seccomp_row *row = &seccomp_policy[i];
         if ((row->sets & v->set) && (row->sets & SET_ONLY & ~v->with) == 0)
-            r = add_row(ctx, row);
+            r = add_row(ctx, row, v->told);
     }
     if (r == 0)
         r = seccomp_export_bpf(ctx, fd);
@@ -90,8 +100,40 @@ static int print_filter(const struct seccomp_variant_row *v)
     return 0;
 }
 
-int main(void)
+/* The calls of the rows with SET_TOLD, each once: for who answers them, and for who names them. */
+static int print_told(void)
 {
+    int seen[1024], n = 0;
+
+    printf("/* Made by seccomp_gen from sandbox/seccomp_policy.c. */\n"
+           "static const struct told_call {\n    int nr, err, is_socket;\n    const char *name;\n"
+           "} told_calls[] = {\n");
+    for (size_t i = 0; i < seccomp_policy_rows; i++) {
+        const struct seccomp_row *row = &seccomp_policy[i];
+        char *names = strdup(row->calls), *save = NULL;
+        if (!names)
+            return -1;
+        for (char *name = strtok_r(names, " ", &save); name && (row->sets & SET_TOLD);
+             name = strtok_r(NULL, " ", &save)) {
+            int nr = seccomp_syscall_resolve_name(name), known = nr < 0;
+            for (int k = 0; k < n; k++)
+                known = known || seen[k] == nr;
+            if (known || n == 1024)
+                continue;
+            seen[n++] = nr;
+            printf("    { %d, %d, %d, \"%s\" },\n", nr, row->err, strncmp(name, "socket", 6) == 0,
+                   name);
+        }
+        free(names);
+    }
+    printf("};\n");
+    return fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "told") == 0)
+        return print_told() < 0;
     printf("/* Made by seccomp_gen from sandbox/seccomp_policy.c. */\n");
     for (int i = 0; i < FILTERS; i++)
         if (print_filter(&seccomp_variants[i]) < 0) {

@@ -7,6 +7,7 @@
 #include "agent/base/banned.h"
 
 /* clang-format off: tables are read by row */
+#define TOLD_CODE (SET_CODE | SET_TOLD)
 #define ALLOW(sets, calls, why) { sets, 0, calls, { OP_ANY, 0, 0, 0 }, why }
 #define DENY(sets, err, calls, why) { sets, err, calls, { OP_ANY, 0, 0, 0 }, why }
 #define ALLOW_EQ(sets, call, arg, value, why) { sets, 0, call, { OP_EQ, arg, 0, value }, why }
@@ -48,19 +49,19 @@ const struct seccomp_row seccomp_policy[] = {
           "archivers call it; only the one mapped uid can be named, so it changes nothing"),
     ALLOW(SET_CODE, "getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr",
           "shutil.copy2 reads extended attributes; setting them is refused below"),
-    DENY(SET_CODE, EPERM, "setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr",
+    DENY(TOLD_CODE, EPERM, "setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr",
          "attributes carry capabilities and labels; nothing in the workload needs to write them"),
     ALLOW(SET_CODE, "fsync fdatasync msync sync_file_range flock fadvise64 readahead",
           "sqlite and others ask for durability and locks; it ends at the tmpfs"),
     DENY(SET_CODE, EPERM, "sync syncfs", "would stall the whole machine's disks, not ours"),
-    DENY(SET_CODE, EPERM, "mknod mknodat",
+    DENY(TOLD_CODE, EPERM, "mknod mknodat",
          "no device nodes, and no fifo that could block who collects the files"),
-    DENY(SET_CODE, EPERM, "splice tee vmsplice",
+    DENY(TOLD_CODE, EPERM, "splice tee vmsplice",
          "page-cache tricks (Dirty Pipe); nothing in the workload uses them"),
     ALLOW(SET_CODE, "inotify_init1 inotify_init inotify_add_watch inotify_rm_watch",
           "file watchers of libraries; it sees the read-only system and the sandbox's own tmpfs"),
-    DENY(SET_CODE, EPERM, "fanotify_init fanotify_mark", "watches whole file systems of the host"),
-    DENY(SET_CODE, EPERM, "name_to_handle_at open_by_handle_at",
+    DENY(TOLD_CODE, EPERM, "fanotify_init fanotify_mark", "watches whole file systems of the host"),
+    DENY(TOLD_CODE, EPERM, "name_to_handle_at open_by_handle_at",
          "opens inodes by number, past the mount namespace"),
 
     /* --- fcntl and ioctl --- */
@@ -111,33 +112,33 @@ const struct seccomp_row seccomp_policy[] = {
           "memory of one's own; RLIMIT_MEMLOCK bounds the locking"),
     DENY(SET_CODE, EPERM, "mlockall munlockall", "pins memory that the limits let swap"),
     ALLOW(SET_CODE | SET_COUNTED, "memfd_create", "anonymous files, counted by the memory cgroup"),
-    DENY(SET_CODE, EPERM, "memfd_secret", "memory that nobody can inspect or swap"),
-    DENY(SET_CODE, EPERM, "userfaultfd", "stops the kernel in the middle of a copy: widens races"),
-    DENY(SET_CODE, EPERM, "process_vm_readv process_vm_writev process_madvise process_mrelease",
+    DENY(TOLD_CODE, EPERM, "memfd_secret", "memory that nobody can inspect or swap"),
+    DENY(TOLD_CODE, EPERM, "userfaultfd", "stops the kernel in the middle of a copy: widens races"),
+    DENY(TOLD_CODE, EPERM, "process_vm_readv process_vm_writev process_madvise process_mrelease",
          "reaches into another process's memory"),
     DENY(SET_CODE, EPERM, "mbind set_mempolicy get_mempolicy migrate_pages move_pages "
                           "set_mempolicy_home_node",
          "NUMA placement: a history of kernel bugs; OpenBLAS takes the refusal well"),
     DENY(SET_CODE, EPERM, "remap_file_pages", "obsolete, and a history of bugs"),
-    DENY(SET_CODE, EPERM, "shmget shmat shmctl shmdt msgget msgsnd msgrcv msgctl semget semop semctl "
+    DENY(TOLD_CODE, EPERM, "shmget shmat shmctl shmdt msgget msgsnd msgrcv msgctl semget semop semctl "
                           "semtimedop",
          "System V objects are memory that no limit counts; POSIX semaphores live in /dev/shm"),
-    DENY(SET_CODE, EPERM, "mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr",
+    DENY(TOLD_CODE, EPERM, "mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr",
          "message queues are memory that no limit counts"),
 
     /* --- processes and threads --- */
     ALLOW_MASK(SET_CODE, "clone", 0, NS_ALL, 0, "fork and threads, without new namespaces"),
-    DENY_MASK(SET_CODE, EPERM, "clone", 0, NS_USER, NS_USER,
+    DENY_MASK(TOLD_CODE, EPERM, "clone", 0, NS_USER, NS_USER,
               "a user namespace hands out capabilities over kernel code"),
-    DENY_MASK(SET_CODE, EPERM, "clone", 0, NS_MOUNT, NS_MOUNT, "no new namespaces"),
-    DENY_MASK(SET_CODE, EPERM, "clone", 0, NS_CGROUP, NS_CGROUP, "no new namespaces"),
-    DENY_MASK(SET_CODE, EPERM, "clone", 0, NS_UTS, NS_UTS, "no new namespaces"),
-    DENY_MASK(SET_CODE, EPERM, "clone", 0, NS_IPC, NS_IPC, "no new namespaces"),
-    DENY_MASK(SET_CODE, EPERM, "clone", 0, NS_PID, NS_PID, "no new namespaces"),
-    DENY_MASK(SET_CODE, EPERM, "clone", 0, NS_NET, NS_NET, "no new namespaces"),
+    DENY_MASK(TOLD_CODE, EPERM, "clone", 0, NS_MOUNT, NS_MOUNT, "no new namespaces"),
+    DENY_MASK(TOLD_CODE, EPERM, "clone", 0, NS_CGROUP, NS_CGROUP, "no new namespaces"),
+    DENY_MASK(TOLD_CODE, EPERM, "clone", 0, NS_UTS, NS_UTS, "no new namespaces"),
+    DENY_MASK(TOLD_CODE, EPERM, "clone", 0, NS_IPC, NS_IPC, "no new namespaces"),
+    DENY_MASK(TOLD_CODE, EPERM, "clone", 0, NS_PID, NS_PID, "no new namespaces"),
+    DENY_MASK(TOLD_CODE, EPERM, "clone", 0, NS_NET, NS_NET, "no new namespaces"),
     DENY(SET_CODE, ENOSYS, "clone3",
          "its flags lie behind a pointer that a filter cannot read; libc falls back to clone"),
-    DENY(SET_CODE, EPERM, "unshare setns", "no new namespaces, no entering of others"),
+    DENY(TOLD_CODE, EPERM, "unshare setns", "no new namespaces, no entering of others"),
     ALLOW(SET_CODE, "fork vfork execve execveat exit exit_group wait4 waitid",
           "programs and their ends; no_new_privs takes the meaning from set-id bits"),
     ALLOW(SET_CODE, "futex futex_waitv set_robust_list get_robust_list set_tid_address rseq "
@@ -147,14 +148,14 @@ const struct seccomp_row seccomp_policy[] = {
                     "rt_sigaction rt_sigprocmask rt_sigpending rt_sigtimedwait rt_sigsuspend "
                     "rt_sigreturn sigaltstack pause",
           "signals; the pid namespace and Landlock keep them inside"),
-    DENY(SET_CODE, EPERM, "pidfd_getfd", "takes descriptors out of another process"),
-    DENY(SET_CODE, EPERM, "ptrace kcmp", "reads and drives other processes"),
+    DENY(TOLD_CODE, EPERM, "pidfd_getfd", "takes descriptors out of another process"),
+    DENY(TOLD_CODE, EPERM, "ptrace kcmp", "reads and drives other processes"),
     ALLOW(SET_CODE, "getpid getppid gettid getuid geteuid getgid getegid getresuid getresgid getgroups "
                     "getpgid getpgrp getsid setpgid setsid",
           "identity; a session of its own has no terminal to take"),
     ALLOW(SET_CODE, "setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid capget",
           "programs drop privileges they do not have; without capabilities only the own id works"),
-    DENY(SET_CODE, EPERM, "setgroups capset", "no groups, no capabilities"),
+    DENY(TOLD_CODE, EPERM, "setgroups capset", "no groups, no capabilities"),
     ALLOW(SET_CODE, "getrlimit setrlimit prlimit64 getrusage times getpriority setpriority ioprio_get "
                     "ioprio_set sched_yield sched_getaffinity sched_setaffinity sched_getparam "
                     "sched_getscheduler sched_get_priority_max sched_get_priority_min "
@@ -198,10 +199,10 @@ const struct seccomp_row seccomp_policy[] = {
 
     /* --- sockets --- */
     ALLOW_EQ(SET_CODE, "socket", 0, AF_UNIX, "sockets between processes of the sandbox"),
-    DENY_NE(SET_CODE, EPERM, "socket", 0, AF_UNIX,
+    DENY_NE(TOLD_CODE, EPERM, "socket", 0, AF_UNIX,
             "every other family is kernel code to attack, and AF_VSOCK reaches the hypervisor"),
     ALLOW_EQ(SET_CODE, "socketpair", 0, AF_UNIX, "sockets between processes of the sandbox"),
-    DENY_NE(SET_CODE, EPERM, "socketpair", 0, AF_UNIX, "every other family"),
+    DENY_NE(TOLD_CODE, EPERM, "socketpair", 0, AF_UNIX, "every other family"),
     ALLOW(SET_CODE, "bind listen accept accept4 connect shutdown getsockname getpeername getsockopt "
                     "setsockopt",
           "sockets of AF_UNIX: the network namespace and Landlock keep them inside"),
@@ -239,19 +240,19 @@ const struct seccomp_row seccomp_policy[] = {
     DENY(SET_STRICT, EPERM, "seccomp", "no filters, and no listeners, of the code's own"),
 
     /* --- the rest of the kernel --- */
-    DENY(SET_CODE, EPERM, "io_uring_setup io_uring_enter io_uring_register",
+    DENY(TOLD_CODE, EPERM, "io_uring_setup io_uring_enter io_uring_register",
          "its operations pass no filter: it opens sockets that socket(2) refuses"),
     DENY(SET_CODE, EPERM, "io_setup io_destroy io_submit io_cancel io_getevents io_pgetevents",
          "kernel-side file work that nothing in the workload uses"),
-    DENY(SET_CODE, EPERM, "bpf", "programs in the kernel"),
-    DENY(SET_CODE, EPERM, "perf_event_open", "kernel counters: bugs and side channels"),
-    DENY(SET_CODE, EPERM, "keyctl add_key request_key",
+    DENY(TOLD_CODE, EPERM, "bpf", "programs in the kernel"),
+    DENY(TOLD_CODE, EPERM, "perf_event_open", "kernel counters: bugs and side channels"),
+    DENY(TOLD_CODE, EPERM, "keyctl add_key request_key",
          "keyrings are not namespaced: a store that outlives the sandbox"),
-    DENY(SET_CODE, EPERM, "mount umount2 pivot_root chroot",
+    DENY(TOLD_CODE, EPERM, "mount umount2 pivot_root chroot",
          "the file tree stays as it was built"),
     DENY(SET_CODE, ENOSYS, "open_tree move_mount fsopen fsconfig fsmount fspick mount_setattr",
          "the newer mount interface"),
-    DENY(SET_CODE, EPERM, "kexec_load kexec_file_load init_module finit_module delete_module reboot "
+    DENY(TOLD_CODE, EPERM, "kexec_load kexec_file_load init_module finit_module delete_module reboot "
                           "swapon swapoff acct quotactl quotactl_fd sethostname setdomainname "
                           "settimeofday clock_settime adjtimex clock_adjtime iopl ioperm syslog vhangup "
                           "nfsservctl lookup_dcookie uselib ustat sysfs _sysctl modify_ldt "
@@ -283,15 +284,21 @@ const struct seccomp_row seccomp_policy[] = {
 const size_t seccomp_policy_rows = sizeof seccomp_policy / sizeof seccomp_policy[0];
 
 const struct seccomp_variant_row seccomp_variants[FILTERS] = {
-    [FILTER_STRICT] = { "strict", SET_STRICT, 0, ENOSYS },
-    [FILTER_STRICT_COUNTED] = { "strict_counted", SET_STRICT, SET_COUNTED, ENOSYS },
-    [FILTER_TEMPLATE] = { "template", SET_TEMPLATE, 0, ENOSYS },
-    [FILTER_TEMPLATE_COUNTED] = { "template_counted", SET_TEMPLATE, SET_COUNTED, ENOSYS },
-    [FILTER_STRICT_DEVICE] = { "strict_device", SET_STRICT, SET_DEVICE, ENOSYS },
-    [FILTER_STRICT_COUNTED_DEVICE] = { "strict_counted_device", SET_STRICT, SET_ONLY, ENOSYS },
-    [FILTER_TEMPLATE_DEVICE] = { "template_device", SET_TEMPLATE, SET_DEVICE, ENOSYS },
-    [FILTER_TEMPLATE_COUNTED_DEVICE] = { "template_counted_device", SET_TEMPLATE, SET_ONLY, ENOSYS },
-    [FILTER_INIT] = { "init", SET_INIT, 0, ENOSYS },
-    [FILTER_LONE] = { "lone", SET_LONE, 0, 0 },
-    [FILTER_LONE_USER] = { "lone_user", SET_LONE | SET_LONE_USER, 0, 0 },
+    [FILTER_STRICT] = { "strict", SET_STRICT, 0, ENOSYS, TOLD_REFUSE },
+    [FILTER_STRICT_COUNTED] = { "strict_counted", SET_STRICT, SET_COUNTED, ENOSYS, TOLD_REFUSE },
+    [FILTER_TEMPLATE] = { "template", SET_TEMPLATE, 0, ENOSYS, TOLD_REFUSE },
+    [FILTER_TEMPLATE_COUNTED] = { "template_counted", SET_TEMPLATE, SET_COUNTED, ENOSYS, TOLD_REFUSE },
+    [FILTER_STRICT_DEVICE] = { "strict_device", SET_STRICT, SET_DEVICE, ENOSYS, TOLD_REFUSE },
+    [FILTER_STRICT_COUNTED_DEVICE] = { "strict_counted_device", SET_STRICT, SET_ONLY, ENOSYS, TOLD_REFUSE },
+    [FILTER_TEMPLATE_DEVICE] = { "template_device", SET_TEMPLATE, SET_DEVICE, ENOSYS, TOLD_REFUSE },
+    [FILTER_TEMPLATE_COUNTED_DEVICE] = { "template_counted_device", SET_TEMPLATE, SET_ONLY, ENOSYS, TOLD_REFUSE },
+    [FILTER_TEMPLATE_TOLD] = { "template_told", SET_TEMPLATE, 0, ENOSYS, TOLD_NOTIFY },
+    [FILTER_TEMPLATE_COUNTED_TOLD] = { "template_counted_told", SET_TEMPLATE, SET_COUNTED, ENOSYS, TOLD_NOTIFY },
+    [FILTER_TEMPLATE_TOLD_DEVICE] = { "template_told_device", SET_TEMPLATE, SET_DEVICE, ENOSYS, TOLD_NOTIFY },
+    [FILTER_TEMPLATE_COUNTED_TOLD_DEVICE] = { "template_counted_told_device", SET_TEMPLATE, SET_ONLY, ENOSYS, TOLD_NOTIFY },
+    [FILTER_CONTEXT] = { "context", SET_STRICT, SET_COUNTED, ENOSYS, TOLD_PASS },
+    [FILTER_CONTEXT_DEVICE] = { "context_device", SET_STRICT, SET_ONLY, ENOSYS, TOLD_PASS },
+    [FILTER_INIT] = { "init", SET_INIT, 0, ENOSYS, TOLD_REFUSE },
+    [FILTER_LONE] = { "lone", SET_LONE, 0, 0, TOLD_REFUSE },
+    [FILTER_LONE_USER] = { "lone_user", SET_LONE | SET_LONE_USER, 0, 0, TOLD_REFUSE },
 };

@@ -19,6 +19,7 @@ enum {
     SET_COUNTED = 8,    /* only where a memory cgroup counts what the call makes */
     SET_DEVICE = 64,    /* only with --device */
     SET_ONLY = SET_COUNTED | SET_DEVICE,
+    SET_TOLD = 128, /* what is refused is counted, where there is a listener (denied.h) */
     SET_CODE = SET_STRICT | SET_TEMPLATE,
 };
 
@@ -49,16 +50,30 @@ enum seccomp_variant {
     FILTER_STRICT_COUNTED_DEVICE,
     FILTER_TEMPLATE_DEVICE,
     FILTER_TEMPLATE_COUNTED_DEVICE,
+    FILTER_TEMPLATE_TOLD, /* of the template, with a listener */
+    FILTER_TEMPLATE_COUNTED_TOLD,
+    FILTER_TEMPLATE_TOLD_DEVICE,
+    FILTER_TEMPLATE_COUNTED_TOLD_DEVICE,
+    FILTER_CONTEXT, /* of a context, inside one of the template's */
+    FILTER_CONTEXT_DEVICE,
     FILTER_INIT,
     FILTER_LONE,
     FILTER_LONE_USER,
     FILTERS,
 };
+/* What becomes of the rows with SET_TOLD. */
+enum seccomp_told {
+    TOLD_REFUSE,
+    TOLD_NOTIFY, /* the listener refuses */
+    TOLD_PASS, /* the filter around this one refuses; were this one to, the listener would not hear
+                  of it */
+};
 struct seccomp_variant_row {
     const char *name;
     unsigned set;
     unsigned with; /* which of SET_ONLY: rows that ask for more are left out */
-    int others; /* what no row names: the errno, 0 = allowed */
+    int others;    /* what no row names: the errno, 0 = allowed */
+    enum seccomp_told told;
 };
 extern const struct seccomp_variant_row seccomp_variants[FILTERS];
 

@@ -2,11 +2,11 @@
 # table, through libseccomp) and context.so (put into the helper as an array).
 .DEFAULT_GOAL := all
 SANDBOX_HELPER_SRC := $(addprefix sandbox/,main.c spec.c spec_help.c status.c ns.c mounts.c sources.c limits.c \
-	cgroup.c scope.c devices.c caps.c seccomp_policy.c seccomp.c landlock.c init.c command.c watch.c meter.c hints.c check.c lone.c)
+	cgroup.c scope.c devices.c caps.c seccomp_policy.c seccomp.c landlock.c init.c command.c watch.c meter.c hints.c check.c lone.c denied.c)
 
 # The pure parts of the proxy: the agent checks its setting with them, and the unit tests link them.
 SANDBOX_EGRESS_SRC := $(addprefix sandbox/,egress_rule.c egress_addr.c egress_head.c)
-SANDBOX_AGENT_SRC := $(addprefix sandbox/,run.c runcell.c contexts.c launch.c language.c network.c collect.c frame.c needs.c driver_embed.c) \
+SANDBOX_AGENT_SRC := $(addprefix sandbox/,run.c runcell.c contexts.c refusals.c launch.c language.c network.c collect.c frame.c needs.c driver_embed.c) \
 	$(SANDBOX_EGRESS_SRC)
 
 # The helper is linked statically where that works: the dynamic loader would be a fifth of its whole run.
@@ -20,6 +20,9 @@ $(B)/gen/seccomp_gen: sandbox/seccomp_gen.c sandbox/seccomp_compact.c sandbox/se
 	$(CC) $(CPPFLAGS) -std=c17 -O1 $(WARN) -o $@ $(filter %.c,$^) -lseccomp
 $(B)/gen/seccomp_bpf.h: $(B)/gen/seccomp_gen
 	$< > $@.tmp && mv $@.tmp $@
+$(B)/gen/seccomp_told.h: $(B)/gen/seccomp_gen
+	$< told > $@.tmp && mv $@.tmp $@
+$(B)/obj/sandbox/denied.o $(B)/obj/sandbox/refusals.o: $(B)/gen/seccomp_told.h
 # Freestanding: it is loaded by a Python whose libc is not ours, and must not call into it.
 $(B)/gen/context.so: sandbox/context.c sandbox/landlock.h sandbox/raw.h $(B)/gen/seccomp_bpf.h
 	$(CC) $(CPPFLAGS) -std=c17 -O2 $(WARN) -ffreestanding -fPIC -fno-stack-protector -fno-builtin \

@@ -333,6 +333,11 @@ static int set_backend(struct spec *s, const char *value, struct err *e)
     return 0;
 }
 
+static int set_denied_fd(struct spec *s, const char *value, struct err *e)
+{
+    return parse_fd("--denied-fd", value, &s->denied_fd, e);
+}
+
 static int set_status_fd(struct spec *s, const char *value, struct err *e)
 {
     return parse_fd("--status-fd", value, &s->status_fd, e);
@@ -397,6 +402,8 @@ const struct option_row option_table[] = {
       set_backend },
     { "--status-fd", "FD", "write one JSON object a line: started, memory, exited, error",
       set_status_fd },
+    { "--denied-fd", "FD", "count refused system calls in this memory (with --template)",
+      set_denied_fd },
     { "--workspace-fd", "FD", "send a descriptor of /workspace over this unix socket",
       set_workspace_fd },
     { "--egress-fd", "FD",
@@ -478,6 +485,7 @@ int spec_parse(struct spec *s, int argc, char **argv, struct err *e)
     int i;
 
     *s = (struct spec){ .status_fd = -1,
+                        .denied_fd = -1,
                         .workspace_fd = -1,
                         .lifeline_fd = -1,
                         .egress_fd = -1,

@@ -66,7 +66,7 @@ struct spec {
     size_t n_ro, n_data, n_files, n_pass_fds, n_env, n_devices;
     int64_t limits[LIMITS];
     const char *chdir;
-    int status_fd, workspace_fd, lifeline_fd, egress_fd; /* -1 = not given */
+    int status_fd, workspace_fd, lifeline_fd, egress_fd, denied_fd; /* -1 = not given */
     char **command;                                      /* NULL-terminated */
 };
 

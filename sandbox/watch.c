@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "sandbox/box.h"
+#include "sandbox/denied.h"
 #include "sandbox/status.h"
 #include "agent/base/mem.h"
 #include "agent/base/stop.h"
@@ -113,7 +114,9 @@ static void read_info(struct watch *w)
     struct info info;
 
     while (meter_receive(w->box, w->info_fd, &info))
-        if (info.kind != INFO_DIRS && (w->ended.kind == 0 || info.kind != INFO_ENDED))
+        if (info.kind == INFO_LISTENER && w->box->denied)
+            __atomic_store_n(&w->box->denied->works, 1, __ATOMIC_RELEASE);
+        else if (info.kind != INFO_DIRS && (w->ended.kind == 0 || info.kind != INFO_ENDED))
             w->ended = info;
 }
 
@@ -129,7 +132,7 @@ static void read_signal(struct watch *w)
 
 static void wait_for_init(struct watch *w, struct rusage *usage)
 {
-    enum { INIT, INFO, READY, SIGNAL, LIFELINE, MEMORY, POLLED };
+    enum { INIT, INFO, READY, SIGNAL, LIFELINE, MEMORY, DENIED, POLLED };
     struct box *b = w->box;
     struct pollfd p[POLLED] = {
         [INIT] = { w->pidfd, POLLIN, 0 },
@@ -139,12 +142,16 @@ static void wait_for_init(struct watch *w, struct rusage *usage)
         [LIFELINE] = { b->spec->lifeline_fd, 0, 0 },
         [MEMORY] = { b->cg.notify_fd >= 0 ? b->cg.notify_fd : b->cg.events_fd,
                      b->cg.notify_fd >= 0 ? POLLIN : POLLPRI, 0 },
+        [DENIED] = { -1, POLLIN, 0 },
     };
     int status;
 
     while (!(p[INIT].revents & POLLIN)) {
+        p[DENIED].fd = b->listener;
         if (poll(p, POLLED, next_tick(w)) < 0)
             continue;
+        if (p[DENIED].revents && !denied_serve(b->listener, b->denied))
+            cleanup_closep(&b->listener);
         if (p[INFO].revents & POLLIN)
             read_info(w);
         /* All of them are gone; the end of init itself comes a little later. */
@@ -153,6 +160,8 @@ static void wait_for_init(struct watch *w, struct rusage *usage)
         if (p[READY].revents & (POLLHUP | POLLERR)) {
             p[READY].fd = -1;
             read_info(w);
+            if (b->denied && b->listener < 0)
+                buf_puts(&b->weaker, "refused system calls are not counted here\n");
             if (w->ended.kind != INFO_FAILED && w->ended.kind != INFO_NOT_RUN)
                 status_started(b->spec->status_fd, b, w->init);
         }

@@ -35,6 +35,12 @@ static const struct sock_fprog programs[FILTERS] = {
     PROGRAM(FILTER_STRICT_COUNTED_DEVICE, bpf_strict_counted_device),
     PROGRAM(FILTER_TEMPLATE_DEVICE, bpf_template_device),
     PROGRAM(FILTER_TEMPLATE_COUNTED_DEVICE, bpf_template_counted_device),
+    PROGRAM(FILTER_TEMPLATE_TOLD, bpf_template_told),
+    PROGRAM(FILTER_TEMPLATE_COUNTED_TOLD, bpf_template_counted_told),
+    PROGRAM(FILTER_TEMPLATE_TOLD_DEVICE, bpf_template_told_device),
+    PROGRAM(FILTER_TEMPLATE_COUNTED_TOLD_DEVICE, bpf_template_counted_told_device),
+    PROGRAM(FILTER_CONTEXT, bpf_context),
+    PROGRAM(FILTER_CONTEXT_DEVICE, bpf_context_device),
     PROGRAM(FILTER_INIT, bpf_init),
     PROGRAM(FILTER_LONE, bpf_lone),
     PROGRAM(FILTER_LONE_USER, bpf_lone_user),
@@ -88,8 +94,10 @@ static uint32_t judge(const struct sock_fprog *p, const struct seccomp_data *dat
     return SECCOMP_RET_KILL_PROCESS;
 }
 
-static uint32_t answer(const struct seccomp_row *row)
+static uint32_t answer(const struct seccomp_row *row, enum seccomp_told told)
 {
+    if (row->err && (row->sets & SET_TOLD) && told != TOLD_REFUSE)
+        return told == TOLD_NOTIFY ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW;
     return row->err ? SECCOMP_RET_ERRNO | (uint32_t)row->err : SECCOMP_RET_ALLOW;
 }
 
@@ -129,8 +137,11 @@ static void read_row(const struct seccomp_row *row, const char *name, int nr)
         uint32_t with_0 = judge(&programs[v], &d);
         fill(&d, row, nr, ~0ull);
         uint32_t with_1 = judge(&programs[v], &d);
-        CHECK(with_0 == answer(row) && with_1 == answer(row), "%s: %s %s", seccomp_variants[v].name,
-              name, row->err ? "is refused" : "is allowed");
+        uint32_t want = answer(row, seccomp_variants[v].told);
+        CHECK(with_0 == want && with_1 == want, "%s: %s %s", seccomp_variants[v].name, name,
+              want == SECCOMP_RET_ALLOW        ? "is allowed"
+              : want == SECCOMP_RET_USER_NOTIF ? "is refused by the listener"
+                                               : "is refused");
     }
 }
 
