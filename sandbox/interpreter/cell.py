@@ -113,6 +113,7 @@ class Context:
         self.captured = None        # results that %%capture keeps
         self.clear_later = False    # clear_output(wait=True)
         self.idents = 0
+        self.display_names = None   # of the stand-in for IPython.display
         self.ids = [self.identity(fd) for fd in (OUT, ERR)]
         module = type(sys)("__main__")
         self.module = module

@@ -220,6 +220,8 @@ class Tools:
                 continue
             (here if importlib.util.find_spec(name) else missing).append(word)
         text = NO_INSTALL
+        if posix.access(show.driver.HERE + "/egress.sock", posix.F_OK):
+            text = text.replace("has no network", "is read-only")
         if here:
             text += ". Already here: " + ", ".join(here)
         if missing:
@@ -448,7 +450,7 @@ class Display:
         return "<IPython.core.display.%s object>" % type(self).__name__
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        return {} if self.data is None else {self.mime: self.data}
+        return {} if self.data is None or self.mime == "text/plain" else {self.mime: self.data}
 
 
 def text_class(name, mime):
@@ -461,6 +463,11 @@ def page_class(name, address="%s"):
 
 def media_class(name, **more):
     return type(name, (Media,), dict(more, __module__="IPython.display"))
+
+
+class Pretty(Display):
+    def __repr__(self):
+        return str(self.data)
 
 
 class Math(Display):
@@ -614,7 +621,9 @@ class ShimLoader:
             module.set_matplotlib_formats = lambda *a, **kw: set_formats(self.context, *a)
             module.set_matplotlib_close = lambda close=True: None
             return
-        module.__dict__.update(self.display_names())
+        if self.context.display_names is None:  # a class is the same one by each of its modules
+            self.context.display_names = self.display_names()
+        module.__dict__.update(self.context.display_names)
 
     def display_names(self):
         context = self.context
@@ -631,7 +640,7 @@ class ShimLoader:
             "Markdown": text_class("Markdown", "text/markdown"),
             "Latex": text_class("Latex", "text/latex"), "Math": Math,
             "Javascript": text_class("Javascript", "application/javascript"),
-            "Pretty": text_class("Pretty", "text/plain"),
+            "Pretty": Pretty,
             "DisplayObject": Display, "TextDisplayObject": Display, "DisplayHandle": Handle,
             "clear_output": context.clear_output,
             "update_display": lambda obj, display_id, **kw: context.display(
