@@ -116,6 +116,7 @@ struct conf {
     char *network;  /* hosts that the code may reach, separated by a space; NULL = none */
     char *devices;  /* paths below /dev, separated by a space; NULL = none */
     char *python, *preload, *sandbox_helper;
+    int figures;                       /* enum sandbox_figures */
     char *languages;                   /* separated by a space, Python among them */
     char *node, *bash, *r, *java, *go; /* programs of further languages; NULL = in PATH */
     int sandbox;                       /* enum conf_sandbox */

@@ -107,6 +107,7 @@ int program_start_sandbox(struct program *p, struct err *e)
         .devices = c->devices,
         .best = c->sandbox == SANDBOX_BEST,
         .network = c->network,
+        .figures = (enum sandbox_figures)c->figures,
         .preload = c->preload,
         .programs = p->languages.programs,
         .n_programs = p->languages.n,

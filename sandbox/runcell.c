@@ -347,6 +347,8 @@ static int request_context(struct sandbox *s, struct context *c, struct str code
         frame_put(&frame, "setenv", buf_str(&c->env));
     if (n == CHANNELS)
         frame_put_num(&frame, "stdin", 1);
+    if (s->spec.figures != FIGURES_PNG)
+        frame_put(&frame, "figures", str_of(s->spec.figures == FIGURES_SVG ? "svg" : "png svg"));
     frame_end(&frame, at);
     if (n > 0)
         r = session_send(s, &frame, theirs, (size_t)n, stop, e);

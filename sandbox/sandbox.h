@@ -57,6 +57,9 @@ struct sandbox_file {
     const char *name; /* under /data, and by this name in /workspace */
 };
 
+/* How matplotlib's figures come out, until the code chooses otherwise. */
+enum sandbox_figures { FIGURES_PNG, FIGURES_SVG, FIGURES_BOTH };
+
 struct sandbox_spec {
     const char *helper; /* path of agent-sandbox; NULL = beside this program, then PATH */
     const char *python; /* path of the interpreter; NULL = /usr/bin/python3, then PATH */
@@ -70,6 +73,7 @@ struct sandbox_spec {
     const char *devices; /* paths below /dev that the code may use, space separated; NULL = none */
     bool best; /* where namespaces are forbidden, go on without them (sandbox_info says so) */
     const char *network; /* hosts that the code may reach, space separated; NULL = none */
+    enum sandbox_figures figures;
     const char *preload; /* modules the template imports ahead, space separated; NULL = none */
     /* matplotlib's list of fonts, as sandbox_fonts gave it in an earlier session, and its file
      * name; NULL = none. The descriptor stays the caller's and is used only in sandbox_start; any

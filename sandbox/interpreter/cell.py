@@ -27,6 +27,7 @@ MAX_VALUE = 64 << 10        # characters of an error's message
 MAX_TRACEBACK = 200 << 10
 MAX_NAMES = 4096            # bytes of the list of names
 MAX_PENDING = 100           # displays by threads while no cell runs
+FORMATS = ["png"]           # of figures, unless the code says otherwise
 IDLE_MS = 30                # without a request: then there is time for other things
 FLUSH_AFTER = 0.01          # seconds that a line without its end may wait for the next write
 
@@ -105,7 +106,7 @@ class Context:
         self.seq = 0
         self.pending = []
         self.own_figures = None     # made with the first figure
-        self.formats = ["png"]      # of figures
+        self.formats = list(FORMATS)    # of figures
         self.flags = 0              # __future__ imports so far
         self.sources = {}
         self.loop = None

@@ -192,6 +192,8 @@ def context(guardian_pid, options):
         posix.setsid()
         if "start" not in options:
             cell = load("cell")
+            if "figures" in options:
+                cell.FORMATS = options["figures"].decode().split()
         driver.native("context_enter", driver.ROOT, driver.RO, driver.DEVICES)
         if posix.getppid() != guardian_pid:
             posix._exit(125)
