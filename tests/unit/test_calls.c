@@ -138,7 +138,7 @@ static void pictures(void)
                            huge = png(head, H, pixels, P, end, E);
 
     buf_puts(&more, "x");
-    huge.p[18] = 1; /* 65,536 pixels wide */
+    huge.p[17] = 1; /* 65,536 pixels wide */
     CHECK(picture_fault("image/png", buf_str(&good)) == NULL, "a whole PNG");
     bool all_cut = true;
     for (size_t n = 0; n < good.n; n++)
