@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A scripted model server on 127.0.0.1 for tests: chat completions over real HTTP/1.1.
+"""A scripted model server on 127.0.0.1 for tests: chat completions over real HTTP/1.1, and by the
+request's path the other wire formats of wires.py, from the same script.
 
     provider.py --script FILE --log FILE [--key KEY] [--idle SECONDS]
 
@@ -23,6 +24,8 @@ The script is a JSON list. A step is one object:
                stall: N (send N bytes, then nothing, until the client leaves); newline: "\\r\\n";
                comments: true (keep-alive lines between the events); done: false (no [DONE]);
                end: false (the stream just ends: no finish reason, no [DONE])
+  more         opaque: true (the reply carries state that only the service understands; all later
+               requests must bring it back); images: N (so many pictures must be in the request)
   how often    times: N (0 = for ever)
 """
 import argparse
@@ -36,6 +39,9 @@ import socket
 import sys
 import threading
 import time
+
+import wires
+from wires import Bad, need
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
@@ -51,15 +57,6 @@ MESSAGE_MEMBERS = {
     "assistant": {"role", "content", "name", "refusal", "tool_calls"},
     "tool": {"role", "content", "tool_call_id"},
 }
-
-
-class Bad(Exception):
-    """The request breaks a rule; the text says which."""
-
-
-def need(cond, why):
-    if not cond:
-        raise Bad(why)
 
 
 def check_text(value, where):
@@ -169,12 +166,29 @@ def check_request(raw):
     return body
 
 
-def fill_in(step, body, text):
+class Chat:
+    """What the other formats' classes have, as far as it is asked of this one."""
+    key_header = ("authorization", "Bearer ")
+
+    @staticmethod
+    def results(body):
+        """What the tools printed; for a model that writes code in fences, the user's words."""
+        told = [m["content"] for m in body["messages"] if m["role"] == "tool"]
+        return told or [m["content"] for m in body["messages"][2:]
+                        if m["role"] == "user" and isinstance(m["content"], str)]
+
+    @staticmethod
+    def images(body):
+        return sum(p["type"] == "image_url" for m in body["messages"] if isinstance(m["content"], list)
+                   for p in m["content"])
+
+
+def fill_in(step, body, text, wire=None):
     """The text, with what the step's `find` found in the tool messages put in."""
     if "find" not in step or text is None:
         return text
-    for msg in reversed(body["messages"]):
-        hit = msg["role"] == "tool" and re.search(step["find"], msg["content"], re.M)
+    for result in reversed(list((wire or Chat).results(body))):
+        hit = re.search(step["find"], result, re.M)
         if hit:
             groups = {str(i): g for i, g in enumerate(hit.groups(), 1)}
             groups.update(hit.groupdict())
@@ -182,12 +196,12 @@ def fill_in(step, body, text):
     raise Bad(f"no tool message holds {step['find']!r}")
 
 
-def make_calls(step, body, number):
+def make_calls(step, body, number, wire=None):
     calls = []
     for i, call in enumerate(step.get("calls", [])):
         args = call["arguments"]
         if isinstance(args, dict):
-            args = json.dumps({k: fill_in(step, body, v) for k, v in args.items()})
+            args = json.dumps({k: fill_in(step, body, v, wire) for k, v in args.items()})
         calls.append({"id": call.get("id", f"call_{number:03d}{chr(97 + i % 26)}{i}"),
                       "name": call["name"], "arguments": args})
     return calls
@@ -256,6 +270,7 @@ class Server:
         self.log = open(args.log, "a", encoding="utf-8")
         self.key, self.lock = args.key, threading.Lock()
         self.at, self.used = 0, 0
+        self.opaque = []
         self.requests = self.connections = 0
         self.active = time.monotonic()
 
@@ -330,63 +345,102 @@ class Server:
 
     def refuse(self, headers, method, path):
         """(status, message) for what is wrong before the body is looked at."""
-        if method != "POST" or path != "/v1/chat/completions":
+        wire = wires.wire_of(path)
+        if method != "POST" or (wire is None and path != "/v1/chat/completions"):
             return 404, f"Invalid URL ({method} {path})"
-        if self.key and headers.get("authorization") != f"Bearer {self.key}":
+        if self.key and not self.has_key(headers, wire):
             return 401, "Incorrect API key provided"
+        if wire is wires.Anthropic and headers.get("anthropic-version") != "2023-06-01":
+            return 400, "anthropic-version: header is required"
         if headers.get("content-type", "").split(";")[0] != "application/json":
             return 415, "the content type must be application/json"
         if "content-length" not in headers:
             return 411, "a content length is needed"
         return None
 
+    def has_key(self, headers, wire):
+        name, front = (wire or Chat).key_header
+        return bool(self.key) and headers.get(name) == front + self.key
+
+    def check(self, path, raw, wire):
+        """The request's body, checked."""
+        if wire is None:
+            return check_request(raw)
+        try:
+            body = json.loads(raw.decode("utf-8"))
+            wire.check(path, body)
+            opaque = wire.opaque(body)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as e:
+            raise Bad(f"not as {wire.name} has it: {type(e).__name__}: {e}")
+        if self.opaque:
+            need(opaque == self.opaque, f"the opaque state is {opaque!r}, it was {self.opaque!r}")
+        return body
+
+    def reply(self, step, path, body, number, wire):
+        """(whole, events): one of them is None."""
+        if "images" in step:
+            seen = (wire or Chat).images(body)
+            need(seen == step["images"], f"{seen} pictures in the request, expected {step['images']}")
+        if "status" in step or "body" in step or "close" in step or "fill" in step:
+            return None, None
+        if wire is None:
+            if body.get("stream"):
+                return None, stream_events(step, body, number)
+            return whole_reply(step, body, number), None
+        parts = fill_in(step, body, step.get("text"), wire), make_calls(step, body, number, wire), number
+        if step.get("opaque"):
+            self.opaque += {wires.Responses: ["enc"], wires.Anthropic: ["sig", "red"], wires.Gemini: ["sig"],
+                            wires.Ollama: ["think"]}[wire]
+            self.opaque = [wires.blob(number, o) if "-" not in o else o for o in self.opaque]
+        if wire.streams(path, body):
+            return None, wire.events(step, path, body, *parts)
+        return json.dumps(wire.whole(step, path, body, *parts)).encode("utf-8"), None
+
     def answer(self, sock, conn, method, path, headers, raw):
         with self.lock:
             self.requests += 1
             number = self.requests
         seen = {"n": number, "conn": conn, "method": method, "path": path, "t": time.monotonic(),
-                "auth": bool(self.key) and headers.get("authorization") == f"Bearer {self.key}",
-                "headers": {k: v for k, v in headers.items() if k != "authorization"}}
+                "auth": self.has_key(headers, wires.wire_of(path)),
+                "headers": {k: v for k, v in headers.items()
+                            if k not in ("authorization", "x-api-key", "x-goog-api-key")}}
+        wire = wires.wire_of(path)
         wrong = self.refuse(headers, method, path)
         if wrong:
             self.note(**seen, status=wrong[0], reason=wrong[1])
-            self.send_error(sock, *wrong)
+            self.send_error(sock, *wrong, wire)
             return True
         body = None
         try:
-            body = check_request(raw)
+            body = self.check(path, raw, wire)
             with self.lock:
                 step = self.next_step()
-            if "status" in step or "body" in step or "close" in step or "fill" in step:
-                payload, events = None, None
-            elif body.get("stream"):
-                payload, events = None, stream_events(step, body, number)
-            else:
-                payload, events = whole_reply(step, body, number), None
+                payload, events = self.reply(step, path, body, number, wire)
         except Bad as e:
             self.note(**seen, status=400, reason=str(e),
                       body=body if body is not None else raw.decode("utf-8", "replace"))
-            self.send_error(sock, 400, str(e))
+            self.send_error(sock, 400, str(e), wire)
             return True
         self.note(**seen, status=step.get("status", 200), body=body)
         time.sleep(step.get("delay", 0))
         if step.get("close"):
             return False
-        return self.send_reply(sock, step, payload, events)
+        return self.send_reply(sock, step, payload, events, wire)
 
-    def send_error(self, sock, status, message):
+    def send_error(self, sock, status, message, wire=None):
         kind = {401: "invalid_api_key"}.get(status, "scripted_check")
-        body = json.dumps({"error": {"message": message, "type": "invalid_request_error",
-                                     "param": None, "code": kind}}).encode("utf-8")
+        error = wire.error(status, message) if wire else {"error": {
+            "message": message, "type": "invalid_request_error", "param": None, "code": kind}}
+        body = json.dumps(error).encode("utf-8")
         sock.sendall(b"HTTP/1.1 %d Refused\r\nContent-Type: application/json\r\n"
                      b"Content-Length: %d\r\n\r\n" % (status, len(body)) + body)
 
-    def send_reply(self, sock, step, payload, events):
+    def send_reply(self, sock, step, payload, events, wire=None):
         status, kind = step.get("status", 200), step.get("content_type")
         if payload is None and events is None:
             payload = (b"x" * step["fill"] if "fill" in step
                        else step.get("body", "").encode("utf-8", "surrogateescape"))
-        kind = kind or ("application/json" if events is None else "text/event-stream")
+        kind = kind or ("application/json" if events is None else wire.kind if wire else "text/event-stream")
         head = [f"HTTP/1.1 {status} Scripted", f"Content-Type: {kind}"]
         head += [f"{k}: {v}" for k, v in step.get("headers", {}).items()]
         if events is None:
