@@ -159,7 +159,8 @@ static int conclude(struct reading *r, const struct fault_place *p, bool cut, st
             return -1;
         if (r->codec->finish(r->dec, ret, e) == 0)
             return 0;
-        if (!cut && e->code == ERR_NET && !type_is(r->type, "text/event-stream") &&
+        if (!cut && e->code == ERR_NET && r->codec->framing == CODEC_SSE &&
+            !type_is(r->type, "text/event-stream") &&
             memmem(buf_cstr(&r->head), r->head.n, "data:", 5) == NULL)
             return fault_not_json(p, r->type, buf_str(&r->head), e);
         cleanup_free char *why = xstrdup(e->msg);
@@ -330,7 +331,10 @@ static int attempt(struct client *c, const struct chat_request *rq, const struct
         rc = play(c, buf_str(sent), r, e);
     } else {
         header_lines(c, &lines);
-        buf_puts(&lines, rq->stream ? "Accept: text/event-stream\n" : "Accept: application/json\n");
+        buf_putf(&lines, "Accept: %s\n",
+                 !rq->stream                        ? "application/json"
+                 : c->codec->framing == CODEC_LINES ? "application/x-ndjson"
+                                                    : "text/event-stream");
         buf_puts(&lines, "Expect:\n"); /* no 100-continue: it costs a round trip */
         struct http_req hr = { url,
                                buf_str(sent),

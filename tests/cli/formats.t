@@ -25,7 +25,7 @@ def go(wire, script, *flags, each=None, question="count them", **how):
         r = finish(start("-m", "model-1", "--wire", wire, "--base-url", base, "--api-key-env",
                          "OPENAI_API_KEY", *flags, question, **how), keep=[p.process.pid])
         r.requests = p.read()
-    for q in r.requests if DUMP else []:
+    for q in [q for q in r.requests if DUMP and isinstance(q.get("body"), dict)]:
         dumped += 1
         Path(DUMP, f"{wire}.run-{dumped}.json").write_text(json.dumps(q["body"]))
     return r
@@ -92,32 +92,48 @@ for wire in list(FORMATS)[1:]:
     ok(thought not in r.err, f"{wire}: without --show-reasoning it does not", r.err)
 
 # --- pictures
-PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.title('t')\nplt.show()"
-CHART = [code(PLOT), say("A line.", images=1)]
-if have_modules("matplotlib"):
-    for wire in FORMATS:
-        r = go(wire, CHART, "--images", "on")
-        eq((r.status, r.rules), (0, []), f"{wire}: the model sees its chart")
-        shown = [e["images"] for e in events(r, "observation") if "images" in e]
-        ok(len(shown) == 1 and shown[0][0]["mime"] == "image/png" and len(shown[0][0]["sha256"]) == 64
-           and "data" not in shown[0][0], f"{wire}: the record names the picture, and does not hold it", shown)
-        r = go(wire, [code(PLOT), say("None.", images=0)], "--images", "off")
-        eq((r.status, r.rules), (0, []), f"{wire}: --images off shows none")
-    r = go("openai-chat", [code(PLOT), say("None.", images=0)])
-    eq((r.status, r.rules), (0, []), "auto shows none to a model that is not known to look at pictures")
-    r = go("openai-chat", [code(PLOT), say("None.", images=0)], "--images", "on", "--image-size", "1k")
+DOT = """import struct, zlib
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+class Dot:
+    def __init__(self, grey): self.grey = grey
+    def _repr_png_(self):
+        return (b"\\x89PNG\\r\\n\\x1a\\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0))
+                + chunk(b"IDAT", zlib.compress(bytes([0, self.grey]))) + chunk(b"IEND", b"") + %s)
+Dot(%d)"""
+dot, broken = DOT % ("b''", 7), DOT % ("b'more'", 7)
+for wire in FORMATS:
+    r = go(wire, [code(dot), say("A dot.", images=1)], "--images", "on")
+    eq((r.status, r.rules), (0, []), f"{wire}: the model sees the picture it made")
+    shown = [e["images"] for e in events(r, "observation") if "images" in e]
+    ok(len(shown) == 1 and shown[0][0]["mime"] == "image/png" and len(shown[0][0]["sha256"]) == 64
+       and "data" not in shown[0][0], f"{wire}: the record names the picture, and does not hold it", shown)
+r = go("openai-chat", [code(dot), say("None.", images=0)], "--images", "off")
+eq((r.status, r.rules), (0, []), "--images off shows none")
+r = go("openai-chat", [code(dot), say("None.", images=0)])
+eq((r.status, r.rules), (0, []), "auto shows none to a model that is not known to look at pictures")
+r = go("openai-chat", [code(broken), say("None.", images=0)], "--images", "on")
+eq((r.status, r.rules), (0, []), "a picture that is not whole is not shown")
+like(Told(e["text"] for e in events(r, "observation"))[0], r"not shown to you: more follows", "and the model is told")
+r = go("anthropic-messages", [code(DOT % ("b''", n)) for n in range(3)] + [say("Two.", images=2)],
+       "--images", "on", "--max-images", "2")
+eq((r.status, r.rules), (0, []), "--max-images keeps the newest")
+blind = [code(dot), {"status": 400, "body": json.dumps({"error": {"message":
+         "This model does not support image input."}})}, say("None.", images=0)]
+r = go("openai-chat", blind, "--images", "on")
+eq((r.status, r.out), (0, "None.\n"), "a model that refuses pictures is asked again without them")
+like(r.err, r"does not take the pictures", "and it is said")
+if not have_modules("matplotlib"):
+    plot = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.title('t')\nplt.show()"
+    r = go("anthropic-messages", [code(plot), say("A line.", images=1)], "--images", "on")
+    eq((r.status, r.rules), (0, []), "the model sees its chart")
+    made = [e["images"][0]["sha256"] for e in events(r, "observation")]
+    kept = {hashlib.sha256((r.record.path / "artifacts" / a).read_bytes()).hexdigest() for a in r.artifacts}
+    ok(made and made[0] in kept, "the picture in the record is one of the artifacts", made, kept)
+    r = go("openai-chat", [code(plot), say("None.", images=0)], "--images", "on", "--image-size", "1k")
     eq((r.status, r.rules), (0, []), "a picture above --image-size is not shown")
-    like(events(r, "observation")[0]["text"], r"not shown to you: it is larger", "and the model is told")
-    r = go("anthropic-messages", [code(PLOT), code(PLOT), code(PLOT), say("Two.", images=2)],
-           "--images", "on", "--max-images", "2")
-    eq((r.status, r.rules), (0, []), "--max-images keeps the newest")
-    blind = [code(PLOT), {"status": 400, "body": json.dumps({"error": {"message":
-             "This model does not support image input."}})}, say("None.", images=0)]
-    r = go("openai-chat", blind, "--images", "on")
-    eq((r.status, r.out), (0, "None.\n"), "a model that refuses pictures is asked again without them")
-    like(r.err, r"does not take the pictures", "and it is said")
 else:
-    skip("matplotlib is not here", "pictures", 1)
+    skip("matplotlib is not here", "charts", 3)
 
 # --- a reply that the output limit cut in the middle of the arguments: nothing runs, the model is told
 for wire in FORMATS:
@@ -148,7 +164,7 @@ for wire in FORMATS:
     r = go(wire, [say("x" * 400, cut=100), say("Whole.")])
     eq((r.status, r.out), (0, "Whole.\n"), f"{wire}: a stream that is cut is asked for again")
     r = go(wire, [say("x")], key="sk-wrong-key-000000")
-    eq(r.status, 2, f"{wire}: a wrong key is told as one")
+    eq(r.status, 3, f"{wire}: a wrong key is told as one")
     r = go(wire, [say("x", finish="content_filter")] * 3 if wire != "ollama-chat" else [])
     ok(r.status in (0, 4), f"{wire}: a filtered reply ends in order", r.status, r.err)
 
@@ -176,5 +192,5 @@ eq((r.status, r.out, len(events(r, "cell.start"))), (0, "Sorry.\n", 0), "fenced:
 r = go("openai-chat", [say("For example:\n```python\nprint(1)\n```")])
 eq((r.status, len(events(r, "cell.start"))), (0, 0), "native: a block in the text is an example and does not run")
 r = go("openai-chat", [say("```python\nprint(1)\n```")] * 5, "--tools", "fenced")
-eq(r.status, 6, "fenced: the same code with the same result, again and again, ends the run")
+eq(r.status, 11, "fenced: the same code with the same result, again and again, ends the run")
 done()
