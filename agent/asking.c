@@ -26,7 +26,9 @@ struct asking {
     struct client *client;
     struct spend *spend; /* NULL = no place for it, and no limit that needs one */
     bool reserved;       /* the request under way has been put down there */
-    double ratio;
+    double ratio;        /* tokens a byte */
+    int64_t last_input;  /* tokens of the last request, as counted; 0 = none was */
+    size_t last_bytes;   /* and its bytes */
     int64_t turns;
     struct asking_total total;
     double counted_cost; /* USD for the limits: estimates where a turn is not counted */
@@ -170,6 +172,11 @@ static struct estimate estimate(const struct asking *a, const struct chat_reques
     for (size_t i = 0; i < rq->n_tools; i++)
         s.bytes += strlen(rq->tools[i].description) + strlen(rq->tools[i].schema);
     s.input = (int64_t)((double)s.bytes * a->ratio) + s.images * IMAGE_TOKENS;
+    /* The request before this one has been counted, so only what came since is a guess. */
+    if (a->last_input > 0 && s.bytes >= a->last_bytes)
+        s.input = a->last_input + (int64_t)((double)(s.bytes - a->last_bytes) * a->ratio);
+    else if (a->last_input > 0)
+        s.input = (int64_t)((double)a->last_input * (double)s.bytes / (double)a->last_bytes);
     s.output = a->turns ? a->counted_output / a->turns : 0;
     struct chat_usage u = CHAT_USAGE_NONE;
     u.input = s.input;
@@ -260,6 +267,18 @@ static void count(int64_t *total, int64_t v)
     *total = *total < 0 || v < 0 ? -1 : *total + v;
 }
 
+static void learn_ratio(struct asking *a, const struct estimate *s, int64_t input)
+{
+    double text = (double)(input - s->images * IMAGE_TOKENS);
+
+    if (s->bytes == 0)
+        return;
+    a->last_input = input;
+    a->last_bytes = s->bytes;
+    if (text > 0)
+        a->ratio = fmin(1.0, fmax(0.1, text / (double)s->bytes));
+}
+
 static void settle(struct asking *a, const struct estimate *s, const struct chat_turn *t,
                    struct run *run)
 {
@@ -283,9 +302,8 @@ static void settle(struct asking *a, const struct estimate *s, const struct chat
     size_t said = (t->text ? strlen(t->text) : 0) + (t->raw ? strlen(t->raw) : 0);
     if (u.input < 0)
         u.input = s->input;
-    else if (s->bytes > 0 && u.input > s->images * IMAGE_TOKENS)
-        a->ratio =
-            fmin(1.0, fmax(0.1, (double)(u.input - s->images * IMAGE_TOKENS) / (double)s->bytes));
+    else
+        learn_ratio(a, s, u.input);
     if (u.output < 0)
         u.output = (int64_t)((double)said * a->ratio);
     a->turns++;
@@ -383,6 +401,7 @@ static bool take_over(struct asking *a, struct run *run, const struct err *why, 
     json_add_str(ev, "why", str_of(why->msg));
     record_event(run->record, "fallback", ev);
     a->ratio = FIRST_RATIO;
+    a->last_input = 0; /* another model counts in other tokens */
     return asking_open(a, e) == 0;
 }
 
