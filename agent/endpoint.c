@@ -118,7 +118,7 @@ static int pick(const struct conf *c, bool first, struct pick *p, struct err *e)
     }
     p->row = service_find(STR("openai"));
     p->service = str_of(p->row->name);
-    if (slash && !url_is_openais(c))
+    if (slash && !url_is_openais(c) && !c->replay)
         return unknown_service(word, p->model, e);
     const struct service *s = service_of_model(p->model);
     if (s && (!url_is_openais(c) || keys_there(s->key_env))) {
@@ -192,6 +192,8 @@ static int find_url(const struct conf *c, const struct pick *p, const char *sect
         ep->base_url = strcmp(p->row->name, "ollama") == 0 ? ollama_url(env) : xstrdup(env);
     else if (p->row->base_url)
         ep->base_url = xstrdup(p->row->base_url);
+    else if (c->replay)
+        ep->base_url = xstrdup("http://replay.invalid"); /* nobody is asked */
     else if (p->row->base_env)
         return err_set(e, ERR_CONFIG, 0,
                        "%s has an address for each customer: set %s, or base_url (for example "

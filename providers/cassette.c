@@ -120,28 +120,89 @@ struct cassette *cassette_open(const char *path, struct err *e)
     return cassette_parse(buf_str(&text), path, e);
 }
 
-/* A message's text, whichever form it has: a string, null, or a list of text parts. */
-static void message_text(const cJSON *m, struct buf *out)
+static bool is_one_of(const char *key, const char *const *list)
 {
-    const cJSON *content = json_get(m, "content"), *part;
-
-    if (cJSON_IsString(content))
-        buf_puts(out, content->valuestring);
-    cJSON_ArrayForEach(part, json_arr(m, "content")) if (json_str(part, "text"))
-        buf_puts(out, json_str(part, "text"));
+    for (; key && *list; list++)
+        if (strcmp(key, *list) == 0)
+            return true;
+    return false;
 }
 
-/* Names of the declared tools, or of the tools that a message calls. */
-static void tool_names(const cJSON *o, const char *member, struct buf *out)
+/* What is said in a message of any of the formats: the strings of these members, however deep. Ids,
+ * opaque state and pictures differ from run to run and are not looked at. */
+static void put_text(const cJSON *j, const char *key, struct buf *out)
+{
+    static const char *const texts[] = { "content",      "text",   "output", "error",
+                                         "instructions", "system", "input",  NULL };
+    static const char *const passed[] = { "arguments",    "args",     "function",
+                                          "functionCall", "thinking", NULL };
+    const cJSON *c;
+
+    if (cJSON_IsString(j) && is_one_of(key, texts))
+        buf_puts(out, j->valuestring);
+    if (is_one_of(key, passed))
+        return; /* of a call its name is compared */
+    const char *type = json_str(j, "type");
+    bool call = type && (!strcmp(type, "tool_use") || !strcmp(type, "function_call"));
+    if (!call)
+        cJSON_ArrayForEach(c, j) put_text(c, cJSON_IsArray(j) ? key : c->string, out);
+}
+
+/* The names of the tools that a message calls. */
+static void put_calls(const cJSON *j, const char *key, struct buf *out)
+{
+    const char *type = json_str(j, "type"), *name = json_str(j, "name");
+    bool call = key && (!strcmp(key, "function") || !strcmp(key, "functionCall"));
+    const cJSON *c;
+
+    call = call || (type && (!strcmp(type, "tool_use") || !strcmp(type, "function_call")));
+    if (call)
+        buf_putf(out, "%s%s", out->n ? " " : "", name ? name : "?");
+    else
+        cJSON_ArrayForEach(c, j) put_calls(c, cJSON_IsArray(j) ? key : c->string, out);
+}
+
+/* The names of the declared tools. */
+static void put_tools(const cJSON *j, struct buf *out)
 {
     const cJSON *t;
 
-    cJSON_ArrayForEach(t, json_arr(o, member))
+    cJSON_ArrayForEach(t, j)
     {
-        const cJSON *fn = json_obj(t, "function");
+        const cJSON *fn = json_obj(t, "function"), *more = json_arr(t, "functionDeclarations");
         const char *name = json_str(fn ? fn : t, "name");
-        buf_putf(out, "%s%s", out->n ? " " : "", name ? name : "?");
+        if (more)
+            put_tools(more, out);
+        else
+            buf_putf(out, "%s%s", out->n ? " " : "", name ? name : "?");
     }
+}
+
+/* The conversation, by whichever name the format has for it. */
+static const cJSON *messages_of(const cJSON *j)
+{
+    static const char *const names[] = { "messages", "input", "contents" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (json_arr(j, names[i]))
+            return json_arr(j, names[i]);
+    return NULL;
+}
+
+/* The instructions, where the format keeps them outside of the conversation. */
+static void put_system(const cJSON *j, struct buf *out)
+{
+    static const char *const names[] = { "system", "instructions", "systemInstruction" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        put_text(json_get(j, names[i]), names[i], out);
+}
+
+static const char *role_of(const cJSON *m)
+{
+    const char *role = json_str(m, "role"), *type = json_str(m, "type");
+
+    return role ? role : type ? type : "";
 }
 
 /* From where the two differ, a bit of each, on one line. */
@@ -162,42 +223,54 @@ static int differs(const char *what, struct str was, struct str is, struct err *
                    from ? "..." : "", buf_cstr(&a), from ? "..." : "", buf_cstr(&b));
 }
 
+static int compare_message(const cJSON *w, const cJSON *i, int k, struct err *e)
+{
+    cleanup_buf struct buf wt = BUF_MAX(SIZE_MAX / 2), it = BUF_MAX(SIZE_MAX / 2);
+    static const char *const parts[] = { "role", "text", "calls" };
+
+    for (size_t p = 0; p < ARRAY_LEN(parts); p++) {
+        buf_clear(&wt);
+        buf_clear(&it);
+        if (p == 0) {
+            buf_puts(&wt, role_of(w));
+            buf_puts(&it, role_of(i));
+        } else if (p == 1) {
+            put_text(w, NULL, &wt);
+            put_text(i, NULL, &it);
+        } else {
+            put_calls(w, NULL, &wt);
+            put_calls(i, NULL, &it);
+        }
+        cleanup_free char *what = xasprintf("messages[%d] (%s): its %s", k, role_of(i), parts[p]);
+        if (!str_eq(buf_str(&wt), buf_str(&it)))
+            return differs(what, buf_str(&wt), buf_str(&it), e);
+    }
+    return 0;
+}
+
 static int compare(const cJSON *was, const cJSON *is, struct err *e)
 {
-    const cJSON *wm = json_arr(was, "messages"), *im = json_arr(is, "messages");
+    const cJSON *wm = messages_of(was), *im = messages_of(is);
     struct str a = str_of(json_str(was, "model")), b = str_of(json_str(is, "model"));
     int wn = cJSON_GetArraySize(wm), in = cJSON_GetArraySize(im);
     cleanup_buf struct buf wt = BUF_MAX(SIZE_MAX / 2), it = BUF_MAX(SIZE_MAX / 2);
 
     if (!str_eq(a, b))
         return differs("the model", a, b, e);
-    tool_names(was, "tools", &wt);
-    tool_names(is, "tools", &it);
+    put_tools(json_arr(was, "tools"), &wt);
+    put_tools(json_arr(is, "tools"), &it);
     if (!str_eq(buf_str(&wt), buf_str(&it)))
         return differs("the list of tools", buf_str(&wt), buf_str(&it), e);
+    buf_clear(&wt);
+    buf_clear(&it);
+    put_system(was, &wt);
+    put_system(is, &it);
+    if (!str_eq(buf_str(&wt), buf_str(&it)))
+        return differs("the instructions", buf_str(&wt), buf_str(&it), e);
     const cJSON *w = wm ? wm->child : NULL, *i = im ? im->child : NULL;
-    for (int k = 0; w && i; k++, w = w->next, i = i->next) {
-        static const char *const parts[] = { "role", "text", "calls" };
-        for (size_t p = 0; p < ARRAY_LEN(parts); p++) {
-            buf_clear(&wt);
-            buf_clear(&it);
-            if (p == 0) {
-                buf_putstr(&wt, str_of(json_str(w, "role")));
-                buf_putstr(&it, str_of(json_str(i, "role")));
-            } else if (p == 1) {
-                message_text(w, &wt);
-                message_text(i, &it);
-            } else {
-                tool_names(w, "tool_calls", &wt);
-                tool_names(i, "tool_calls", &it);
-            }
-            cleanup_free char *what =
-                xasprintf("messages[%d] (%s): its %s", k,
-                          json_str(i, "role") ? json_str(i, "role") : "?", parts[p]);
-            if (!str_eq(buf_str(&wt), buf_str(&it)))
-                return differs(what, buf_str(&wt), buf_str(&it), e);
-        }
-    }
+    for (int k = 0; w && i; k++, w = w->next, i = i->next)
+        if (compare_message(w, i, k, e) < 0)
+            return -1;
     if (wn != in)
         return err_set(e, ERR_PROVIDER, 0, "it has %d messages, the recorded one has %d", in, wn);
     return 0;
@@ -266,7 +339,12 @@ int cassette_append(const char *path, const char *wire, struct str request, long
     cleanup_buf struct buf raw = BUF_MAX(SIZE_MAX / 2), line = BUF_MAX(SIZE_MAX / 2);
 
     buf_putf(&raw, "{\"v\":1,\"wire\":\"%s\",\"request\":", wire);
+    size_t from = raw.n;
     buf_putstr(&raw, request);
+    /* A tool's schema may have lines; in a JSON text they can stand between values only. */
+    for (size_t i = from; i < raw.n; i++)
+        if (raw.p[i] == '\n' || raw.p[i] == '\r')
+            raw.p[i] = ' ';
     buf_putf(&raw, ",\"response\":{\"status\":%ld,\"content_type\":", status);
     quote(&raw, content_type);
     buf_puts(&raw, ",\"body\":");

@@ -3,8 +3,9 @@
  *
  *   {"v":1,"wire":"openai-chat","request":{...body...},"response":{"status":200,"content_type":"...","body":"..."}}
  *
- * Replies are played in order. A line with "request" is compared with what would be sent: model,
- * tool names, and each message's role, text and called tools; a difference is an error that shows
+ * Replies are played in order, each in the wire format that its line names (else the client's). A
+ * line with "request" is compared with what would be sent, in any format: model, tool names,
+ * instructions, and each message's role, text and called tools; a difference is an error that shows
  * it. A line without "request" is played whatever is asked. No headers are kept, and registered
  * secrets are redacted before anything is written. */
 #ifndef PROVIDERS_CASSETTE_H
