@@ -24,6 +24,11 @@ def ask(s, *args, conf="", home=None, env=None, **how):
                                                             **(env or {})}, **how)
 
 
+def latest(r):
+    """Two sessions of one second have no order by their names."""
+    return max(r.sessions, key=lambda p: (p / "events.jsonl").stat().st_mtime_ns)
+
+
 def say_all(*answers):
     """One answer after another; the last one again and again."""
     return lambda rq: answers[min(rq["n"], len(answers) - 1)]
@@ -42,7 +47,7 @@ with AnyService(say_all(turn(None, ["print(1)"], **{"in": 1000, "out": 10, "cach
     like(r.err, r"turn 1: 1000 tokens in \(400 cached\), 10 out, USD 0\.007400", "-u: the first turn")
     like(r.err, r"turn 2: 2000 tokens in, 20 out, USD 0\.0220", "-u: the second")
     like(r.err, r"the run: 3000 tokens in \(400 cached\), 30 out, USD 0\.0294", "-u: the run")
-    usage = json.loads((r.sessions[-1] / "manifest.json").read_text())["usage"]
+    usage = json.loads((latest(r) / "manifest.json").read_text())["usage"]
     ok(abs(usage["cost_usd"] - 0.0294) < 1e-9, "the manifest has the sum", usage)
     s.requests.clear()
     home = r.home
@@ -51,7 +56,7 @@ with AnyService(say_all(turn(None, ["print(1)"], **{"in": 1000, "out": 10, "cach
     s.requests.clear()
     r = ask(s, "-m", "mine/a", "-u", "hi", home=home)
     like(r.err, r"the run: 3000 tokens in \(400 cached\), 30 out, unpriced", "without a price: unpriced, not 0")
-    usage = json.loads((r.sessions[-1] / "manifest.json").read_text())["usage"]
+    usage = json.loads((latest(r) / "manifest.json").read_text())["usage"]
     eq((usage.get("cost"), usage.get("cost_usd")), ("unpriced", None), "and in the manifest")
     # --- agent usage
     r = ask(s, "usage", home=home, conf=PRICE)
@@ -62,7 +67,7 @@ with AnyService(say_all(turn(None, ["print(1)"], **{"in": 1000, "out": 10, "cach
     eq((j["sessions"], j["total"]["turns"], j["total"]["unpriced_turns"], j["total"]["output_tokens"]),
        (3, 6, 2, 90), "--json")
     ok(abs(j["total"]["cost_usd"] - 0.0588) < 1e-9, "with its sum", j)
-    events = r.sessions[-1] / "events.jsonl"
+    events = latest(r) / "events.jsonl"
     with events.open("ab") as f:
         f.write(b'{"v":1,"seq":99,"t":"2026-01-01T00:00:00Z","type":"turn","usage":{"input_')
     eq(json.loads(ask(s, "usage", "--json", home=home).out)["total"]["turns"], 6, "a cut last line is passed over")
@@ -74,7 +79,7 @@ with AnyService(say_all(turn("Hi.", **{"in": 1_000_000, "out": 0}))) as s:
 with AnyService(say_all(turn("Hi.", **{"in": 100, "out": 10, "cost": 0.25}))) as s:
     r = ask(s, "-m", "mine/a", "-u", "hi", conf=PRICE)
     like(r.err, r"the run: .*USD 0\.2500", "what the answer itself says wins")
-    like((r.sessions[-1] / "events.jsonl").read_text(), r'"cost_from":"service"', "and the record says so")
+    like((latest(r) / "events.jsonl").read_text(), r'"cost_from":"service"', "and the record says so")
 
 # --- limits stop before the request
 BIG = {"in": 100_000, "out": 100}  # 1.01 USD a turn
@@ -138,7 +143,7 @@ with AnyService(by_model(a=down, b=turn("From b."), c=turn("From c."))) as s:
     eq(s.requests[-1]["headers"]["authorization"], "Bearer test-key-of-groq-123", "with its own key")
     like(r.err, r"mine/a does not answer: .*down", "it is said why")
     like(r.err, r"groq/b takes over", "and who takes over")
-    like((r.sessions[-1] / "events.jsonl").read_text(), r'"type":"fallback","from":"mine/a","to":"groq/b"', "and recorded")
+    like((latest(r) / "events.jsonl").read_text(), r'"type":"fallback","from":"mine/a","to":"groq/b"', "and recorded")
     s.requests.clear()
     r = ask(s, "-m", "mine/a", "--fallback-model", "mine/a", "--fallback-model", "mine/c", "--retries", "0", "hi")
     eq((r.status, r.out), (0, "From c.\n"), "the second fallback, of the same service with the same key")
@@ -191,7 +196,7 @@ with AnyService(short_window(36_000, "This model's maximum context length is 900
     ok(len(tools[-1]) > 5000 and len(tools[0]) < 2000, "the oldest became shorter, the last did not", [len(t) for t in tools])
     like(tools[0], r"left out to make room", "and says so")
     like(r.err, r"too long for a: \d+ old output", "it is said on standard error")
-    like((r.sessions[-1] / "events.jsonl").read_text(), r'"type":"context\.shortened"', "and recorded")
+    like((latest(r) / "events.jsonl").read_text(), r'"type":"context\.shortened"', "and recorded")
     s.requests.clear()
     r = ask(s, "-m", "mine/a", "hi", "-n", "20", conf="[model mine/a]\ncontext_window = 9000\n")
     refused = [q for q in s.requests if len(q["raw"]) > 36_000]
