@@ -23,6 +23,7 @@
 #include "agent/network.h"
 #include "agent/opening.h"
 #include "agent/program.h"
+#include "agent/validate.h"
 #include "agent/base/banned.h"
 
 static void on_notice(void *arg, const char *line)
@@ -86,6 +87,8 @@ static int read_command(struct program *p, struct err *e)
         if (check_question(p, e) < 0)
             return -1;
     }
+    if (validate_patterns(&p->conf, e) < 0)
+        return -1;
     return program_attach(p, e) < 0 ? -1 : program_choose_model(p, e);
 }
 

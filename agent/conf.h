@@ -24,6 +24,7 @@ enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT };
 enum conf_wire { WIRE_AUTO, WIRE_COUNT = 6 };
 extern const char *const conf_wires[WIRE_COUNT];
 enum conf_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
+enum conf_validate { VALIDATE_OFF, VALIDATE_WARN, VALIDATE_STRICT };
 enum conf_sandbox { SANDBOX_STRICT, SANDBOX_BEST };
 enum conf_tools { TOOLS_NATIVE, TOOLS_FENCED };
 enum conf_images { IMAGES_AUTO, IMAGES_ON, IMAGES_OFF };
@@ -119,6 +120,8 @@ struct conf {
     int figures;                       /* enum sandbox_figures */
     char *languages;                   /* separated by a space, Python among them */
     char *node, *bash, *r, *java, *go; /* programs of further languages; NULL = in PATH */
+    int validate; /* enum conf_validate */
+    char *forbid_imports, *forbid_calls, *forbid_patterns; /* space separated; NULL = none */
     int sandbox;                       /* enum conf_sandbox */
     char *env;                         /* the environment of packages; NULL = none */
 

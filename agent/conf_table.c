@@ -18,6 +18,7 @@
 #define DRIVERS "it lets the code talk to a driver of this machine"
 #define REACHES "it opens a way out of the sandbox for your data"
 #define PROGRAM "it chooses the program that runs the code"
+#define CHECKS "it can weaken what is checked"
 #define TRUST "a project cannot vouch for itself"
 
 const char *const conf_wires[WIRE_COUNT] = { NULL,
@@ -611,6 +612,43 @@ const struct conf_setting conf_table[] = {
       .def = "numpy pandas matplotlib.pyplot",
       .arg = "MODULES",
       .help = "modules that are imported while the model thinks" },
+    { .name = "validate",
+      .kind = K_CHOICE,
+      .group = G_SANDBOX,
+      .offset = F(validate),
+      .def = "warn",
+      .choices = "off warn strict",
+      .arg = "HOW",
+      .guard = CHECKS,
+      .help = "code is looked at before it runs: warn records what the next three settings forbid, "
+              "strict does not run it; a second look only, the sandbox is what holds" },
+    { .name = "forbid_imports",
+      .kind = K_STR,
+      .group = G_SANDBOX,
+      .offset = F(forbid_imports),
+      .def = "ctypes _ctypes cffi socket _socket pty _posixsubprocess",
+      .arg = "NAMES",
+      .guard = CHECKS,
+      .help = "Python modules, separated by spaces" },
+    { .name = "forbid_calls",
+      .kind = K_STR,
+      .group = G_SANDBOX,
+      .offset = F(forbid_calls),
+      .def = "os.setuid os.setgid os.chroot os.unshare os.setns sys.settrace gc.get_objects",
+      .arg = "NAMES",
+      .guard = CHECKS,
+      .help = "Python functions by their full names, separated by spaces" },
+    { .name = "forbid_patterns",
+      .kind = K_STR,
+      .group = G_SANDBOX,
+      .offset = F(forbid_patterns),
+      .def = "/proc/([0-9]+|self)/(mem|environ|maps) /dev/tcp/ 169\\.254\\.169\\.254 docker\\.sock "
+             "release_agent|core_pattern :\\(\\)[[:space:]]*\\{",
+      .arg = "REGEXES",
+      .guard = CHECKS,
+      .help =
+          "extended regular expressions for lines of code in any language, separated by spaces; "
+          "[[:space:]] stands for a space" },
     { .name = "sandbox",
       .kind = K_CHOICE,
       .group = G_SANDBOX,

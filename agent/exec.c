@@ -20,6 +20,7 @@
 #include "agent/cell_json.h"
 #include "agent/program.h"
 #include "agent/terminal.h"
+#include "agent/validate.h"
 #include "agent/base/banned.h"
 
 #define STATUS_EXCEPTION 1
@@ -364,7 +365,7 @@ static cJSON *artifact_json(struct exec *x, const struct artifact *a)
 }
 
 static void keep_json(struct exec *x, const struct sandbox_cell *cell,
-                      const struct sandbox_result *r, int status)
+                      const struct sandbox_result *r, const struct warnings *w, int status)
 {
     cJSON *o = cJSON_CreateObject(), *list = cJSON_CreateArray();
     struct cell_json_opts opts = { .logs = true };
@@ -372,12 +373,41 @@ static void keep_json(struct exec *x, const struct sandbox_cell *cell,
     json_add_str(o, "context", str_of(cell->context));
     cell_json_put(o, r, &opts);
     json_add_int(o, "exit_status", status);
+    warnings_json(w, o);
     for (size_t i = 0; i < artifacts_count(x->p->run.artifacts); i++) {
         const struct artifact *a = artifacts_get(x->p->run.artifacts, i);
         if (a->cell == cell->number)
             cJSON_AddItemToArray(list, artifact_json(x, a));
     }
     cJSON_AddItemToObject(o, "artifacts", list);
+    cJSON_AddItemToArray(x->cells, o);
+}
+
+/* validate = strict: nothing ran. */
+static void refuse(struct exec *x, const struct sandbox_cell *cell, const struct warnings *w)
+{
+    cleanup_buf struct buf text = BUF_MAX(64 * KIB);
+
+    warnings_text(w, &text);
+    while (text.n && text.p[text.n - 1] == '\n')
+        text.p[--text.n] = '\0';
+    say(x->p->run.ui,
+        "validation_failed: the code was not run, since validate = strict forbids\n%s",
+        buf_cstr(&text));
+    if (!x->p->conf.json)
+        return;
+    cJSON *o = cJSON_CreateObject();
+    json_add_str(o, "context", str_of(cell->context));
+    json_add_str(o, "status", STR("validation_failed"));
+    cJSON_AddArrayToObject(o, "results");
+    cJSON *err = cJSON_AddObjectToObject(o, "error");
+    json_add_str(err, "name", STR("validation_failed"));
+    json_add_str(err, "value", buf_str(&text));
+    json_add_str(err, "traceback", STR(""));
+    json_add_int(err, "line", w->v[0].line);
+    json_add_int(o, "exit_status", STATUS_EXCEPTION);
+    warnings_json(w, o);
+    cJSON_AddArrayToObject(o, "artifacts");
     cJSON_AddItemToArray(x->cells, o);
 }
 
@@ -405,6 +435,7 @@ static int print_json(struct exec *x, struct err *e)
 static int run_unit(struct exec *x, size_t i, int *ret_status, struct err *e)
 {
     __attribute__((cleanup(sandbox_result_done))) struct sandbox_result r = { 0 };
+    __attribute__((cleanup(warnings_done))) struct warnings warnings = { 0 };
     const struct conf *c = &x->p->conf;
     bool last = true;
 
@@ -418,6 +449,13 @@ static int run_unit(struct exec *x, size_t i, int *ret_status, struct err *e)
         .timeout_ms = c->timeout_ms,
         .program = c->notebook || c->json ? NULL : &program,
     };
+    if (validate_code(c, x->p->run.sandbox, &cell, &x->stop, &warnings, e) < 0)
+        return -1;
+    if (c->validate == VALIDATE_STRICT && warnings.n) {
+        refuse(x, &cell, &warnings);
+        *ret_status = STATUS_EXCEPTION;
+        return 0;
+    }
     struct sandbox_sink sink = {
         .output = c->json ? NULL : on_output, .result = on_result, .error = on_error, .arg = x
     };
@@ -427,7 +465,7 @@ static int run_unit(struct exec *x, size_t i, int *ret_status, struct err *e)
         return -1;
     *ret_status = status_of(x, &r);
     if (c->json)
-        keep_json(x, &cell, &r, *ret_status);
+        keep_json(x, &cell, &r, &warnings, *ret_status);
     return 0;
 }
 
@@ -455,7 +493,8 @@ void exec_command(struct program *p, struct err *why)
 {
     __attribute__((cleanup(exec_done))) struct exec x = { .p = p };
 
-    if (program_attach(p, why) < 0 || gather(&x, why) < 0 || start(&x, why) < 0)
+    if (validate_patterns(&p->conf, why) < 0 || program_attach(p, why) < 0 || gather(&x, why) < 0 ||
+        start(&x, why) < 0)
         return;
     x.cells = cJSON_CreateArray();
     x.stop = p->stop;

@@ -17,6 +17,7 @@
 #include "agent/observe.h"
 #include "agent/pictures.h"
 #include "agent/tools.h"
+#include "agent/validate.h"
 #include "agent/base/banned.h"
 
 struct code_args {
@@ -317,11 +318,42 @@ static void advise(struct run *run, const struct sandbox_result *r, struct buf *
             (int)in.module.n, in.module.p, (int)in.package.n, in.package.p);
 }
 
+static void record_warnings(struct run *run, int number, const struct warnings *w)
+{
+    cJSON *ev = cJSON_CreateObject();
+
+    json_add_int(ev, "cell", number);
+    cJSON_AddBoolToObject(ev, "refused", run->conf->validate == VALIDATE_STRICT);
+    warnings_json(w, ev);
+    record_event(run->record, "cell.warnings", ev);
+}
+
+/* validate = strict: the model is told why nothing ran. */
+static int refuse_forbidden(struct run *run, const struct sandbox_cell *cell,
+                            const struct warnings *w, struct tool_outcome *ret)
+{
+    struct ui_cell_end end = { .status = "validation_failed",
+                               .error_line = "validation_failed: the settings forbid this code" };
+    cJSON *ev = cJSON_CreateObject();
+
+    buf_puts(&ret->text, "validation_failed: this code was not run, because the user's settings "
+                         "forbid:\n");
+    warnings_text(w, &ret->text);
+    buf_puts(&ret->text, "Reach the same end without it.\n");
+    ret->is_error = true;
+    json_add_int(ev, "cell", cell->number);
+    cJSON_AddStringToObject(ev, "status", "validation_failed");
+    record_event(run->record, "cell.end", ev);
+    ui_cell_end(run->ui, cell->number, &end);
+    return 0;
+}
+
 int tool_code_call(struct run *run, const struct sandbox_language *language,
                    const struct chat_call *call, bool cut, struct tool_outcome *ret, struct err *e)
 {
     __attribute__((cleanup(args_done))) struct code_args a = { 0 };
     __attribute__((cleanup(sandbox_result_done))) struct sandbox_result r = { 0 };
+    __attribute__((cleanup(warnings_done))) struct warnings warnings = { 0 };
     cleanup_buf struct buf files = BUF_MAX(MAX_CONF_BYTES);
 
     if (parse_args(call, cut, &a, ret) < 0)
@@ -337,6 +369,12 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
     };
     record_start(run, call, &a, &cell);
     show_begin(run, &cell, a.description);
+    if (validate_code(run->conf, run->sandbox, &cell, run->stop, &warnings, e) < 0)
+        return -1;
+    if (warnings.n)
+        record_warnings(run, number, &warnings);
+    if (warnings.n && run->conf->validate == VALIDATE_STRICT)
+        return refuse_forbidden(run, &cell, &warnings, ret);
     struct sandbox_sink sink = { .output = on_output, .arg = run };
     int revived = sandbox_revive(run->sandbox, run->stop, e);
     if (revived < 0 || (revived > 0 && begin_anew(run, e) < 0))

@@ -24,6 +24,7 @@ EMBED(driver, "driver.py");
 EMBED(guardian, "guardian.py");
 EMBED(cell, "cell.py");
 EMBED(program, "program.py");
+EMBED(validate, "validate.py");
 EMBED(show, "show.py");
 EMBED(extras, "extras.py");
 EMBED(fonts, "fonts.py");
@@ -54,6 +55,7 @@ const struct driver_file driver_files[] = {
     ROW(guardian, "guardian.py"),
     ROW(cell, "cell.py"),
     ROW(program, "program.py"),
+    ROW(validate, "validate.py"),
     ROW(show, "show.py"),
     ROW(extras, "extras.py"),
     ROW(fonts, "fonts.py"),

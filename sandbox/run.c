@@ -545,6 +545,25 @@ int sandbox_probe(struct sandbox *s, const char *modules, const struct stop *sto
     return r;
 }
 
+int sandbox_names(struct sandbox *s, struct str code, const char *imports, const char *calls,
+                  const struct stop *stop, struct buf *ret, struct err *e)
+{
+    cleanup_buf struct buf frame = BUF_MAX(4 * MIB);
+    struct answer a = { "named", false, BUF_MAX(64 * KIB), BUF_MAX(4096), BUF_MAX(4096) };
+    size_t at = frame_begin(&frame, "names");
+
+    frame_put(&frame, "imports", str_of(imports));
+    frame_put(&frame, "calls", str_of(calls));
+    frame_put(&frame, "code", code);
+    frame_end(&frame, at);
+    int r = frame.over ? err_set(e, ERR_LIMIT, 0, "the code is too large to be looked at")
+                       : ask_base(s, &frame, NULL, 0, &a, stop, PUT_MS, e);
+    if (r == 0)
+        buf_putstr(ret, buf_str(&a.text));
+    answer_done(&a);
+    return r;
+}
+
 int sandbox_fonts(struct sandbox *s, const struct stop *stop, struct buf *name, struct buf *ret,
                   struct err *e)
 {

@@ -247,6 +247,10 @@ int sandbox_put(struct sandbox *s, const char *name, struct str content, const s
  * first time a Python is met (it really imports them); the caller caches. */
 int sandbox_probe(struct sandbox *s, const char *modules, const struct stop *stop, struct buf *ret,
                   struct err *e);
+/* Which of these imports and calls (dotted names, space separated) Python code names: "import NAME
+ * LINE\n" or "call NAME LINE\n" for each. Its own parser looks, in a process that runs none of it. */
+int sandbox_names(struct sandbox *s, struct str code, const char *imports, const char *calls,
+                  const struct stop *stop, struct buf *ret, struct err *e);
 /* Makes matplotlib's list of fonts: its file name and content, or two empty texts when matplotlib
  * is not there or does not work. For the next session's spec; slow. Call it before any cell has
  * run. */

@@ -261,6 +261,8 @@ class Template:
             self.probe(frame.get("modules", b"").decode("ascii", "replace").split())
         elif op == b"fonts":
             self.fonts()
+        elif op == b"names":
+            self.names(frame)
 
     def wanted(self, needs):
         """The names of the preload list that these imports wait for."""
@@ -397,6 +399,15 @@ class Template:
             self.link.send(("op", "probed"), ("text", b"".join(
                 line + b"\n" for line in lines.split(b"\n") if line not in (b"", b"-"))))
         self.ask_fork(lambda w: run_probe(w, modules), done)
+
+    def names(self, frame):
+        """Forbidden imports and calls in Python code that is about to run."""
+        def lock_in():
+            native("context_enter", ROOT, RO, DEVICES)
+
+        validate = load("validate")
+        self.ask_fork(lambda w: validate.work(w, frame, lock_in),
+                      lambda text: self.link.send(("op", "named"), ("text", text)))
 
     def fonts(self):
         def done(text):

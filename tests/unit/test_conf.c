@@ -692,7 +692,7 @@ static void test_print(void)
 
     /* Every line of a setting as an active one: each default is a legal value of its own. */
     for (size_t i = 0; i < conf_table_n; i++) {
-        if (conf_table[i].kind == K_LIST || conf_table[i].flag_only)
+        if (conf_is_list(&conf_table[i]) || conf_table[i].flag_only)
             continue;
         cleanup_free char *line = xasprintf("\n#%s =%s%s\n", conf_table[i].name,
                                             conf_table[i].def[0] ? " " : "", conf_table[i].def);
