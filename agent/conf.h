@@ -18,7 +18,16 @@
 
 /* The first word of a command line names a command when it is exactly one of conf_command.c's
  * names; any other word begins a question. */
-enum conf_command { CMD_ASK, CMD_EXEC, CMD_ENV, CMD_MODELS, CMD_USAGE, CMD_HELP, CMD_COUNT };
+enum conf_command {
+    CMD_ASK,
+    CMD_EXEC,
+    CMD_ENV,
+    CMD_MODELS,
+    CMD_USAGE,
+    CMD_SESSIONS,
+    CMD_HELP,
+    CMD_COUNT
+};
 enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT };
 /* The wire formats, in the order of the setting's choices; conf_wires[] holds the codecs' names. */
 enum conf_wire { WIRE_AUTO, WIRE_COUNT = 6 };
@@ -134,6 +143,11 @@ struct conf {
     long retries;
     int64_t connect_ms, first_byte_ms, stall_ms, request_ms;
     char *replay, *record;
+
+    /* agent sessions */
+    long limit, keep; /* keep -1 = no rule */
+    int64_t older_ms, max_size;
+    bool dry_run;
 
     char *profile;
     bool trust_project;

@@ -97,6 +97,25 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .groups = 1u << G_FILES,
         .also = "session_dir quiet verbose color debug",
     },
+    [CMD_SESSIONS] = {
+        .name = "sessions",
+        .usage = "agent sessions [list]\n"
+                 "       agent sessions search TEXT\n"
+                 "       agent sessions show ID\n"
+                 "       agent sessions delete ID...\n"
+                 "       agent sessions prune [--older-than TIME] [--keep N] [--max-size SIZE]",
+        .about = "lists, searches, shows and deletes recorded sessions",
+        .text = "ID is a session's id, its beginning, or \"last\". search looks into questions,\n"
+                "answers, code and what it printed. show tells the whole of one; -v does not\n"
+                "shorten it. prune deletes the oldest beyond a rule; --dry-run says which. What\n"
+                "is running is never deleted.\n",
+        .examples = "  agent sessions\n"
+                    "  agent sessions search birdstrikes\n"
+                    "  agent sessions show last\n"
+                    "  agent sessions prune --older-than 90d --keep 100\n",
+        .groups = 1u << G_FILES,
+        .also = "session_dir quiet verbose color debug",
+    },
     [CMD_HELP] = {
         .name = "help",
         .usage = "agent help [COMMAND]",

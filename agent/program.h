@@ -32,6 +32,7 @@ void exec_command(struct program *p, struct err *why);
 void env_command(struct program *p, struct err *why);
 void models_command(struct program *p, struct err *why);
 void usage_command(struct program *p, struct err *why);
+void sessions_command(struct program *p, struct err *why);
 
 /* One warning a line. */
 void program_warn_lines(struct ui *ui, struct str lines);
