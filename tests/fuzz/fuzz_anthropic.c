@@ -1,0 +1,2 @@
+#define CODEC "anthropic-messages"
+#include "tests/fuzz/codec.h"

@@ -1,0 +1,2 @@
+#define CODEC "gemini-generate-content"
+#include "tests/fuzz/codec.h"

@@ -1,0 +1,2 @@
+#define CODEC "ollama-chat"
+#include "tests/fuzz/codec.h"

@@ -1,0 +1,2 @@
+#define CODEC "openai-responses"
+#include "tests/fuzz/codec.h"
