@@ -62,6 +62,16 @@ def story(r):
     return [neutral(e, ids) for e in r.record.events if e["type"] not in skip]
 
 
+# --- no recorded body is left out of the unit tests
+CASES = TOP / "tests" / "cases"
+expected = {w["file"] for t in CASES.glob("*/expected.json") for w in json.loads(t.read_text()) if "file" in w}
+sources = "".join(p.read_text() for p in (TOP / "tests" / "unit").glob("test_*.c"))
+bodies = [str(p.relative_to(CASES / "samples")) for p in (CASES / "samples").rglob("*")
+          if p.suffix in (".json", ".sse") and "sse-vectors" not in str(p)]
+ok(len(bodies) > 90, "the recorded bodies are here", len(bodies))
+eq([b for b in sorted(bodies) if b not in expected and f'"{b}"' not in sources], [],
+   "each is decoded or judged by a unit test")
+
 first = None
 for wire in FORMATS:
     for name, flags, each in (("streamed at random splits", (), {"chunk": "random:1"}),

@@ -2,6 +2,7 @@
  * has, conversations to requests, and opaque state that goes back as it came. With REQUEST_DUMP=DIR
  * each request is written there as CODEC.NAME.json, for a check against the published schemas. */
 #include <fcntl.h>
+#include "providers/quirk.h"
 #include "tests/unit/decode.h"
 
 #define RESPONSES "openai-responses"
@@ -761,6 +762,55 @@ static void caps(void)
     }
 }
 
+/* Recorded refusals teach what to leave out of the next request. */
+static void lessons(void)
+{
+    static const struct {
+        const char *file, *codec, *gone, *instead;
+    } rows[] = {
+        { "openai-error-400-max_tokens.json", CHAT, "\"max_tokens\"",
+          "\"max_completion_tokens\":64" },
+        { "openai-error-400-temperature.json", CHAT, "\"temperature\"", "\"max_tokens\":64" },
+        { "openai-error-400-temperature.json", RESPONSES, "\"temperature\"",
+          "\"max_output_tokens\":64" },
+        { "openai-responses-error-reasoning-orphan.json", RESPONSES, "sealed-blob", "\"call_1\"" },
+        { "openai-error-400-model-responses.json", RESPONSES, NULL, NULL }, /* nothing to learn */
+    };
+    static const char raw[] =
+        "[{\"type\":\"reasoning\",\"id\":\"rs\",\"summary\":[],\"encrypted_content\":\"sealed-"
+        "blob\"},"
+        "{\"type\":\"function_call\",\"call_id\":\"call_1\",\"name\":\"f\",\"arguments\":\"{}\"}]";
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        cleanup_free char *path = xasprintf("tests/cases/samples/%s", rows[i].file);
+        cleanup_buf struct buf in = sample(path);
+        struct chat_call call = { (char *)"call_1", (char *)"f", (char *)"{}" };
+        struct chat_message m[] = {
+            { .role = CHAT_USER, .text = (char *)"hi" },
+            { .role = CHAT_ASSISTANT,
+              .calls = &call,
+              .n_calls = 1,
+              .raw = (char *)raw,
+              .wire = (char *)RESPONSES },
+            { .role = CHAT_TOOL, .call_id = call.id, .text = (char *)"1" },
+        };
+        struct chat_request rq = {
+            .model = "m", .messages = m, .n_messages = 3, .temperature = 0.5, .max_tokens = 64
+        };
+        struct quirks q = { 0 };
+        struct errbody b;
+        char notice[400] = "";
+        errbody_read(buf_str(&in), &b);
+        bool learnt = quirk_learn(&q, &rq, 400, &b, notice, sizeof notice);
+        rq.quirks = q.set;
+        cleanup_free char *body = encoded(rows[i].codec, "lesson", &rq);
+        CHECK(learnt == (rows[i].gone != NULL) &&
+                  (!learnt ||
+                   (!strstr(body, rows[i].gone) && strstr(body, rows[i].instead) && notice[0])),
+              "%s, %s: %s", rows[i].codec, rows[i].file, notice);
+    }
+}
+
 int main(void)
 {
     CHECK(decode_samples(RESPONSES) >= 5, "all recorded bodies of Responses were read");
@@ -773,6 +823,7 @@ int main(void)
     paths();
     opaque();
     window();
+    lessons();
     caps();
     return tap_done();
 }
