@@ -285,27 +285,10 @@ static void header_lines(const struct client *c, struct buf *out)
     mem_wipe(first.p, first.n);
 }
 
-/* A history without opaque state, which the service has refused. Shallow: frees by free(). */
-static struct chat_message *plain_history(struct chat_request *rq)
-{
-    struct chat_message *copy = xcalloc(rq->n_messages + 1, sizeof *copy);
-
-    for (size_t i = 0; i < rq->n_messages; i++) {
-        copy[i] = rq->messages[i];
-        copy[i].raw = copy[i].wire = NULL;
-    }
-    rq->messages = copy;
-    return copy;
-}
-
 static int encode(const struct client *c, const struct chat_request *rq, struct buf *body,
                   struct err *e)
 {
-    struct chat_request mine = *rq;
-    cleanup_free struct chat_message *plain =
-        rq->quirks & CHAT_PLAIN_HISTORY ? plain_history(&mine) : NULL;
-
-    if (c->codec->encode(&mine, body, e) < 0)
+    if (c->codec->encode(rq, body, e) < 0)
         return -1;
     return patch_body(body, c->patches, c->n_patches, e);
 }

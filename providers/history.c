@@ -13,7 +13,7 @@ enum { NAME_MAX_LETTERS = 64, SHORT_ID = 9 };
 
 bool history_raw(const struct chat_request *rq, const struct chat_message *m, const char *codec)
 {
-    return m->raw && m->wire && strcmp(m->wire, codec) == 0 &&
+    return m->raw && m->wire && strcmp(m->wire, codec) == 0 && !(rq->quirks & CHAT_PLAIN_HISTORY) &&
            (m->origin == NULL || rq->origin == NULL || strcmp(m->origin, rq->origin) == 0);
 }
 
