@@ -90,6 +90,7 @@ static const struct landlock_row landlock_lone_table[] = {
     { "/etc/matplotlibrc", LL_READ, LL_ALL, "matplotlib's settings" },
     { "/etc/mime.types", LL_READ, LL_ALL, "the mimetypes module" },
     { "/etc/os-release", LL_READ, LL_ALL, "the platform module" },
+    { "/etc/debian_version", LL_READ, LL_ALL, "pip tells the system by it" },
     { "/etc/services", LL_READ, LL_ALL, "names of ports" },
     { "/etc/protocols", LL_READ, LL_ALL, "names of protocols" },
     { "/etc/python3", LL_LOOK, LL_ALL, "settings of the system's Python" },

@@ -18,15 +18,24 @@ import shutil
 import subprocess
 import sys
 
-PLACED = "/run/sandbox"  # the interpreter's files
 TELL = 12               # lines of pip's errors that are passed on
 MAX_NOTES = 20
 CERTIFICATES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
-# The way to the index is a unix socket behind Python's own (net.py), so pip is started from Python.
-WITH_NETWORK = """
-import runpy, sys
-exec(compile(open(%r).read(), "net.py", "exec"))
-install()
+# pip is started from Python, for two things. The way to the index is a unix socket behind Python's own (net.py). And where
+# there are no namespaces, modes and times cannot be set; they are not carried out of the sandbox either.
+START = """
+import os, runpy, sys
+def lenient(call):
+    def wrapped(*args, **kw):
+        try:
+            return call(*args, **kw)
+        except PermissionError:
+            return None
+    return wrapped
+os.chmod, os.utime = lenient(os.chmod), lenient(os.utime)
+if %r:
+    exec(compile(open("/run/sandbox/net.py").read(), "net.py", "exec"))
+    install()
 sys.argv[0] = "pip"
 runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
@@ -49,16 +58,16 @@ def run_pip(plan, site, requirements):
     else:
         options.append("--index-url=" + plan["index"])
         options += ["--cert=" + path for path in CERTIFICATES if os.path.exists(path)][:1]
-    start = ["-m", "pip"] if plan["wheels"] else ["-c", WITH_NETWORK % os.path.join(PLACED, "net.py")]
+    start = ["-c", START % (not plan["wheels"])]
     os.makedirs("tmp", exist_ok=True)
     environment = dict(os.environ, TMPDIR=os.path.abspath("tmp"), HOME=os.path.abspath("tmp"))
     environment.pop("PYTHONPATH", None)
     pip = subprocess.Popen([sys.executable, "-I"] + start + options, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                            env=environment, text=True, errors="replace")
-    errors, usual = [], []
+    errors, usual = [], []      # of the errors the first and the last lines say most
     for line in pip.stderr:
         (errors if line.startswith("ERROR") or errors else usual).append(line.rstrip())
-        del errors[TELL:], usual[:-TELL]
+        del errors[2:-TELL + 2], usual[:-TELL]
     for line in errors or usual if pip.wait() else []:
         print(line[:1000], file=sys.stderr)
     if pip.returncode:

@@ -162,6 +162,20 @@ if os.path.exists("/usr/bin/python3"):
     like(r.err, "the environment old is damaged; make it again", "a damaged one is said to be")
     like(env("list").out, r"^old\tdamaged", "also in the list")
 
+# --- where namespaces are forbidden ---
+POD = AGENT.parent / "tests/sandbox/pod"
+if POD.exists() and os.getuid() != 0:
+    helper = write("helper", f'#!/bin/sh\nexec {POD} docker {HELPER} "$@"\n')
+    helper.chmod(0o755)
+    best = ("--sandbox", "best", "--sandbox-helper", helper)
+    r = make("lone", "alpha", *best)
+    eq(r.status, 0, "without namespaces it is made from wheels all the same")
+    r = run("exec", *best, "--env", "lone", "-c", "import alpha; print(alpha.twice(4))", model=None, home=HOME)
+    eq((r.status, r.out), (0, "8\n"), "and used")
+    env("remove", "lone")
+else:
+    skip("needs an ordinary user and tests/sandbox/pod (make tests-build)", n=2)
+
 # --- removed ---
 with Provider([code("import time, alpha; print('up', flush=True); time.sleep(4)"), code("import importlib, beta; print(importlib.reload(beta).TWO)"), say("done")]) as provider:
     user = start("-v", "-m", "scripted", "--env", "first", "q", home=HOME, url=provider.url)
