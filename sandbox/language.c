@@ -96,7 +96,8 @@ const struct sandbox_language sandbox_languages[] = {
       .marks = "release lib/modules",
       .start = START_RELAY,
       .driver = "java.java",
-      .args = "-Xmx{heap}m -Xss8m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData "
+      .args = "-Xmx{half}m -Xss8m -XX:ErrorFile=/tmp/java-error.log -XX:+UseSerialGC "
+              "-XX:TieredStopAtLevel=1 -XX:-UsePerfData "
               "-Xshare:auto --add-modules jdk.jshell {driver}",
       .env = "",
       .needs = "/etc/java-*",
@@ -263,12 +264,13 @@ int language_shows(const struct sandbox_program *p, language_show *show, void *a
 
 /* --- how it starts --- */
 
-/* Three quarters: the rest is for what the heap is not (code, stacks, buffers), and for others. */
-static long long heap_mib(const struct sandbox_spec *spec)
+/* For {heap} three quarters: the rest is for what the heap is not (code, stacks, buffers), and for
+ * others. For {half} less, since a JVM needs more besides it. */
+static long long heap_mib(const struct sandbox_spec *spec, bool half)
 {
     int64_t memory = spec->memory_bytes > 0 ? spec->memory_bytes : DEFAULT_MEMORY;
 
-    return memory / 4 * 3 / MIB;
+    return (half ? memory / 2 : memory / 4 * 3) / MIB;
 }
 
 /* Words to lines, placeholders filled in. */
@@ -285,7 +287,7 @@ static void put_words(struct buf *frame, const char *name, const char *words,
         if (open && str_starts(str_from(word, head), "{driver}"))
             buf_putf(&lines, "{driver}/%s", l->driver); /* the folder is known inside */
         else if (open)
-            buf_putf(&lines, "%lld", heap_mib(spec));
+            buf_putf(&lines, "%lld", heap_mib(spec, str_starts(str_from(word, head), "{half}")));
         if (open) {
             const char *close = memchr(open, '}', word.n - head);
             size_t past = close ? (size_t)(close - word.p) + 1 : word.n;

@@ -358,13 +358,19 @@ static int request_context(struct sandbox *s, struct context *c, struct str code
     return r;
 }
 
-static int failed_open(struct sandbox *s, struct run *r, struct err *e)
+static int failed_open(struct sandbox *s, struct context *c, struct run *r, struct err *e)
 {
-    cleanup_buf struct buf b = BUF_MAX(4 * KIB);
+    cleanup_buf struct buf b = BUF_MAX(8 * KIB);
 
     if (session_alive(s, e) < 0)
         return -1;
+    drain(r, c);
     utf8_clean_line(&b, utf8_head(buf_str(&r->failed), 400));
+    for (size_t i = 0; b.n == 0 && i < r->got.r.n_items; i++) {
+        const struct sandbox_item *it = &r->got.r.items[i];
+        buf_puts(&b, "its process ended at once; it wrote: ");
+        utf8_clean_line(&b, utf8_head(str_trim((struct str){ it->text, it->n }), 400));
+    }
     return err_set(e, ERR_SANDBOX, 0, "a context for the code could not be made: %s",
                    b.n ? buf_cstr(&b) : "its process ended at once");
 }
@@ -386,7 +392,7 @@ static int context_open(struct sandbox *s, struct context *c, struct run *r, str
             goto fail;
         }
         if (!c->ready && (s->lost || r->failed.n || r->died || r->broken || c->control < 0)) {
-            failed_open(s, r, e);
+            failed_open(s, c, r, e);
             goto fail;
         }
     }
@@ -531,6 +537,15 @@ static void give(struct run *r, struct sandbox_result *ret)
     r->got.r = (struct sandbox_result){ .status = SANDBOX_OK };
 }
 
+static void start_failed(struct sandbox_result *r, struct err *e)
+{
+    r->status = SANDBOX_DIED;
+    r->error_name = xstrdup("StartError");
+    r->error_value = xstrdup(e->msg);
+    r->traceback = xasprintf("StartError: %s", e->msg);
+    *e = (struct err)ERR_INIT;
+}
+
 int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct stop *stop,
                 const struct sandbox_sink *sink, struct sandbox_result *ret, struct err *e)
 {
@@ -546,8 +561,14 @@ int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct
     struct context *c = session_context(s, cell->language, cell->context);
     if (c->control < 0) {
         lost = steal_ptr(&c->names); /* gone with a lost sandbox, not yet told */
-        if (context_open(s, c, &r, cell->code, stop, e) < 0)
+        if (context_open(s, c, &r, cell->code, stop, e) < 0) {
+            if (c->language->start == START_PYTHON || e->code != ERR_SANDBOX || s->lost)
+                goto out;
+            start_failed(res, e); /* the sandbox lives, this runtime does not */
+            give(&r, ret);
+            result = 0;
             goto out;
+        }
     }
     int64_t kills = s->oom_kills, start = now_us();
     struct denied_counts before;

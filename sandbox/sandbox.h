@@ -37,7 +37,7 @@ struct sandbox_language {
         *marks; /* what an installation PREFIX/bin/RUNTIME has beneath PREFIX, one of these */
     enum sandbox_start start;
     const char *driver; /* in sandbox/interpreter, "" for Python */
-    const char *args;   /* words; {driver} is its path, {heap} MiB for the runtime's heap */
+    const char *args;   /* words; {driver} is its path, {heap}, {half} MiB for its heap */
     const char *env;    /* NAME=VALUE words on top of the usual environment */
     const char *needs;  /* patterns of what else it must see, outside /usr; space separated */
     const char *probe;  /* a cell that prints the version in one line, or fails */
@@ -123,7 +123,8 @@ enum sandbox_status {
     SANDBOX_KILLED_TIME, /* it did not heed the interrupt and was killed; the context is new */
     SANDBOX_MEMORY,      /* killed at the memory limit; the context is new */
     SANDBOX_OUTPUT,      /* killed at the output limit; the context is new */
-    SANDBOX_DIED,        /* the interpreter ended: exit or signal below; the context is new */
+    SANDBOX_DIED,        /* the interpreter ended: exit or signal below; the context is new. With
+                            an error "StartError" a further language's runtime did not start */
 };
 const char *sandbox_status_word(enum sandbox_status s); /* "ok", "error", "timeout", ... */
 

@@ -12,7 +12,7 @@
 #
 # Every name of ours begins with __agent_. A cell can break all of this, and then harms itself alone.
 
-__agent_main='. "$1"; [[ -z ${2-} ]] || . "$2"; __agent_begin "${2-}"; set --; [[ ! -v __agent_args ]] || set -- "${__agent_args[@]}"
+__agent_main='. "$1"; [[ -z ${2-} ]] || eval "$(<"$2")"; __agent_begin "${2-}"; set --; [[ ! -v __agent_args ]] || set -- "${__agent_args[@]}"
 while __agent_next; do __agent_mend; __agent_status "$__agent_last"; eval "$__agent_code"; { __agent_end "$?"; } 2>/dev/null; done'
 __agent_main=${__agent_main//$'\n'/; }
 
@@ -90,7 +90,7 @@ __agent_send() {
 # ---- what cells may call ----
 
 display() {
-    local mime= shown
+    local IFS=$' \t\n' mime= shown
     if [[ ${1-} == -m ]]; then
         mime=${2-}
         shift 2
@@ -202,7 +202,7 @@ __agent_save() {
     for __agent_n in $(compgen -v); do
         __agent_is_ours "$__agent_n" || declare -p "$__agent_n"
     done
-    declare -p __agent_first __agent_last __agent_seq __agent_on_exit __agent_trace __agent_args __agent_scratch
+    declare -p __agent_first __agent_last __agent_seq __agent_on_exit __agent_trace __agent_args __agent_scratch __agent_ifs
     declare -fp
     builtin alias -p
     builtin shopt -p
@@ -214,6 +214,7 @@ __agent_save() {
 __agent_begin() {
     local name
     if [[ -n $1 ]]; then
+        IFS=$__agent_ifs
         command rm -f -- "$1" "$__agent_scratch.options"
     else
         declare -gA __agent_first=()
@@ -246,7 +247,7 @@ __agent_mend() {
 __agent_on_err='[[ $BASH_COMMAND == *__agent_* ]] || __agent_line=$LINENO'
 
 __agent_next() {
-    local -
+    local - IFS=$' \t\n'
     set +efuvxn
     if [[ -n $__agent_key ]]; then # `continue` led here
         builtin trap '' INT
@@ -275,6 +276,7 @@ __agent_status() {
 
 # Standard error is not the cell's here: notes go to 202.
 __agent_end() {
+    local IFS=$' \t\n'
     builtin trap '' INT
     __agent_trace=
     if [[ $- == *x* ]]; then
@@ -287,11 +289,12 @@ __agent_end() {
 }
 
 __agent_finish() {
-    local - status=$1 name=ExitStatus value key=$__agent_key line=$__agent_line
+    local - IFS=$' \t\n' status=$1 name=ExitStatus value key=$__agent_key line=$__agent_line
     set +efuvxn
     __agent_last=$status
     builtin trap -p ERR >"$__agent_scratch"
-    ! command -p grep -q __agent_line "$__agent_scratch" || builtin trap - ERR
+    IFS= builtin read -r -d '' __agent_n <"$__agent_scratch" || : # to the end: there is no NUL
+    [[ $__agent_n != *__agent_line=* ]] || builtin trap - ERR
     if ((status != 0)); then
         value="the cell ended with status $status"
         if [[ -n $__agent_cut ]]; then
@@ -336,11 +339,16 @@ __agent_exit() {
     set +efuvxn
     builtin trap '' INT
     __agent_cause=$1
+    __agent_ifs=$IFS
+    IFS=$' \t\n'
     declare -ga __agent_args=("${@:2}")
     if [[ -n $__agent_on_exit ]]; then
-        __agent_code=$__agent_on_exit
+        IFS=$__agent_ifs
+        __agent_n=$__agent_on_exit
         __agent_on_exit=
-        eval "$__agent_code" 2>&202
+        eval "$__agent_n" 2>&202
+        __agent_ifs=$IFS
+        IFS=$' \t\n'
     fi
     __agent_list
     __agent_save >"$__agent_scratch.state" && command cat "$__agent_scratch.options" >>"$__agent_scratch.state" || exit "$__agent_cause"

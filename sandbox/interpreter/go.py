@@ -9,7 +9,9 @@ import posix
 import _signal
 
 CONTROL, OUT, ERR = 200, 201, 202
-MAX_PANIC = 200 << 10
+MAX_HELD = 1 << 20           # bytes of a panic that are kept back
+MAX_PANIC = 200 << 10        # characters of it that are told
+PACKAGE = b"package main; "
 BEGINS = (b"panic: ", b"fatal error: ", b"runtime: ")     # at the start of a line, when a program dies
 
 
@@ -33,7 +35,7 @@ class Stderr:
             else:
                 self.pass_on(line)
         self.held += data
-        if len(self.held) > MAX_PANIC:      # no panic is so long
+        if len(self.held) > MAX_HELD:      # no panic is so long
             self.pass_on(self.held)
             self.held, self.holding = b"", False
 
@@ -101,18 +103,21 @@ class Go:
 
     def build(self, folder, number, code):
         """None, or the error: (name, value, line, traceback)."""
+        shift = 0
         if not self.has_package(code):
-            code = b"package main; " + code
+            code = PACKAGE + code
+            shift = len(PACKAGE)
         self.write(b"%s/cell_%d.go" % (folder, number), code)
         self.write(folder + b"/go.mod", ("module cell\n\ngo %s\n" % self.language).encode())
         process = self.subprocess.Popen([self.go, "build", "-o", "program", "."], cwd=folder, env=self.env,
                                         stdin=self.subprocess.DEVNULL, stdout=self.subprocess.PIPE,
                                         stderr=self.subprocess.STDOUT)
-        text = self.tidy(process.communicate()[0][:MAX_PANIC], number)
+        text = self.tidy(process.communicate()[0][:MAX_PANIC], number, shift)
         if process.returncode == 0:
             return None
         lines = [x for x in text.split("\n") if x and not x.startswith("#")]
-        line, value = self.place(lines[0] if lines else "", number)
+        ours = [x for x in lines if x.startswith("cell ")] or lines or [""]
+        line, value = self.place(ours[0], number)
         return "CompileError", value or "go build ended with status %d" % process.returncode, line, "\n".join(lines)
 
     @staticmethod
@@ -122,9 +127,13 @@ class Go:
         return re.match(rb"(\s|//[^\n]*\n|/\*.*?\*/)*package\s", code, re.S) is not None
 
     @staticmethod
-    def tidy(text, number):
+    def tidy(text, number, shift=0):
+        """Names the file as the cell, and takes back what was put before its first line."""
         import re
         text = text.decode("utf-8", "replace")
+        if shift:
+            text = re.sub(r"(cell_%d\.go:1):(\d+)" % number,
+                          lambda m: "%s:%d" % (m.group(1), max(1, int(m.group(2)) - shift)), text)
         return re.sub(r"(?:\S*/)?cell_%d\.go:(\d+)" % number, r"cell %d:\1" % number, text).strip("\n")
 
     @staticmethod
@@ -154,7 +163,10 @@ class Go:
         thread = threading.Thread(target=read, daemon=True)
         thread.start()
         status = process.wait()
-        self.os.unlink(folder + b"/program")
+        try:
+            self.os.unlink(folder + b"/program")
+        except OSError:
+            pass        # the program was there first
         thread.join(0.3)        # a child of the program may keep the pipe open
         panic = self.tidy(stderr.end(status == 2), number)
         if status == 0 or self.interrupted:
@@ -166,9 +178,10 @@ class Go:
             value = "the program ended with status %d" % status
             return "ExitStatus", value, 0, "ExitStatus: " + value
         import re
-        name, _, value = panic.split("\n")[0].partition(": ")
+        fatal = re.search(r"^fatal error: (.*)", panic, re.M)
+        name, value = ("FatalError", fatal.group(1)) if fatal else ("Panic", panic.split("\n")[0].partition(": ")[2])
         found = re.search(r"cell %d:(\d+)" % number, panic)
-        return name.replace("fatal error", "FatalError").replace("panic", "Panic"), value, int(found.group(1)) if found else 0, panic
+        return name, value, int(found.group(1)) if found else 0, panic
 
     def serve(self):
         _signal.signal(_signal.SIGINT, self.on_interrupt)

@@ -215,6 +215,11 @@ def context(guardian_pid, options):
 
 # ---- languages besides Python ----
 
+# The usual size of a main stack. A runtime's threads take it for their own, and a dozen reserved ones
+# of the sandbox's larger limit would leave little of the memory.
+STACK = 8 << 20
+
+
 def lines_of(value):
     return [line for line in value.split(b"\n") if line]
 
@@ -234,6 +239,8 @@ def become(link, runtime):
             name = runtime["driver"].decode().rpartition(".")[0]
             load(name).main(link, argv, env)
             posix._exit(0)
+        import resource
+        resource.setrlimit(resource.RLIMIT_STACK, (STACK, resource.getrlimit(resource.RLIMIT_STACK)[1]))
         for number in (_signal.SIGPIPE, _signal.SIGXFSZ):   # Python's own choice, not the runtime's
             _signal.signal(number, _signal.SIG_DFL)
         if runtime["start"] == b"relay":

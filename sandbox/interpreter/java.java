@@ -123,7 +123,7 @@ public class Driver {
             return cut(String.valueOf(value), MAX_PLAIN);
         } catch (Throwable e) {
             if (e instanceof ThreadDeath) throw e;
-            return "<" + value.getClass().getName() + ": its toString() threw " + e + ">";
+            return "<" + plainName(value.getClass().getName()) + ": its toString() threw " + e + ">";
         }
     }
 
@@ -141,14 +141,40 @@ public class Driver {
         taken = true;
     }
 
+    /** The compiler of the snippets does not know this class; both know java.util.function. */
+    static void lend() {
+        Properties p = System.getProperties();
+        p.put("agent.take", (Consumer<Object>) Driver::take);
+        p.put("agent.display", (Consumer<Object>) Driver::display);
+        p.put("agent.mime", (BiConsumer<String, Object>) Driver::display);
+    }
+
+    /** Standard streams that a cell can replace, and not close. */
+    static class Kept extends PrintStream {
+        Kept(FileDescriptor fd) {
+            super(new FileOutputStream(fd), true, StandardCharsets.UTF_8);
+        }
+
+        @Override public void close() {
+            flush();
+        }
+    }
+
+    static final PrintStream OUT = new Kept(FileDescriptor.out), ERR = new Kept(FileDescriptor.err);
+
+    static void mendStreams() {
+        if (System.out != OUT || System.err != ERR) {
+            System.setOut(OUT);
+            System.setErr(ERR);
+            ERR.println("[System.out or System.err was replaced; it is back]");
+        }
+    }
+
     static void open() {
-        shell = JShell.builder().executionEngine(new LocalExecutionControlProvider(), Map.of()).out(System.out).err(System.err)
+        shell = JShell.builder().executionEngine(new LocalExecutionControlProvider(), Map.of()).out(OUT).err(ERR)
             .in(InputStream.nullInputStream()).compilerOptions("-Xlint:none").build();
         for (String line : IMPORTS.split(";")) shell.eval(line + ";");
-        // The compiler of the snippets does not know this class; both know java.util.function.
-        System.getProperties().put("agent.take", (Consumer<Object>) Driver::take);
-        System.getProperties().put("agent.display", (Consumer<Object>) Driver::display);
-        System.getProperties().put("agent.mime", (BiConsumer<String, Object>) Driver::display);
+        lend();
         shell.eval("void display(Object value) { ((java.util.function.Consumer) System.getProperties().get(\"agent.display\")).accept(value); }");
         shell.eval("void display(String mime, Object data) { ((java.util.function.BiConsumer) System.getProperties().get(\"agent.mime\")).accept(mime, data); }");
     }
@@ -178,12 +204,15 @@ public class Driver {
             }
             int skip = source.length() - source.stripLeading().length();
             has = false;
+            // A semicolon after the last expression: its value is not shown.
+            boolean silent = code.substring(from, code.length() - remaining(remaining)).strip().endsWith(";");
             for (SnippetEvent event : shell.eval(source)) {
                 Snippet snippet = event.snippet();
                 if (event.causeSnippet() != null) continue;
                 snippets.put(snippet.id(), new Object[] { number, lineAt(code, from + skip), source });
                 Failure failure = failed(event, number, code, from, source);
                 if (failure != null) return failure;
+                if (silent) continue;
                 if (snippet instanceof ExpressionSnippet e && event.value() != null) {
                     value = fetch(e.name());
                     has = taken;
@@ -198,9 +227,19 @@ public class Driver {
         return null;
     }
 
+    static int remaining(String s) {
+        return s == null ? 0 : s.length();
+    }
+
+    /** Without what jshell puts around the classes of snippets. */
+    static String plainName(String s) {
+        return s == null ? "" : s.replaceAll("REPL\\.\\$JShell\\$\\w+\\$(?=\\w)", "");
+    }
+
     static Object fetch(String name) {
         taken = false;
         last = null;
+        lend();
         shell.eval("((java.util.function.Consumer) System.getProperties().get(\"agent.take\")).accept(" + name + ");");
         Object value = last;
         last = null;
@@ -236,8 +275,8 @@ public class Driver {
             return new Failure("UnresolvedReference", value, line(u, number), trace(u, "UnresolvedReference: " + value));
         }
         EvalException v = (EvalException) e;
-        String name = v.getExceptionClassName();
-        String value = v.getMessage() == null ? "" : v.getMessage();
+        String name = plainName(v.getExceptionClassName());
+        String value = plainName(v.getMessage());
         return new Failure(name, value, line(v, number), trace(v, name + (value.isEmpty() ? "" : ": " + value)));
     }
 
@@ -268,11 +307,11 @@ public class Driver {
                 break;
             }
             if (place != null) b.append("\n    at ").append(name.isEmpty() || name.startsWith("do_it$") ? "" : name + " ").append('(').append(place).append(')');
-            else b.append("\n    at ").append(f);
+            else b.append("\n    at ").append(plainName(f.toString()));
         }
         Throwable cause = e.getCause();
         if (cause != null && cause != e) {
-            String name = cause instanceof EvalException c ? c.getExceptionClassName() : cause.getClass().getName();
+            String name = plainName(cause instanceof EvalException c ? c.getExceptionClassName() : cause.getClass().getName());
             b.append('\n').append(trace(cause, "Caused by: " + name + (cause.getMessage() == null ? "" : ": " + cause.getMessage())));
         }
         return b.toString();
@@ -290,6 +329,8 @@ public class Driver {
     static void cell(int number, String code) {
         Failure failure = null;
         interrupted = false;
+        mendStreams();
+        lend();
         try {
             failure = run(number, code);
         } catch (IllegalStateException e) {
@@ -322,8 +363,8 @@ public class Driver {
     public static void main(String[] args) throws Exception {
         in = new BufferedInputStream(new FileInputStream("/dev/fd/200"));
         out = new FileOutputStream("/dev/fd/204");
-        System.setOut(new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8));
-        System.setErr(new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8));
+        System.setOut(OUT);
+        System.setErr(ERR);
         System.setIn(InputStream.nullInputStream());
         open();
         onInterrupt(() -> {

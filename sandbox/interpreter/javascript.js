@@ -28,18 +28,21 @@ const DRIVER = __filename;
 
 // Taken now: a cell may replace them.
 const { readSync, writeSync, read, fstatSync } = fs;
+const G = globalThis;
 const { Buffer, Promise, String, Symbol, JSON, Object, Array, Error, setImmediate } = globalThis;
 const { inspect } = util;
 const exit = process.reallyExit.bind(process);
+const alloc = Buffer.alloc.bind(Buffer), concat = Buffer.concat.bind(Buffer), bytesOf = Buffer.from.bind(Buffer), sizeOf = Buffer.byteLength.bind(Buffer);
+const stringify = JSON.stringify.bind(JSON);
 
 // ---- messages ----
 
 function pack(fields) {
-  const parts = [Buffer.alloc(4)];
+  const parts = [alloc(4)];
   let size = 0;
   for (const [name, value] of fields) {
-    const data = Buffer.isBuffer(value) ? value : Buffer.from(String(value));
-    const head = Buffer.alloc(1 + name.length + 4);
+    const data = Buffer.isBuffer(value) ? value : bytesOf(String(value));
+    const head = alloc(1 + name.length + 4);
     head[0] = name.length;
     head.write(name, 1, 'latin1');
     head.writeUInt32LE(data.length, 1 + name.length);
@@ -47,7 +50,7 @@ function pack(fields) {
     size += head.length + data.length;
   }
   parts[0].writeUInt32LE(size);
-  return Buffer.concat(parts);
+  return concat(parts);
 }
 
 function writeAll(fd, data) {
@@ -73,7 +76,7 @@ function send(...fields) {
   }
 }
 
-let inbox = Buffer.alloc(0);
+let inbox = alloc(0);
 
 function take() {
   if (inbox.length < 4) return null;
@@ -92,7 +95,7 @@ function take() {
 }
 
 function awaitAck(seq) {
-  const part = Buffer.alloc(4096);
+  const part = alloc(4096);
   for (;;) {
     const frame = take();
     if (frame) {
@@ -107,37 +110,32 @@ function awaitAck(seq) {
       exit(70);
     }
     if (n === 0) exit(0);
-    inbox = Buffer.concat([inbox, part.subarray(0, n)]);
+    inbox = concat([inbox, part.subarray(0, n)]);
   }
 }
 
 // ---- streams: written at once, and never made non-blocking, which children would inherit ----
 
-function makeStream(fd) {
+const fds = { stdout: 1, stderr: 2 }; // where each is written; node can close a number, and not give it back
+
+function makeStream(name) {
   const stream = new Writable({
-    decodeStrings: true,
     write(chunk, encoding, done) {
       try {
-        writeAll(fd, chunk);
-        done();
-      } catch (e) {
-        done(e);
-      }
+        writeAll(fds[name], chunk);
+      } catch { /* closed by the cell; mendStreams says so */ }
+      done();
     },
   });
-  stream.fd = fd;
-  stream._type = 'pipe';
-  stream._isStdio = true;
-  stream.destroySoon = stream.destroy;
-  stream._destroy = (e, done) => done(e);
-  stream.on('error', () => {});
-  return stream;
+  // As node's own: neither can be closed.
+  stream.end = (chunk) => (chunk === undefined ? stream : (stream.write(chunk), stream));
+  stream.destroy = stream.destroySoon = () => stream;
+  return Object.assign(stream, { fd: fds[name], _type: 'pipe', _isStdio: true });
 }
 
-const streams = { stdout: makeStream(1), stderr: makeStream(2) };
+const streams = { stdout: makeStream('stdout'), stderr: makeStream('stderr') };
 for (const name of ['stdout', 'stderr']) {
-  Object.defineProperty(process, name, { configurable: true, enumerable: true, get: () => streams[name],
-    set(v) { streams[name] = v; } });
+  Object.defineProperty(process, name, { configurable: true, enumerable: true, get: () => streams[name] });
 }
 
 function note(text) {
@@ -158,16 +156,9 @@ const identities = [identity(OUT), identity(ERR)];
 
 function mendStreams() {
   [['stdout', 1, OUT], ['stderr', 2, ERR]].forEach(([name, fd, keep], i) => {
-    if (identity(fd) !== identities[i]) {
-      // There is no dup2 in node: what was opened at this number goes, and what is written goes to the copy.
-      streams[name] = makeStream(keep);
-      try {
-        writeSync(ERR, `[file descriptor ${fd} (${name}) was closed or replaced; what process.${name} gets is shown again]\n`);
-      } catch { /* likewise */ }
-    } else if (!streams[name] || streams[name].destroyed || streams[name].writableEnded) {
-      streams[name] = makeStream(fd);
-      note(`process.${name} was closed; it is open again`);
-    }
+    if (fds[name] === keep || identity(fd) === identities[i]) return;
+    fds[name] = keep;
+    writeAll(ERR, bytesOf(`[file descriptor ${fd} (${name}) was closed or replaced; what node writes there is shown again, what its children write is not]\n`));
   });
 }
 
@@ -207,7 +198,7 @@ const JUPYTER = Symbol.for('Jupyter.display');
 
 function bundle(value) {
   const found = {};
-  if (value !== null && (typeof value === 'object' || typeof value === 'function')) {
+  if (value !== null && (typeof value === 'object' || typeof value === 'function') && !util.types.isProxy(value)) {
     const call = (name, key) => {
       try {
         const made = typeof value[name] === 'function' ? value[name]() : undefined;
@@ -227,17 +218,17 @@ function bundle(value) {
 
 function toBytes(mime, value) {
   if (BINARY.has(mime)) {
-    if (typeof value === 'string') return Buffer.from(value, 'base64');
-    return Buffer.isBuffer(value) ? value : Buffer.from(value);
+    if (typeof value === 'string') return bytesOf(value, 'base64');
+    return Buffer.isBuffer(value) ? value : bytesOf(value);
   }
-  if (typeof value === 'string') return Buffer.from(value);
-  if (value instanceof Uint8Array) return Buffer.from(value);
-  return Buffer.from(mime.endsWith('json') ? JSON.stringify(value) : String(value));
+  if (typeof value === 'string') return bytesOf(value);
+  if (value instanceof Uint8Array) return bytesOf(value);
+  return bytesOf(mime.endsWith('json') ? stringify(value) : String(value));
 }
 
 function bound(found) {
   const out = [], leftOut = [];
-  let size = 0, text = Buffer.alloc(0);
+  let size = 0, text = alloc(0);
   for (const [key, value] of Object.entries(found)) {
     const mime = key.slice(0, 90).replace(/[^\x20-\x7e]/g, '?');
     let data;
@@ -256,7 +247,7 @@ function bound(found) {
       size += data.length;
     }
   }
-  if (leftOut.length) text = Buffer.concat([text, Buffer.from(`\n[left out as too large: ${leftOut.join(', ')}]`)]);
+  if (leftOut.length) text = concat([text, bytesOf(`\n[left out as too large: ${leftOut.join(', ')}]`)]);
   return [['m:text/plain', text], ...out];
 }
 
@@ -294,8 +285,8 @@ const isWord = (c) => /[\w$\u0080-\uffff]/.test(c);
 const BEFORE_PATTERN = new Set(['return', 'typeof', 'case', 'in', 'of', 'delete', 'void', 'throw', 'new', 'do', 'else', 'instanceof', 'await', 'yield']);
 
 // Calls onWord(word, at, depth, atStatement) for each word outside strings, comments and patterns; a
-// number it returns is where to go on.
-function scan(code, onWord) {
+// number it returns is where to go on. onClose(at) for each brace that closes at the outermost level.
+function scan(code, onWord, onClose) {
   const stack = []; // '{', '(', '[', or '`' for the inside of ${}
   let last = '', lastWord = ''; // last significant character, and the word it ends
   let fresh = true; // nothing of this statement yet
@@ -356,6 +347,7 @@ function scan(code, onWord) {
     } else {
       if (c === '{' || c === '(' || c === '[') stack.push(c);
       else if (c === '}' || c === ')' || c === ']') stack.pop();
+      if (c === '}' && stack.length === 0 && onClose) onClose(i);
       fresh = stack.length === 0 && (c === ';' || c === '}');
       [last, lastWord] = [c, ''];
       i++;
@@ -368,7 +360,7 @@ const IMPORT = /import\s*(?:([\w$*{},\s\u0080-\uffff]+?)\s*from\s*)?(['"])((?:(?
 // import d, { a as b }, * as ns from 'm'  ->  const statements on the same lines
 function importStatement(m) {
   const [, what, , from, attributes] = m;
-  const call = `await __import(${JSON.stringify(from)}${attributes ? `, { with: ${attributes} }` : ''})`;
+  const call = `await __import(${stringify(from)}${attributes ? `, { with: ${attributes} }` : ''})`;
   if (!what) return `${call};`;
   const parts = [], names = [];
   let rest = what.trim(), space = '';
@@ -391,15 +383,14 @@ function importStatement(m) {
     }
   }
   const made = [];
-  if (space) made.push(`const ${space} = ${call};`);
+  if (space) made.push(`let ${space} = ${call};`);
   if (parts.length || !space) {
-    made.push(`const { ${parts.join(', ')} } = __import.has(${JSON.stringify(from)}, ${JSON.stringify(names)}, ${call});`);
+    made.push(`let { ${parts.join(', ')} } = __import.has(${stringify(from)}, ${stringify(names)}, ${call});`);
   }
   return made.join(' ');
 }
 
 function rewrite(code) {
-  if (!/\b(import|export)\b/.test(code)) return code;
   const edits = [];
   const put = (from, to, text) => {
     const lines = code.slice(from, to).split('\n').length - 1;
@@ -407,6 +398,8 @@ function rewrite(code) {
     return to;
   };
   scan(code, (word, at, depth, fresh) => {
+    // V8 lets only a let be declared again as something else.
+    if (word === 'const' && depth === 0 && fresh && !/^\s+enum\b/.test(code.slice(at + 5, at + 40))) edits.push([at, at + 5, 'let  ']);
     if (word === 'import') {
       const after = /\s*[(.]/y;
       after.lastIndex = at + 6;
@@ -429,6 +422,37 @@ function rewrite(code) {
       return l ? put(at, at + l[0].length, '') : undefined;
     }
     return undefined;
+  });
+  let out = '', from = 0;
+  for (const [a, b, text] of edits) {
+    out += code.slice(from, a) + text;
+    from = b;
+  }
+  return out + code.slice(from);
+}
+
+// Code that declares `name` in a way that what there is of that name permits: a let or class cannot
+// become a var or a function, nor these a let. Nothing has run when V8 says so.
+function loosen(code, name) {
+  const edits = [];
+  let closing = '';
+  scan(code, (word, at, depth, fresh) => {
+    if (depth !== 0) return;
+    const rest = code.slice(at + word.length);
+    const declared = new RegExp(`^\\s+(?:[^=;\\n]*[^\\w$=;])?${name.replace(/\$/g, '\\$')}(?![\\w$])`).test(rest);
+    if (!fresh || !declared) return;
+    if (word === 'let') edits.push([at, at + 3, 'var']);
+    else if (word === 'var') edits.push([at, at + 3, 'let']);
+    else if (word === 'class') {
+      edits.push([at, at + 5, `var ${name} = class`]);
+      closing = word;
+    } else if (word === 'function' || word === 'async') {
+      edits.push([at, at + word.length, `;${name} = ${word}`]);
+      closing = word;
+    }
+  }, (at) => {
+    if (closing) edits.push([at + 1, at + 1, ';']);
+    closing = '';
   });
   let out = '', from = 0;
   for (const [a, b, text] of edits) {
@@ -506,7 +530,7 @@ function stripTypes(code, number) {
 function withMap(code, number) {
   const m = /\n\/\/# sourceMappingURL=data:application\/json;base64,([\w+/=]+)\s*$/.exec(code);
   if (!m) return code;
-  maps.set(number, new Module.SourceMap(JSON.parse(Buffer.from(m[1], 'base64').toString())));
+  maps.set(number, new Module.SourceMap(JSON.parse(bytesOf(m[1], 'base64').toString())));
   return code.slice(0, m.index);
 }
 
@@ -569,6 +593,20 @@ function start(code, number) {
   });
 }
 
+const DECLARED = /^SyntaxError: Identifier '([^']+)' has already been declared/;
+
+// Nothing of a script has run when one of its names is refused: it may be tried in another form.
+async function startLoosely(code, number) {
+  for (let tries = 0;; tries++) {
+    const r = await start(code, number);
+    const e = r.exceptionDetails && r.exceptionDetails.exception;
+    const m = e && e.subtype === 'error' && DECLARED.exec(e.description);
+    const other = m && tries < 20 ? loosen(code, m[1]) : code;
+    if (other === code || other.length > 4 * code.length + 1000) return r;
+    code = other;
+  }
+}
+
 class Exit {
   constructor(code) { this.code = code; }
 }
@@ -588,15 +626,20 @@ async function run(frame) {
   let outcome;
   try {
     const code = rewrite(TYPESCRIPT ? stripTypes(frame.code, number) : frame.code);
-    outcome = await Promise.race([ended, start(code, number).then(async (r) => {
+    outcome = await Promise.race([ended, startLoosely(code, number).then(async (r) => {
       if (r.exceptionDetails) return { thrown: valueOf(r.exceptionDetails.exception), details: r.exceptionDetails };
       let value = valueOf(r.result);
-      if (util.types.isPromise(value)) value = await value; // main() without await
-      return { value };
+      if (!util.types.isPromise(value)) return { value };
+      return value.then((v) => ({ value: v }), (e) => ({ thrown: e })); // main() without await
     })]);
     // Rejections that nobody handles are told after the microtasks; they belong to this cell.
     if (!('thrown' in outcome)) outcome = await Promise.race([ended, new Promise((resolve) => setImmediate(() => setImmediate(() => resolve(outcome))))]);
   } catch (e) {
+    if (!(e instanceof Refused || e instanceof Interrupt || e instanceof Exit)) {
+      // The code broke what the driver itself needs; the next cell gets a new one.
+      writeAll(ERR, bytesOf(`[the interpreter failed and ends: ${oneLine(e)}]\n`));
+      exit(70);
+    }
     outcome = { thrown: e };
   }
   try {
@@ -606,25 +649,32 @@ async function run(frame) {
   if ('thrown' in outcome) {
     report(outcome.thrown, outcome.details, mine);
   } else if (outcome.value !== undefined) {
-    globalThis._ = outcome.value;
+    G._ = outcome.value;
     publish(bundle(outcome.value), true);
   }
   finish();
 }
 
-// Frames of the cells, with places as they were written; those of this file and of node are left out.
-function tidyStack(text) {
-  const lines = [];
-  for (const line of String(text).split('\n')) {
-    if (/^\s+at /.test(line) && (line.includes(DRIVER) || /node:inspector|node:vm|node:internal|agent\.run|evalmachine|process\.emit \(node:/.test(line))) continue;
-    lines.push(line.replace(/\bcell-(\d+):(\d+):(\d+)/g, (_, n, l, c) => {
-      const [line2, column] = origin(Number(n), Number(l), Number(c));
-      return `cell ${n}:${line2}:${column}`;
-    }));
-  }
-  if (/^\s+at new Promise \(<anonymous>\)( \{)?$/.test(lines[lines.length - 1])) lines.pop(); // start()'s
-  return lines.join('\n');
+// Where the driver called the cell, and all below.
+const BELOW = /\n\s+at (?:Session\.post \(node:inspector|new Script |process\.emit \(node:events)[^]*$/;
+
+// Takes the frames of this file and of node's inside out of an error's stack, and of those it holds.
+function cleanStack(e, depth = 0) {
+  if (!util.types.isNativeError(e) || depth > 8) return;
+  try {
+    let stack = String(e.stack).replace(BELOW, '');
+    stack = stack.split('\n').filter((line) => !(/^\s+at /.test(line) && (line.includes(DRIVER) || /\(?node:internal/.test(line)))).join('\n');
+    if (stack !== e.stack) Object.defineProperty(e, 'stack', { value: stack, writable: true, configurable: true, enumerable: false });
+  } catch { /* frozen, or a liar: its stack is shown as it is */ }
+  cleanStack(e.cause, depth + 1);
+  if (Array.isArray(e.errors)) for (const one of e.errors.slice(0, 20)) cleanStack(one, depth + 1);
 }
+
+// Places as they were written.
+const tidyStack = (text) => String(text).replace(/\bcell-(\d+):(\d+):(\d+)/g, (_, n, l, c) => {
+  const [line, column] = origin(Number(n), Number(l), Number(c));
+  return `cell ${n}:${line}:${column}`;
+});
 
 function report(thrown, details, mine) {
   if (thrown instanceof Exit) {
@@ -644,7 +694,8 @@ function report(thrown, details, mine) {
     } else if (util.types.isNativeError(thrown) || thrown instanceof Error) {
       name = String(thrown.name);
       value = String(thrown.message);
-      text = tidyStack(inspect(thrown, { depth: 3, maxStringLength: 10000 }));
+      cleanStack(thrown);
+      text = tidyStack(inspect(thrown, { depth: 3, maxStringLength: 10000 })).replace(/^\[([^\n]*)\]$/, '$1');
     } else {
       name = 'Thrown';
       value = plain(thrown);
@@ -670,7 +721,7 @@ function report(thrown, details, mine) {
 let initial = new Set();
 
 function names() {
-  const found = new Set(Object.getOwnPropertyNames(globalThis));
+  const found = new Set(Object.getOwnPropertyNames(G));
   try {
     for (const name of ask('Runtime.globalLexicalScopeNames', {}).names) found.add(name);
   } catch { /* as above */ }
@@ -678,7 +729,7 @@ function names() {
   let size = 0;
   for (const name of found) {
     if (initial.has(name) || name === '_' || /\s/.test(name)) continue;
-    size += Buffer.byteLength(name) + 1;
+    size += sizeOf(name) + 1;
     if (size > MAX_NAMES) break;
     out.push(name);
   }
@@ -695,11 +746,11 @@ function finish() {
 // ---- between cells, and what happens outside of any code's own course ----
 
 function listen() {
-  const part = Buffer.alloc(1 << 16);
+  const part = alloc(1 << 16);
   const next = () => read(CONTROL, part, 0, part.length, null, (e, n) => {
     if (e && (e.code === 'EAGAIN' || e.code === 'EINTR')) return next();
     if (e || n === 0) return exit(0);
-    inbox = Buffer.concat([inbox, part.subarray(0, n)]);
+    inbox = concat([inbox, part.subarray(0, n)]);
     return hear();
   });
   const hear = () => {
@@ -727,6 +778,6 @@ process.on('beforeExit', () => {
 Object.defineProperty(globalThis, '__import', { value: __import, enumerable: false, writable: true, configurable: true });
 Object.assign(globalThis, { require: cellRequire, display, module: { exports: {} }, exports: {}, __dirname: WORKSPACE, __filename: path.join(WORKSPACE, 'cell.js') });
 process.argv = [process.argv[0], path.join(WORKSPACE, 'cell.js')];
-initial = new Set([...Object.getOwnPropertyNames(globalThis), '_']);
+initial = new Set([...Object.getOwnPropertyNames(G), '_']);
 send(['op', 'ready']);
 listen();

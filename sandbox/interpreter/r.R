@@ -117,7 +117,8 @@ local({
             fields
         }
 
-        print_value <- function(value) if (isS4(value)) methods::show(value) else print(value)
+        # In the cells' own environment, where methods of theirs are found.
+        print_value <- function(value) eval(if (isS4(value)) quote(methods::show(x)) else quote(print(x)), list(x = value), globalenv())
 
         # display() shows a value, display(raw or text, mime) another representation.
         display <- function(value, mime = NULL) {
@@ -288,6 +289,13 @@ local({
         }
         ask <- function(prompt = "") stop("nobody sits at this program's keyboard; put the value into the code or read it from a file", call. = FALSE)
 
+        close_others <- function() {
+            while (sink.number() > 0) sink()
+            ours <- c(0, 1, 2, as.integer(incoming), as.integer(outgoing))
+            for (number in setdiff(getAllConnections(), ours)) close(getConnection(number))
+            invisible()
+        }
+
         serve <- function() {
             send(op = "ready")
             repeat {
@@ -302,10 +310,11 @@ local({
     assign("quit", me$leave, place)
     assign("q", me$leave, place)
     assign("readline", me$ask, place)
+    assign("closeAllConnections", me$close_others, place)
     options(device = me$open_device, keep.source = TRUE, warn = 1, width = 100, error = NULL,
         browser = function(...) invisible(), menu.graphics = FALSE, repos = c(CRAN = "file:///nowhere"))
     # Ahead of base, where calls look first.
-    for (name in c("quit", "q", "readline")) {
+    for (name in c("quit", "q", "readline", "closeAllConnections")) {
         e <- baseenv()
         unlockBinding(name, e)
         assign(name, place[[name]], e)
