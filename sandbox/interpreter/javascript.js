@@ -447,11 +447,11 @@ function loosen(code, name) {
       edits.push([at, at + 5, `var ${name} = class`]);
       closing = word;
     } else if (word === 'function' || word === 'async') {
-      edits.push([at, at + word.length, `;${name} = ${word}`]);
+      edits.push([at, at + word.length, `;void (${name} = ${word}`]);
       closing = word;
     }
   }, (at) => {
-    if (closing) edits.push([at + 1, at + 1, ';']);
+    if (closing) edits.push([at + 1, at + 1, closing === 'class' ? ';' : ');']);
     closing = '';
   });
   let out = '', from = 0;
@@ -595,13 +595,15 @@ function start(code, number) {
 
 const DECLARED = /^SyntaxError: Identifier '([^']+)' has already been declared/;
 
+const isThere = (name) => Object.hasOwn(G, name) || ask('Runtime.globalLexicalScopeNames', {}).names.includes(name);
+
 // Nothing of a script has run when one of its names is refused: it may be tried in another form.
 async function startLoosely(code, number) {
   for (let tries = 0;; tries++) {
     const r = await start(code, number);
     const e = r.exceptionDetails && r.exceptionDetails.exception;
     const m = e && e.subtype === 'error' && DECLARED.exec(e.description);
-    const other = m && tries < 20 ? loosen(code, m[1]) : code;
+    const other = m && tries < 20 && isThere(m[1]) ? loosen(code, m[1]) : code;
     if (other === code || other.length > 4 * code.length + 1000) return r;
     code = other;
   }
