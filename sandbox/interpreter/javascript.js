@@ -506,8 +506,9 @@ function stripTypes(code, number) {
         return withMap(strip(code, { mode: 'transform', sourceMap: true }), number);
       }
     } catch (e) {
-      const line = /cell|:(\d+):|^\s*,-\[(\d+):/m.exec(e.message + '\n' + e.stack) || [];
-      throw new Refused(String(e.message).split('\n')[0], Number(line[1] || line[2] || 0), 0);
+      // The stack begins with ":2", the lines, and a caret below the place.
+      const place = /^[^\n]*:(\d+)\n(?:[^\n]*\n)*?( *)\^/.exec(e.stack) || [];
+      throw new Refused(String(e.message).split('\n')[0], Number(place[1] || 0), place[2] === undefined ? 0 : place[2].length + 1);
     } finally {
       process.emitWarning = warn;
     }
