@@ -122,6 +122,8 @@ static void record_turn(struct run *run, const struct chat_turn *t)
         if (raw)
             cJSON_AddItemToObject(ev, "raw", raw);
         cJSON_AddStringToObject(ev, "wire", t->wire ? t->wire : "");
+        if (t->origin) /* who understands the raw form */
+            json_add_str(ev, "origin", str_of(t->origin));
     }
     record_event(run->record, "turn", ev);
 }

@@ -467,7 +467,8 @@ int client_ask(struct client *c, const struct chat_request *rq, const struct sto
             return -1;
         mine.quirks = c->quirks.set;
         mine.origin = c->conf.origin;
-        if (c->quirks.max_tokens > 0 && mine.max_tokens > c->quirks.max_tokens)
+        if (c->quirks.max_tokens > 0 &&
+            (mine.max_tokens == 0 || mine.max_tokens > c->quirks.max_tokens))
             mine.max_tokens = c->quirks.max_tokens;
         take_wire(c);
         cleanup_free char *url = make_url(c, &mine), *shown = show_url(url);

@@ -186,14 +186,16 @@ static bool learn_cap(struct quirks *q, const struct chat_request *sent, const s
                                           "or equal to `" };
     long cap = 0;
 
-    if (sent->max_tokens <= 1 || !strstr(b->text, "max_") || !strstr(b->text, "tokens"))
+    if (sent->max_tokens == 1 || !strstr(b->text, "max_") || !strstr(b->text, "tokens"))
         return false;
     for (size_t i = 0; i < ARRAY_LEN(before) && cap == 0; i++) {
         const char *p = strstr(b->text, before[i]);
         if (p)
             cap = strtol(p + strlen(before[i]), NULL, 10);
     }
-    if (cap <= 0 || cap >= sent->max_tokens)
+    /* 0 is the codec's own choice, where the format must have a number. */
+    if (cap <= 0 || (sent->max_tokens > 0 && cap >= sent->max_tokens) ||
+        (q->max_tokens > 0 && cap >= q->max_tokens))
         return false;
     q->max_tokens = cap;
     snprintf(notice, size,
