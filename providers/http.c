@@ -304,6 +304,10 @@ static int curl_failed(struct xfer *x, CURLcode rc)
     switch (rc) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
+        if (strstr(x->h->why, "HTTP/0.9")) /* libcurl's word for a first line that is none */
+            return err_set(x->e, ERR_PROVIDER, 0,
+                           "what answers at %s does not speak HTTP: is that the right port?",
+                           buf_cstr(&where));
         return err_set(x->e, ERR_CONFIG, 0, "the address of %s is not usable: %s", buf_cstr(&where),
                        buf_cstr(&why));
     case CURLE_COULDNT_RESOLVE_HOST:
