@@ -129,10 +129,11 @@ struct conf {
     int figures;                       /* enum sandbox_figures */
     char *languages;                   /* separated by a space, Python among them */
     char *node, *bash, *r, *java, *go; /* programs of further languages; NULL = in PATH */
-    int validate; /* enum conf_validate */
+    bool contexts;                     /* the model may name the interpreter of a cell */
+    int validate;                      /* enum conf_validate */
     char *forbid_imports, *forbid_calls, *forbid_patterns; /* space separated; NULL = none */
-    int sandbox;                       /* enum conf_sandbox */
-    char *env;                         /* the environment of packages; NULL = none */
+    int sandbox;                                           /* enum conf_sandbox */
+    char *env; /* the environment of packages; NULL = none */
 
     /* agent env create */
     char *package_index, *package_hosts; /* a URL, and further hosts of its files */

@@ -612,6 +612,13 @@ const struct conf_setting conf_table[] = {
       .def = "numpy pandas matplotlib.pyplot",
       .arg = "MODULES",
       .help = "modules that are imported while the model thinks" },
+    { .name = "contexts",
+      .kind = K_BOOL,
+      .group = G_SANDBOX,
+      .offset = F(contexts),
+      .def = "false",
+      .help = "the model may run code in several interpreters by name: each has variables of its "
+              "own, all share the files" },
     { .name = "validate",
       .kind = K_CHOICE,
       .group = G_SANDBOX,

@@ -24,10 +24,12 @@ struct code_args {
     char *code;         /* LF line ends */
     char *description;  /* one clean line; NULL = none */
     const char *mended; /* what was wrong with the arguments and could mean one thing only */
+    char *context;      /* as the model named it; NULL = the default one */
 };
 
 static void args_done(struct code_args *a)
 {
+    free(a->context);
     free(a->code);
     free(a->description);
 }
@@ -110,12 +112,37 @@ static int parse_args(const struct chat_call *call, bool cut, struct code_args *
     if (str_trim(str_of(code->valuestring)).n == 0)
         return refuse(ret, "the code is empty. Nothing ran. " SEND_LIKE);
     a->code = unix_lines(code->valuestring);
+    const char *context = json_str(args, "context");
+    if (context && context[0])
+        a->context = xstrdup(context);
     const char *d = json_str(args, "description");
     if (d && str_trim(str_of(d)).n) {
         cleanup_buf struct buf b = BUF_MAX(MAX_ARGS_BYTES);
         utf8_clean_line(&b, utf8_head(str_trim(str_of(d)), 200));
         a->description = buf_steal(&b);
     }
+    return 0;
+}
+
+/* The context that the model named: made when it is new. */
+static int choose_context(struct run *run, const struct sandbox_language *language,
+                          struct code_args *a, struct tool_outcome *ret)
+{
+    struct sandbox_context_options o = { .input = -1 };
+    struct sandbox_context_info info;
+    struct err e = ERR_INIT;
+
+    if (!run->conf->contexts || a->context == NULL)
+        free(steal_ptr(&a->context)); /* what was not offered is not taken */
+    if (a->context == NULL)
+        return 0;
+    for (size_t i = 0; i < sandbox_context_count(run->sandbox); i++) {
+        sandbox_context_get(run->sandbox, i, &info);
+        if (info.language == language && strcmp(info.name, a->context) == 0)
+            return 0;
+    }
+    if (sandbox_context_create(run->sandbox, language, a->context, &o, &e) < 0)
+        return refuse(ret, "%s. Nothing ran.", e.msg);
     return 0;
 }
 
@@ -215,6 +242,8 @@ static void record_start(struct run *run, const struct chat_call *call, const st
     json_add_str(ev, "call_id", str_of(call->id));
     cJSON_AddStringToObject(ev, "language", cell->language->name);
     cJSON_AddStringToObject(ev, "code", file);
+    if (strcmp(cell->context, "default") != 0)
+        json_add_str(ev, "context", str_of(cell->context));
     if (a->description)
         json_add_str(ev, "description", str_of(a->description));
     if (a->mended)
@@ -356,12 +385,12 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
     __attribute__((cleanup(warnings_done))) struct warnings warnings = { 0 };
     cleanup_buf struct buf files = BUF_MAX(MAX_CONF_BYTES);
 
-    if (parse_args(call, cut, &a, ret) < 0)
+    if (parse_args(call, cut, &a, ret) < 0 || choose_context(run, language, &a, ret) < 0)
         return 0;
     int number = ++run->cells;
     size_t before = artifacts_count(run->artifacts);
     struct sandbox_cell cell = {
-        .context = "default",
+        .context = a.context ? a.context : "default",
         .number = number,
         .code = str_of(a.code),
         .timeout_ms = run->conf->timeout_ms,
@@ -369,16 +398,16 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
     };
     record_start(run, call, &a, &cell);
     show_begin(run, &cell, a.description);
+    struct sandbox_sink sink = { .output = on_output, .arg = run };
+    int revived = sandbox_revive(run->sandbox, run->stop, e);
+    if (revived < 0 || (revived > 0 && begin_anew(run, e) < 0))
+        return -1;
     if (validate_code(run->conf, run->sandbox, &cell, run->stop, &warnings, e) < 0)
         return -1;
     if (warnings.n)
         record_warnings(run, number, &warnings);
     if (warnings.n && run->conf->validate == VALIDATE_STRICT)
         return refuse_forbidden(run, &cell, &warnings, ret);
-    struct sandbox_sink sink = { .output = on_output, .arg = run };
-    int revived = sandbox_revive(run->sandbox, run->stop, e);
-    if (revived < 0 || (revived > 0 && begin_anew(run, e) < 0))
-        return -1;
     int ran = sandbox_run(run->sandbox, &cell, run->stop, &sink, &r, e);
     network_record(run, false);
     if (ran < 0)

@@ -1,6 +1,8 @@
 #include "agent/tools.h"
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
+#include "agent/base/json.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
@@ -32,6 +34,29 @@ static char *text_of(const struct run *run, size_t i, const char *file, struct e
     return form ? prompt_fill(form, pairs, e) : NULL;
 }
 
+/* The schema with the optional argument `context`, where the setting offers it. */
+static char *with_context(char *schema, struct err *e)
+{
+    cleanup_free char *old = schema;
+    cleanup_json cJSON *o = old ? json_parse(str_of(old), e) : NULL;
+    cJSON *properties = cJSON_GetObjectItemCaseSensitive(o, "properties");
+
+    if (properties == NULL) {
+        err_set(e, ERR_CONFIG, 0,
+                "the schema of a tool in prompts_dir is no JSON object with "
+                "properties, so that `contexts' cannot be offered");
+        return NULL;
+    }
+    cJSON *context = cJSON_AddObjectToObject(properties, "context");
+    cJSON_AddStringToObject(context, "type", "string");
+    cJSON_AddStringToObject(
+        context, "description",
+        "Name of the interpreter that runs the cell; leave it out for the usual "
+        "one. A new name is a new interpreter without variables; all share the "
+        "files.");
+    return json_text(o);
+}
+
 struct chat_tool *tools_declare(const struct run *run, size_t *ret_n, struct err *e)
 {
     size_t n = 1 + (run->languages ? run->languages->n : 0);
@@ -43,6 +68,8 @@ struct chat_tool *tools_declare(const struct run *run, size_t *ret_n, struct err
         t[i].name = languages_tool(l);
         t[i].description = text_of(run, i, description, e);
         t[i].schema = text_of(run, i, i ? "tool_code.json" : "tool_python.json", e);
+        if (run->conf->contexts && t[i].schema)
+            t[i].schema = with_context((char *)(uintptr_t)t[i].schema, e);
         if (t[i].description == NULL || t[i].schema == NULL) {
             tools_free(t, i + 1);
             return NULL;
