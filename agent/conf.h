@@ -73,6 +73,7 @@ struct conf {
     /* agent exec */
     struct conf_list code, context; /* the Nth context is the Nth code's; one stands for all */
     bool notebook, json;
+    struct conf_list put, get; /* PATH[:NAME]; NAME[:PATH] */
     char *cwd;               /* inside */
     struct conf_list setenv; /* NAME=VALUE */
 

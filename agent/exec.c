@@ -240,6 +240,76 @@ static void on_error(void *arg, const char *name, const char *value, const char 
         print(x, true, value);
 }
 
+/* --- files, in and out --- */
+
+/* PATH:NAME at the last colon; without one, or where `whole` exists as it is, NULL. Ends the first
+ * part. */
+static char *split(char *text, bool whole)
+{
+    char *colon = whole && access(text, F_OK) == 0 ? NULL : strrchr(text, ':');
+
+    if (colon == NULL || colon[1] == '\0')
+        return NULL;
+    *colon = '\0';
+    return colon + 1;
+}
+
+static int put_file(struct exec *x, const char *arg, struct err *e)
+{
+    cleanup_free char *path = xstrdup(arg);
+    const char *name = split(path, true);
+    struct stat st;
+    cleanup_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return err_set(e, ERR_USAGE, errno, "--put: cannot open %s", path);
+    if (!S_ISREG(st.st_mode))
+        return err_set(e, ERR_USAGE, 0, "--put: %s is no plain file", path);
+    if (sandbox_file_write(x->p->run.sandbox, str_of(name ? name : io_basename(path)), fd,
+                           &x->p->stop, e) < 0)
+        return err_wrap(e, "--put %s", path);
+    return 0;
+}
+
+static int copy_out(int in, int out, int64_t size, struct err *e)
+{
+    char tmp[65536];
+
+    for (int64_t left = size; left > 0;) {
+        ssize_t n = read(in, tmp, left < (int64_t)sizeof tmp ? (size_t)left : sizeof tmp);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0 ? 0 : err_set(e, ERR_SYS, errno, "read");
+        if (io_write_all(out, tmp, (size_t)n, e) < 0)
+            return -1;
+        left -= n;
+    }
+    return 0;
+}
+
+static int get_file(struct exec *x, const char *arg, struct err *e)
+{
+    cleanup_free char *name = xstrdup(arg);
+    const char *to = split(name, false);
+    cleanup_buf struct buf own = BUF_MAX(4096);
+    int64_t size;
+
+    cleanup_fd int in = sandbox_file_open(x->p->run.sandbox, str_of(name), &size, e);
+    if (in < 0)
+        return err_wrap(e, "--get");
+    if (size > (int64_t)MAX_ARTIFACT_BYTES)
+        return err_set(e, ERR_LIMIT, 0, "--get %s: %" PRId64 " bytes is over the limit of %llu",
+                       name, size, MAX_ARTIFACT_BYTES);
+    artifact_file_name(&own, str_of(io_basename(name)));
+    if (to == NULL)
+        to = buf_cstr(&own);
+    cleanup_fd int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (out < 0)
+        return err_set(e, ERR_SYS, errno, "--get: write %s", to);
+    return copy_out(in, out, size, e) < 0 ? err_wrap(e, "--get %s", name) : 0;
+}
+
 static int make_contexts(struct exec *x, struct err *e)
 {
     const struct conf *c = &x->p->conf;
@@ -282,6 +352,11 @@ static int start(struct exec *x, struct err *e)
                 return -1;
             break;
         }
+    for (size_t i = 0; i < p->conf.put.n; i++)
+        if (put_file(x, p->conf.put.v[i], e) < 0)
+            return -1;
+    if (p->conf.get.n && p->conf.out_dir == NULL)
+        return make_contexts(x, e);
     cleanup_free char *dir = program_artifacts_dir(p);
     r->artifacts = artifacts_new(sandbox_workspace_fd(r->sandbox), -1, dir);
     if (artifacts_baseline(r->artifacts, e) < 0)
@@ -343,6 +418,8 @@ static int status_of(struct exec *x, const struct sandbox_result *r)
 static int collect(struct exec *x, int number, struct err *e)
 {
     cleanup_buf struct buf lines = BUF_MAX(MAX_CONF_BYTES), notes = BUF_MAX(MAX_CONF_BYTES);
+    if (x->p->run.artifacts == NULL)
+        return 0;
     int n = artifacts_collect(x->p->run.artifacts, number, &lines, &notes, e);
 
     program_warn_lines(x->p->run.ui, buf_str(&notes));
@@ -374,8 +451,9 @@ static void keep_json(struct exec *x, const struct sandbox_cell *cell,
     cell_json_put(o, r, &opts);
     json_add_int(o, "exit_status", status);
     warnings_json(w, o);
-    for (size_t i = 0; i < artifacts_count(x->p->run.artifacts); i++) {
-        const struct artifact *a = artifacts_get(x->p->run.artifacts, i);
+    const struct artifacts *all = x->p->run.artifacts;
+    for (size_t i = 0; all && i < artifacts_count(all); i++) {
+        const struct artifact *a = artifacts_get(all, i);
         if (a->cell == cell->number)
             cJSON_AddItemToArray(list, artifact_json(x, a));
     }
@@ -476,7 +554,9 @@ static int run_all(struct exec *x, struct err *e)
     for (size_t i = 0; i < x->n && status == 0; i++)
         if (run_unit(x, i, &status, e) < 0)
             break;
-    if (x->p->conf.json)
+    for (size_t i = 0; i < x->p->conf.get.n && e->code == ERR_NONE; i++)
+        get_file(x, x->p->conf.get.v[i], e);
+    if (x->p->conf.json && x->unread == 0)
         print_json(x, e);
     program_show_artifacts(x->p);
     if (x->unread) { /* what python3 would have died of */

@@ -25,6 +25,7 @@ EMBED(guardian, "guardian.py");
 EMBED(cell, "cell.py");
 EMBED(program, "program.py");
 EMBED(validate, "validate.py");
+EMBED(files, "files.py");
 EMBED(show, "show.py");
 EMBED(extras, "extras.py");
 EMBED(fonts, "fonts.py");
@@ -56,6 +57,7 @@ const struct driver_file driver_files[] = {
     ROW(cell, "cell.py"),
     ROW(program, "program.py"),
     ROW(validate, "validate.py"),
+    ROW(files, "files.py"),
     ROW(show, "show.py"),
     ROW(extras, "extras.py"),
     ROW(fonts, "fonts.py"),

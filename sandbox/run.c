@@ -503,6 +503,18 @@ static int ask_base(struct sandbox *s, const struct buf *frame, const int *fds, 
     }
 }
 
+int session_ask(struct sandbox *s, const struct buf *frame, const int *fds, size_t n_fds,
+                const char *answer, struct buf *error, const struct stop *stop, struct err *e)
+{
+    struct answer a = { answer, false, BUF_MAX(4096), BUF_MAX(4096), BUF_MAX(4096) };
+    int r = ask_base(s, frame, fds, n_fds, &a, stop, PUT_MS, e);
+
+    if (r == 0)
+        buf_putstr(error, buf_str(&a.error));
+    answer_done(&a);
+    return r;
+}
+
 int sandbox_put(struct sandbox *s, const char *name, struct str content, const struct stop *stop,
                 struct err *e)
 {

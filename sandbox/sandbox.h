@@ -249,7 +249,8 @@ int sandbox_put(struct sandbox *s, const char *name, struct str content, const s
 int sandbox_probe(struct sandbox *s, const char *modules, const struct stop *stop, struct buf *ret,
                   struct err *e);
 /* Which of these imports and calls (dotted names, space separated) Python code names: "import NAME
- * LINE\n" or "call NAME LINE\n" for each. Its own parser looks, in a process that runs none of it. */
+ * LINE\n" or "call NAME LINE\n" for each. Its own parser looks, in a process that runs none of it.
+ */
 int sandbox_names(struct sandbox *s, struct str code, const char *imports, const char *calls,
                   const struct stop *stop, struct buf *ret, struct err *e);
 /* Makes matplotlib's list of fonts: its file name and content, or two empty texts when matplotlib
@@ -274,6 +275,20 @@ typedef void sandbox_connection_fn(void *arg, const struct sandbox_connection *c
 /* Tells each that ended since the last call. `last` ends the way to the network first (it waits at
  * most 3 s), so that the open ones are told too. */
 void sandbox_network(struct sandbox *s, bool last, sandbox_connection_fn *fn, void *arg);
+/* --- files of the workspace, for callers beside the code ---
+ *
+ * A name is relative to the workspace and made of bytes; ERR_USAGE: an empty one, or one with an
+ * empty, "." or ".." part, or too long. No link in it is followed. */
+/* An open plain file, the caller's; what it holds is hostile, and may change while it is read. */
+int sandbox_file_open(struct sandbox *s, struct str name, int64_t *ret_size, struct err *e);
+/* All that the descriptor of a plain file gives, under the name, in folders made on the way; what
+ * was there is replaced. */
+int sandbox_file_write(struct sandbox *s, struct str name, int fd, const struct stop *stop,
+                       struct err *e);
+int sandbox_file_remove(struct sandbox *s, struct str name, const struct stop *stop, struct err *e);
+/* Each plain file, in no order. 1 = all; 0 = there were more than MAX_SCAN_ENTRIES. */
+typedef void sandbox_file_fn(void *arg, struct str name, int64_t size);
+int sandbox_file_list(struct sandbox *s, sandbox_file_fn *fn, void *arg, struct err *e);
 /* A directory descriptor on /workspace, owned by the sandbox. Look files up beneath it with
  * openat2(RESOLVE_BENEATH | NO_SYMLINKS | NO_MAGICLINKS): what is there is hostile. */
 int sandbox_workspace_fd(const struct sandbox *s);

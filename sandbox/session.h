@@ -62,6 +62,9 @@ int session_alive(const struct sandbox *s, struct err *e);
 /* Sends a frame with descriptors to the base process. */
 int session_send(struct sandbox *s, const struct buf *frame, const int *fds, size_t n_fds,
                  const struct stop *stop, struct err *e);
+/* A question to the base process; appends the field `error` of the frame `answer` to `error`. */
+int session_ask(struct sandbox *s, const struct buf *frame, const int *fds, size_t n_fds,
+                const char *answer, struct buf *error, const struct stop *stop, struct err *e);
 /* Reads what is there, at most `max` bytes, without waiting. 1 = more may come, 0 = the other end
  * has closed. */
 int session_read(int fd, struct buf *out, size_t max);

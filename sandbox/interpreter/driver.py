@@ -261,6 +261,8 @@ class Template:
             self.probe(frame.get("modules", b"").decode("ascii", "replace").split())
         elif op == b"fonts":
             self.fonts()
+        elif op in (b"file-put", b"file-remove"):
+            self.file(op, frame.get("name", b""))
         elif op == b"names":
             self.names(frame)
 
@@ -399,6 +401,20 @@ class Template:
             self.link.send(("op", "probed"), ("text", b"".join(
                 line + b"\n" for line in lines.split(b"\n") if line not in (b"", b"-"))))
         self.ask_fork(lambda w: run_probe(w, modules), done)
+
+    def file(self, op, name):
+        error = ""
+        fds = self.link.take_fds(1) if op == b"file-put" else []
+        try:
+            if fds:
+                load("files").write(name, fds[0])
+            else:
+                load("files").remove(name)
+        except OSError as e:
+            error = e.strerror or str(e)
+        for fd in fds:
+            posix.close(fd)
+        self.link.send(("op", "file-done"), ("error", error))
 
     def names(self, frame):
         """Forbidden imports and calls in Python code that is about to run."""

@@ -90,6 +90,27 @@ r = Exec("-c", "open('kept.txt', 'w').write('1')")
 m = re.search(r"(agent-files-\S+/kept.txt)", r.err)
 ok(m and (work / m[1]).read_text() == "1", "without --out-dir they go to a folder of their own", r.err)
 
+(work / "in.txt").write_text("from outside\n")
+r = Exec("--put", "in.txt:sub/dir/b.txt", "--get", "sub/dir/b.txt:back.txt", "--get", "new", "-c",
+         "p = 'sub/dir/b.txt'\nprint(open(p).read())\nopen(p, 'a').write('more')\nopen('new', 'w').write('n')")
+eq((r.status, r.out, (work / "back.txt").read_text(), (work / "new").read_text(), (work / "in.txt").read_text()),
+   (0, "from outside\n\n", "from outside\nmore", "n", "from outside\n"), "--put gives a copy of its own, --get takes it out")
+eq(r.err, "", "and then nothing else is brought out")
+for args, status, what, words in (
+        (["--put", "in.txt:../z"], 2, "--put above the folder", "no empty, `.' or `..' part"),
+        (["--put", "in.txt:/z"], 2, "--put of an absolute name", "a name is relative"),
+        (["--put", "in.txt:" + "n" * 256], 2, "--put of a name of 256 bytes", "at most 255 bytes"),
+        (["--put", "missing"], 2, "--put of what is not there", "cannot open missing"),
+        (["--put", "."], 2, "--put of a folder", "no plain file"),
+        (["--get", "../x"], 2, "--get above the folder", "`..' part"),
+        (["--get", "none"], 1, "--get of what is not there", "cannot be opened"),
+        (["--get", "link"], 1, "--get of a link", "cannot be opened"),
+        (["--get", "pipe"], 2, "--get of a folder", "no plain file")):
+    r = Exec(*args, "-c", "import os\nos.symlink('/etc/passwd', 'link')\nos.mkdir('pipe')")
+    ok(r.status == status and words in r.err, f"refused: {what}", r.status, r.err)
+r = Exec("--put", "in.txt:" + "n" * 255, "--put", "in.txt:-x\n\x1b[2J", "-c", "import os\nprint(sorted(map(len, os.listdir())))")
+eq(r.out, "[7, 255]\n", "hostile names are only names")
+
 # --- notebook and JSON
 eq(Exec("--notebook", "-c", "x = 4", "-c", "print('p'); x * 2").out, "p\n8\n", "--notebook shows the last value")
 eq(Exec("--notebook", "-c", "import sys; sys.exit(5)").status, 5, "and gives the status of sys.exit")
