@@ -44,6 +44,33 @@ like(r.err, re.escape(str(rec.path)) + "|" + re.escape(rec.path.name), "standard
 told = [e["text"] for e in rec.events if e["type"] == "observation"]
 eq(told, r.observations, "the observations on record are what the model was told")
 
+# --- what cells displayed: values by name, pictures as files, in order
+r = run("show", script=[code("print('a'); display('b'); print('c', end=''); 42"), code("""
+import pandas as pd, matplotlib.pyplot as plt
+plt.bar(["x", "y"], [1, 2]); plt.title("T"); plt.show()
+pd.DataFrame({"k": ["p", "q"], "n": [1, 2]})"""), code("raise ValueError('v')"), say("done")])
+cells = [e for e in r.record.events if e["type"] == "cell.end"]
+eq([c["status"] for c in cells], ["ok", "ok", "error"], "three cells")
+eq([(x["text"], x["formats"], x["is_main_result"]) for x in cells[0]["results"]],
+   [("'b'", ["text"], False), ("42", ["text"], True)], "results by name")
+eq(cells[0]["order"], [["stdout", 2], ["result", 1], ["stdout", 1], ["result", 2]], "and in order")
+if len(cells[1]["results"]) == 2:
+    figure, table = cells[1]["results"]
+    eq((figure["chart"]["type"], figure["chart"]["title"], [e["value"] for e in figure["chart"]["elements"]]),
+       ("bar", "T", [1, 2]), "a figure's data")
+    eq((figure["file"], figure["stored"]), ("figure-1.png", {"png": "cells/2-1.png"}), "and its picture, in a file")
+    ok((r.record.path / "cells/2-1.png").read_bytes()[:4] == b"\x89PNG", "which is there")
+    eq((table["data"]["columns"], table["data"]["rows"], table["data"]["n_rows"]), (["k", "n"], [["p", 1], ["q", 2]], 2),
+       "a table's data")
+    like(table["html"], "<table", "and its HTML")
+    like(r.observations[1], r"figure saved as figure-1.png\]\n\[bar chart 'T'; x 1, y 2\]\n(.*\n)*.*shape: 2 rows x 2 columns",
+         "the model is told of both in words")
+else:
+    skip("/usr/bin/python3 has no pandas or matplotlib")
+error = cells[2]["error"]
+eq((error["name"], error["value"], error["line"]), ("ValueError", "v", 1), "an error by its fields")
+eq(cells[0]["error"], None, "and null where there is none")
+
 # --- failures leave one as well, with the status
 for name, script, args, status in (
         ("a provider that fails", [refusal(500, "oops", times=0)], ["--retries", "0"], 4),
