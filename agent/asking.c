@@ -33,6 +33,7 @@ struct asking {
     struct asking_total total;
     double counted_cost; /* USD for the limits: estimates where a turn is not counted */
     int64_t counted_tokens, counted_output;
+    bool blind; /* a turn's cost is not known at all */
     double last_cost;
     const char *last_from;
 };
@@ -43,10 +44,12 @@ struct estimate {
     double cost;                   /* USD; NAN = no price */
 };
 
-/* Services that tell each answer's cost themselves. */
+/* Services that tell each answer's cost themselves, or may: what a gateway at an address of the
+ * user's own does is not known before it has answered. */
 static bool tells_cost(const struct endpoint *ep)
 {
-    return !strcmp(ep->service, "openrouter") || !strcmp(ep->service, "xai");
+    return !strcmp(ep->service, "openrouter") || !strcmp(ep->service, "xai") ||
+           service_at(ep->base_url) == NULL;
 }
 
 static bool priced(const struct endpoint *ep)
@@ -196,6 +199,13 @@ static int check_budget(const struct asking *a, const struct estimate *s, struct
                        "the token budget is used up: %lld used and about %lld for the next request "
                        "pass --max-tokens-total %ld",
                        (long long)a->counted_tokens, (long long)tokens, c->max_tokens_total);
+    if (a->blind && (!isnan(c->max_cost) || !isnan(c->max_cost_per_day)))
+        return err_set(
+            e, ERR_BUDGET, 0,
+            "what %s/%s costs is neither told by it nor known, so that %s cannot be kept: "
+            "no further request is made. [price %s] in agent.conf says it",
+            a->v[a->at].service, a->v[a->at].model,
+            isnan(c->max_cost) ? "max_cost_per_day" : "--max-cost", a->v[a->at].model);
     if (!isnan(c->max_cost) && a->counted_cost + cost > c->max_cost)
         return err_set(e, ERR_BUDGET, 0,
                        "the budget is used up: %.4f USD spent and about %.4f USD for the next "
@@ -310,7 +320,10 @@ static void settle(struct asking *a, const struct estimate *s, const struct chat
     a->counted_tokens += u.input + u.output;
     a->counted_output += u.output;
     double cost = isnan(a->last_cost) ? price_of(&ep->facts.price, &u) : a->last_cost;
-    cost = isnan(cost) ? 0 : cost; /* no price at all: then no limit in money is set */
+    if (isnan(cost)) {
+        a->blind = a->blind || (ep->billed && !a->conf->replay);
+        cost = 0;
+    }
     a->counted_cost += cost;
     if (a->reserved && spend_settle(a->spend, cost, &e) < 0)
         ui_warn(run->ui, "the day's sum is not kept: %s", e.msg);
