@@ -128,6 +128,7 @@ struct conf {
     char *devices;  /* paths below /dev, separated by a space; NULL = none */
     char *python, *preload, *sandbox_helper;
     int figures;                       /* enum sandbox_figures */
+    char *language; /* of agent exec; NULL = Python */
     char *languages;                   /* separated by a space, Python among them */
     char *node, *bash, *r, *java, *go; /* programs of further languages; NULL = in PATH */
     bool contexts;                     /* the model may name the interpreter of a cell */

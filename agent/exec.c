@@ -36,6 +36,7 @@ struct unit {
 
 struct exec {
     struct program *p;
+    const struct sandbox_language *language;
     struct unit *units;
     size_t n;
     struct buf text;   /* of a file or standard input */
@@ -234,6 +235,10 @@ static void on_error(void *arg, const char *name, const char *value, const char 
     (void)line;
     if (x->p->conf.json)
         return;
+    /* A program that ends with a status has said what it had to say. */
+    if (x->language->start != START_PYTHON &&
+        (strcmp(name, "ExitStatus") == 0 || strcmp(name, "Exit") == 0))
+        return;
     if (strcmp(name, "SystemExit") != 0)
         print(x, true, traceback);
     else if (value[0] < '0' || value[0] > '9') /* a text instead of a status */
@@ -328,7 +333,7 @@ static int make_contexts(struct exec *x, struct err *e)
             .input = i == 0 && !x->stdin_is_code ? STDIN_FILENO : -1,
         };
         if (!known &&
-            sandbox_context_create(x->p->run.sandbox, NULL, x->units[i].context, &o, e) < 0)
+            sandbox_context_create(x->p->run.sandbox, x->language, x->units[i].context, &o, e) < 0)
             return -1;
     }
     return 0;
@@ -390,7 +395,7 @@ static int status_of(struct exec *x, const struct sandbox_result *r)
             long long n;
             return str_to_ll(str_of(r->error_value), &n) ? (int)(n & 255) : STATUS_EXCEPTION;
         }
-        return STATUS_EXCEPTION;
+        return r->exit_code ? r->exit_code : STATUS_EXCEPTION;
     case SANDBOX_TIMEOUT:
     case SANDBOX_KILLED_TIME:
         say(ui, "the code was ended at its time limit of %g s (--timeout)",
@@ -525,7 +530,8 @@ static int run_unit(struct exec *x, size_t i, int *ret_status, struct err *e)
         .number = (int)i + 1,
         .code = x->units[i].code,
         .timeout_ms = c->timeout_ms,
-        .program = c->notebook || c->json ? NULL : &program,
+        .program = c->notebook || c->json || x->language->start != START_PYTHON ? NULL : &program,
+        .language = x->language,
     };
     if (validate_code(c, x->p->run.sandbox, &cell, &x->stop, &warnings, e) < 0)
         return -1;
@@ -539,6 +545,8 @@ static int run_unit(struct exec *x, size_t i, int *ret_status, struct err *e)
     };
     if (sandbox_run(x->p->run.sandbox, &cell, &x->stop, &sink, &r, e) < 0)
         return -1;
+    if (r.status == SANDBOX_DIED && r.error_name) /* the language's runtime did not start */
+        return err_set(e, ERR_SANDBOX, 0, "%s", r.error_value);
     if (collect(x, cell.number, e) < 0)
         return -1;
     *ret_status = status_of(x, &r);
@@ -573,8 +581,9 @@ void exec_command(struct program *p, struct err *why)
 {
     __attribute__((cleanup(exec_done))) struct exec x = { .p = p };
 
-    if (validate_patterns(&p->conf, why) < 0 || program_attach(p, why) < 0 || gather(&x, why) < 0 ||
-        start(&x, why) < 0)
+    x.language = languages_chosen(&p->conf, why);
+    if (x.language == NULL || validate_patterns(&p->conf, why) < 0 || program_attach(p, why) < 0 ||
+        gather(&x, why) < 0 || start(&x, why) < 0)
         return;
     x.cells = cJSON_CreateArray();
     x.stop = p->stop;

@@ -33,11 +33,36 @@ static const char *program_setting(const struct conf *c, const struct sandbox_la
     return NULL;
 }
 
-void languages_find(const struct conf *c, struct ui *ui, struct languages *ret)
+const struct sandbox_language *languages_chosen(const struct conf *c, struct err *e)
+{
+    const struct sandbox_language *l = sandbox_language(c->language);
+    cleanup_buf struct buf known = BUF_MAX(4 * KIB);
+
+    if (l)
+        return l;
+    for (size_t k = 0; k < sandbox_languages_n; k++)
+        buf_putf(&known, " %s", sandbox_languages[k].name);
+    err_set(e, ERR_USAGE, 0, "--language: there is no language \"%.60s\"; there are:%s",
+            c->language, buf_cstr(&known));
+    return NULL;
+}
+
+int languages_find(const struct conf *c, struct ui *ui, struct languages *ret, struct err *e)
 {
     struct str rest = str_of(c->languages), word;
 
     *ret = (struct languages){ .n = 0 };
+    if (c->language) {
+        const struct sandbox_language *l = languages_chosen(c, e);
+        if (l == NULL)
+            return -1;
+        if (l->start == START_PYTHON)
+            return 0;
+        ret->v[0].language = l;
+        ret->programs[0] = (struct sandbox_program){ l, program_setting(c, l) };
+        ret->n = 1;
+        return sandbox_check_program(&ret->programs[0], e);
+    }
     while (rest.n && ret->n < MAX_LANGUAGES) {
         str_cut(&rest, ' ', &word);
         cleanup_free char *name = str_dup(word);
@@ -45,14 +70,15 @@ void languages_find(const struct conf *c, struct ui *ui, struct languages *ret)
         if (l == NULL || l->start == START_PYTHON)
             continue;
         struct sandbox_program p = { l, program_setting(c, l) };
-        struct err e = ERR_INIT;
-        if (sandbox_check_program(&p, &e) < 0) {
-            ui_warn(ui, "%s is not offered: %s", l->title, e.msg);
+        struct err why = ERR_INIT;
+        if (sandbox_check_program(&p, &why) < 0) {
+            ui_warn(ui, "%s is not offered: %s", l->title, why.msg);
             continue;
         }
         ret->v[ret->n].language = l;
         ret->programs[ret->n++] = p;
     }
+    return 0;
 }
 
 static void take_out(struct languages *l, size_t i)

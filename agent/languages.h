@@ -23,8 +23,10 @@ struct languages {
 };
 
 /* Those of the setting whose program is there. Of each other one the user is told why it is not
- * offered. */
-void languages_find(const struct conf *c, struct ui *ui, struct languages *ret);
+ * offered. With --language that one alone; -1 when its program is not there. */
+int languages_find(const struct conf *c, struct ui *ui, struct languages *ret, struct err *e);
+/* The language of --language, Python without it. NULL with ERR_USAGE when there is none such. */
+const struct sandbox_language *languages_chosen(const struct conf *c, struct err *e);
 /* Runs a cell in each, in its default context, unless an earlier run with the same program (path,
  * size, time) did: the answer is kept in $XDG_CACHE_HOME/agent. What does not work is taken out of
  * the list, and said. -1 when the run cannot go on (sandbox lost, stop). */

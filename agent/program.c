@@ -90,7 +90,10 @@ int program_start_sandbox(struct program *p, struct err *e)
         return -1;
     }
     fonts_open(c->python, &p->fonts);
-    languages_find(c, p->run.ui, &p->languages);
+    if (languages_find(c, p->run.ui, &p->languages, e) < 0) {
+        free(files);
+        return -1;
+    }
     for (size_t i = 0; i < p->files.n; i++)
         files[i] = (struct sandbox_file){ p->files.v[i].path, p->files.v[i].name };
     struct sandbox_spec spec = {

@@ -200,6 +200,7 @@ void collect_error(struct collect *c, const struct frame *f)
     set_text(&c->r.error_name, frame_get(f, "name"), MAX_ERROR_FIELD);
     set_text(&c->r.error_value, frame_get(f, "value"), 2 * MAX_ERROR_FIELD);
     set_text(&c->r.traceback, frame_get(f, "traceback"), MAX_TRACEBACK_BYTES);
+    c->r.exit_code = (int)frame_num(f, "exit", 0) & 255;
     c->r.error_line = line > 0 && line < 100000000 ? (int)line : 0;
 }
 

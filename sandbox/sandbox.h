@@ -165,7 +165,8 @@ struct sandbox_result {
     size_t n_items;
     char *error_name, *error_value, *traceback; /* SANDBOX_ERROR and SANDBOX_TIMEOUT; else NULL */
     int error_line;                             /* line in the cell, 0 = unknown */
-    int exit_code, signal; /* SANDBOX_DIED: one of them is not 0, or both are 0 for exit(0) */
+    int exit_code, signal; /* SANDBOX_DIED: one of them is not 0, or both are 0 for exit(0).
+                              SANDBOX_ERROR: the status that the cell asked for, 0 = it did not */
     int64_t stdout_bytes, stderr_bytes; /* all that was written, kept or not */
     int64_t dropped_results;            /* beyond MAX_CELL_EVENTS or MAX_FRAME_BYTES */
     int64_t cleared; /* how often the code took back what it had shown (clear_output) */

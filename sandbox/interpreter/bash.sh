@@ -305,7 +305,7 @@ __agent_finish() {
         fi
         ((status <= 128)) || [[ -n $__agent_cut ]] || value+=" (signal $((status - 128)))"
         __agent_excerpt "$line"
-        __agent_send op error key "$key" name "$name" value "$value" line "$line" traceback "$__agent_n$name: $value"
+        __agent_send op error key "$key" exit "$status" name "$name" value "$value" line "$line" traceback "$__agent_n$name: $value"
     fi
     __agent_key=
     __agent_send op done key "$key" names "$__agent_names"

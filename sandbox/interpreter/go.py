@@ -83,6 +83,7 @@ class Go:
         number = int(frame.get("cell", b"0"))
         key = frame.get("key", b"")
         self.interrupted = False
+        self.status = 1
         folder = b"%s/cell-%d" % (self.folder, number)
         try:
             self.os.makedirs(folder, 0o700, exist_ok=True)
@@ -93,7 +94,7 @@ class Go:
             error = ("Interrupt", "the cell was interrupted", 0, "Interrupt: the cell was interrupted")
         if error:
             name, value, line, text = error
-            self.link.send(("op", "error"), ("key", key), ("name", name), ("value", value[:65536]), ("line", line),
+            self.link.send(("op", "error"), ("key", key), ("exit", self.status), ("name", name), ("value", value[:65536]), ("line", line),
                            ("traceback", text[:MAX_PANIC]))
         self.link.send(("op", "done"), ("key", key), ("names", ""))
 
@@ -158,7 +159,7 @@ class Go:
                     return
                 stderr.feed(data)
 
-        process = self.subprocess.Popen([folder + b"/program"], env=self.env, stdin=self.subprocess.DEVNULL, stderr=w)
+        process = self.subprocess.Popen([folder + b"/program"], env=self.env, stderr=w)
         self.os.close(w)
         thread = threading.Thread(target=read, daemon=True)
         thread.start()
@@ -171,6 +172,7 @@ class Go:
         panic = self.tidy(stderr.end(status == 2), number)
         if status == 0 or self.interrupted:
             return None
+        self.status = status if status > 0 else 128 - status
         if status < 0:
             value = "the program was killed by signal %d" % -status
             return "Signal", value, 0, "Signal: " + value

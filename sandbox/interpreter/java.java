@@ -172,7 +172,7 @@ public class Driver {
 
     static void open() {
         shell = JShell.builder().executionEngine(new LocalExecutionControlProvider(), Map.of()).out(OUT).err(ERR)
-            .in(InputStream.nullInputStream()).compilerOptions("-Xlint:none").build();
+            .in(System.in).compilerOptions("-Xlint:none").build();
         for (String line : IMPORTS.split(";")) shell.eval(line + ";");
         lend();
         shell.eval("void display(Object value) { ((java.util.function.Consumer) System.getProperties().get(\"agent.display\")).accept(value); }");
@@ -365,7 +365,6 @@ public class Driver {
         out = new FileOutputStream("/dev/fd/204");
         System.setOut(OUT);
         System.setErr(ERR);
-        System.setIn(InputStream.nullInputStream());
         open();
         onInterrupt(() -> {
             if (key.isEmpty()) return;

@@ -253,7 +253,7 @@ local({
             if (inherits(ended, "agent_quit")) {
                 if (ended$status != 0) {
                     value <- sprintf("the cell called quit(status = %d)", ended$status)
-                    state$error <- list(name = "Exit", value = value, line = state$line, traceback = paste0("Exit: ", value))
+                    state$error <- list(name = "Exit", value = value, line = state$line, traceback = paste0("Exit: ", value), exit = ended$status)
                 }
             } else if (inherits(ended, "interrupt")) {
                 state$error <- list(name = "Interrupt", value = "the cell was interrupted", line = state$line, traceback = "Interrupt: the cell was interrupted")
@@ -272,7 +272,7 @@ local({
             tryCatch(show_plots(), error = function(e) cat("[the plot could not be kept: ", conditionMessage(e), "]\n", sep = "", file = stderr()))
             flush(stdout())
             if (!is.null(state$error)) {
-                send(op = "error", key = state$key, name = state$error$name, value = substr(state$error$value, 1, 65536), line = state$error$line,
+                send(op = "error", key = state$key, exit = if (is.null(state$error$exit)) 1 else state$error$exit, name = state$error$name, value = substr(state$error$value, 1, 65536), line = state$error$line,
                     traceback = substr(state$error$traceback, 1, 200000))
             }
             names <- ls(globalenv(), sorted = FALSE)

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Further languages: offered when they are asked for and work, each with its tool, its context, its record."""
+import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -83,4 +85,22 @@ else:
     r = run("q", "--languages", "python js", script=script, home=home)
     unlike(r.err, r"looking whether", "the second run need not try again")
     like(r.observations[0], r"\[ 9, 16 \]", "and it works as before")
+# --- agent exec --language
+def execute(*args, stdin=None):
+    done = subprocess.run([str(AGENT), "exec", *args], input=stdin, capture_output=True, text=True, timeout=120, env=base_env(new_home()), cwd="/tmp")
+    return done.returncode, done.stdout, done.stderr
+
+
+eq(execute("--language", "bash", "-c", "echo hi; exit 4"), (4, "hi\n", ""), "agent exec runs Bash: output and exit status")
+eq(execute("--language", "sh", "-c", "read -r line; echo \"<$line>\"", stdin="from outside\n")[:2], (0, "<from outside>\n"), "it reads standard input")
+eq(execute("--language", "bash", "--cwd", "/tmp", "--setenv", "WHO=ada", "-c", "echo $PWD $WHO")[:2], (0, "/tmp ada\n"), "directory and environment are obeyed")
+eq(execute("--language", "bash", "-c", "n=1", "-c", "echo $((n + 1))")[:2], (0, "2\n"), "several pieces share the interpreter")
+r = execute("--language", "ruby", "-c", "1")
+eq(r[0], 2, "an unknown language is a usage error")
+like(r[2], r'no language "ruby"; there are: python javascript', "which names those there are")
+r = execute("--language", "go", "--go", "/nonexistent/go", "-c", "1")
+eq(r[0], 3, "a program that is not there is a matter of configuration")
+like(r[2], r"/nonexistent/go.*`go = PATH`", "which says what to set")
+r = execute("--language", "bash", "--json", "-c", "false")
+eq((r[0], json.loads(r[1])["error"]["name"]), (1, "ExitStatus"), "--json has the same shape")
 done()
