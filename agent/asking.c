@@ -103,8 +103,8 @@ static int open_spend(struct asking *a, struct err *e)
     cleanup_free char *dir = conf_data_dir();
     bool needed = !isnan(a->conf->max_cost_per_day);
 
-    if (a->conf->replay)
-        return 0; /* nothing is spent */
+    if (a->conf->replay || (a->conf->ephemeral && !needed))
+        return 0; /* nothing is spent, or nothing is to be kept */
     if (dir)
         a->spend = spend_open(dir);
     if (a->spend || !needed)
@@ -325,7 +325,9 @@ static void settle(struct asking *a, const struct estimate *s, const struct chat
         cost = 0;
     }
     a->counted_cost += cost;
-    if (a->reserved && spend_settle(a->spend, cost, &e) < 0)
+    bool late = a->spend && !a->reserved && cost > 0; /* the answer told it */
+    if ((late && spend_reserve(a->spend, cost, NAN, &e) < 0) ||
+        (a->reserved && spend_settle(a->spend, cost, &e) < 0))
         ui_warn(run->ui, "the day's sum is not kept: %s", e.msg);
 }
 
@@ -341,8 +343,8 @@ static int reserve(struct asking *a, const struct estimate *s, struct run *run, 
     u.input = s->input;
     u.output = a->turns ? s->output : a->conf->max_tokens > 0 ? a->conf->max_tokens : DAY_OUTPUT;
     double cost = price_of(&a->v[a->at].facts.price, &u);
-    if (isnan(cost) && isnan(a->conf->max_cost_per_day) && !tells_cost(&a->v[a->at]))
-        return 0; /* nothing is known of it, and nothing depends on it */
+    if (isnan(cost) && isnan(a->conf->max_cost_per_day))
+        return 0; /* nothing is known of it yet, and nothing depends on it */
     a->reserved = true;
     if (spend_reserve(a->spend, isnan(cost) ? 0 : cost, a->conf->max_cost_per_day, &why) == 0)
         return 0;
