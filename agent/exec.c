@@ -40,7 +40,7 @@ struct exec {
     struct unit *units;
     size_t n;
     struct buf text;   /* of a file or standard input */
-    char *script;      /* the file's place inside */
+    char *script;      /* the file's name in the workspace, later its place */
     const char *argv0; /* as sys.argv shows it */
     const char **argv; /* NULL-terminated */
     bool stdin_is_code;
@@ -106,13 +106,13 @@ static int attach_script(struct exec *x, const char *path, struct err *e)
 
     for (size_t i = 0; i < p->files.n; i++)
         if (strcmp(p->files.v[i].path, path) == 0) {
-            x->script = xasprintf("/workspace/%s", p->files.v[i].name);
+            x->script = xstrdup(p->files.v[i].name);
             return 0;
         }
     if (attach_add(&p->files, path, &notices, e) < 0)
         return -1;
     program_warn_lines(p->run.ui, buf_str(&notices));
-    x->script = xasprintf("/workspace/%s", p->files.v[p->files.n - 1].name);
+    x->script = xstrdup(p->files.v[p->files.n - 1].name);
     return 0;
 }
 
@@ -130,7 +130,7 @@ static int read_file(struct exec *x, const char *path, struct err *e)
     /* A pipe or an empty file is code, and nothing to attach. */
     if (S_ISREG(st.st_mode) && st.st_size > 0)
         return attach_script(x, path, e);
-    x->script = xasprintf("/workspace/%s", io_basename(path));
+    x->script = xstrdup(io_basename(path));
     return 0;
 }
 
@@ -350,6 +350,13 @@ static int start(struct exec *x, struct err *e)
         return -1;
     if (program_sandbox_ready(p, e) < 0)
         return -1;
+    if (x->script) { /* where the workspace lies is known only now */
+        struct sandbox_info info;
+        sandbox_get_info(r->sandbox, &info);
+        char *path = io_join(info.workspace_dir, x->script);
+        free(x->script);
+        x->units[0].script = x->script = path;
+    }
     for (size_t i = 0; i < x->n; i++)
         if (memmem(x->units[i].code.p, x->units[i].code.n, "matplotlib", 10) ||
             memmem(x->units[i].code.p, x->units[i].code.n, "seaborn", 7)) {
