@@ -100,7 +100,7 @@ ok "$([ "${wall:-0}" -gt 1200 ]; echo $?)" "user: 0.4 s of a fifth of a processo
 
 # --- the controller that systemd does not give, and the command that the error names
 mkdir -p /etc/systemd/system/user@.service.d
-printf '[Service]\nDelegate=memory pids\n' >/etc/systemd/system/user@.service.d/delegate.conf
+printf '[Service]\nDelegate=\nDelegate=memory pids\n' >/etc/systemd/system/user@.service.d/delegate.conf
 systemctl daemon-reload && systemctl restart "user@$USER_ID"
 out=$(as_tester $SANDBOX --limit cpu-share=20 -- echo RAN)
 has "$out" "Delegate=cpu memory pids" "cpu-share without the cpu controller is an error that names what mends it"
