@@ -234,3 +234,23 @@ void errbody_read(struct str body, struct errbody *ret)
     errbody_clean(&clean, buf_str(&text), sizeof ret->text - 1);
     snprintf(ret->text, sizeof ret->text, "%s", buf_cstr(&clean));
 }
+
+bool errbody_too_long(const struct errbody *b)
+{
+    static const char *const words[] = { "context length",
+                                         "context window",
+                                         "prompt is too long",
+                                         "prompt too long",
+                                         "exceed context limit",
+                                         "available context size",
+                                         "maximum number of tokens allowed" };
+
+    if (!strcmp(b->code, "context_length_exceeded") ||
+        !strcmp(b->type, "context_length_exceeded") ||
+        !strcmp(b->type, "exceed_context_size_error"))
+        return true;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcasestr(b->text, words[i]))
+            return true;
+    return false;
+}

@@ -20,6 +20,9 @@ struct errbody {
 
 void errbody_read(struct str body, struct errbody *ret);
 
+/* Does it say that the conversation, or one request, is too long for the model? */
+bool errbody_too_long(const struct errbody *b);
+
 /* Appends `s` with registered secrets and words that look like keys ("sk-...") masked, made safe
  * for a terminal, on one line, at most `max` bytes. */
 void errbody_clean(struct buf *out, struct str s, size_t max);

@@ -22,16 +22,6 @@ static bool is_key_fault(long status, const struct errbody *b)
              (has(b->text, "incorrect") || has(b->text, "not valid") || has(b->text, "invalid"))));
 }
 
-static bool is_context_fault(const struct errbody *b)
-{
-    return !strcmp(b->code, "context_length_exceeded") ||
-           !strcmp(b->type, "context_length_exceeded") ||
-           !strcmp(b->type, "exceed_context_size_error") || has(b->text, "context length") ||
-           has(b->text, "context window") || has(b->text, "prompt is too long") ||
-           has(b->text, "prompt too long") || has(b->text, "available context size") ||
-           has(b->text, "maximum number of tokens allowed");
-}
-
 static int key_fault(const struct fault_place *p, long status, const char *text, struct err *e)
 {
     const char *hint = p->key_hint ? p->key_hint : "the settings";
@@ -111,8 +101,6 @@ int fault_refused(const struct fault_place *p, long status, struct str headers,
         return redirect(p, status, headers, e);
     if (is_key_fault(status, b))
         return key_fault(p, status, text, e);
-    if (status == 402 || status == 429)
-        return too_many(p, status, text, b, buf_cstr(&id), e);
     if (status == 404)
         return err_set(
             e, ERR_PROVIDER, 404,
@@ -120,12 +108,15 @@ int fault_refused(const struct fault_place *p, long status, struct str headers,
             "model's name (-m), and that the base URL ends in its version part, as in "
             "https://api.openai.com/v1",
             p->host, p->model, p->url, text, buf_cstr(&id));
-    if (status == 413 || ((status == 400 || status == 422) && is_context_fault(b)))
+    if (status == 413 || ((status == 400 || status == 422) && errbody_too_long(b)) ||
+        (status == 429 && has(b->text, "request too large")))
         return err_set(
             e, ERR_CONTEXT, (int)status,
             "the conversation is too long for the model %s (HTTP %ld: %s)%s. Ask for less at "
             "once, lower output_cap, or use a model with a larger context",
             p->model, status, text, buf_cstr(&id));
+    if (status == 402 || status == 429)
+        return too_many(p, status, text, b, buf_cstr(&id), e);
     if (status == 400 && has(b->text, "/v1/responses"))
         return err_set(
             e, ERR_PROVIDER, 400,

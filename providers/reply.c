@@ -99,8 +99,8 @@ int reply_inband(struct str json, struct err *e)
     errbody_read(json, &eb);
     long status = retry_inband_status(&eb);
     bool worth = retry_hopeless(status, &eb) == NULL;
-    return err_set(e, worth ? ERR_NET : ERR_PROVIDER, (int)status,
-                   "the service reports an error inside its answer: %s",
+    enum err_code code = errbody_too_long(&eb) ? ERR_CONTEXT : worth ? ERR_NET : ERR_PROVIDER;
+    return err_set(e, code, (int)status, "the service reports an error inside its answer: %s",
                    eb.text[0] ? eb.text : "(no words)");
 }
 

@@ -37,7 +37,8 @@ void reply_count(int64_t *dst, const struct cJSON *o, const char *name);
 
 /* One event's JSON, with the event's number in the error. NULL on failure. */
 struct cJSON *reply_event(struct reply *r, struct str data, struct err *e);
-/* An error inside a good answer: -1, ERR_NET when it is worth a retry, else ERR_PROVIDER. */
+/* An error inside a good answer: -1, ERR_CONTEXT when the conversation is too long, ERR_NET when it
+ * is worth a retry, else ERR_PROVIDER. */
 int reply_inband(struct str json, struct err *e);
 /* The stream ended without its end: -1 with ERR_NET. */
 int reply_cut(const struct reply *r, struct err *e);
