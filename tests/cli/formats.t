@@ -6,6 +6,7 @@ state, pictures, cut replies, refusals and models without tools.
 With REQUEST_DUMP=DIR every request's body is written there as FORMAT.N.json (tests/cli/schemas.t), and what
 brings no further kinds of requests is left out.
 """
+import resource
 import sys
 from pathlib import Path
 
@@ -177,6 +178,31 @@ for wire in FORMATS if not DUMP else ():
     eq(r.status, 3, f"{wire}: a wrong key is told as one")
     r = go(wire, [say("x", finish="content_filter")] * 3 if wire != "ollama-chat" else [])
     ok(r.status in (0, 4), f"{wire}: a filtered reply ends in order", r.status, r.err)
+
+# --- a hostile server: a clear error within the limits, memory bounded
+HUGE = "x" * 10_000_000
+MANY = "[" + "0," * 3_000_000 + "0]}"
+HOSTILE = {
+    "openai-chat": ({"choices": [{"delta": {"content": HUGE}}]}, '{"choices":'),
+    "openai-responses": ({"type": "response.output_text.delta", "delta": HUGE}, '{"output":'),
+    "anthropic-messages": ({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": HUGE}},
+                           '{"content":'),
+    "gemini-generate-content": ({"candidates": [{"content": {"parts": [{"text": HUGE}]}}]}, '{"candidates":'),
+    "ollama-chat": ({"message": {"content": HUGE}, "done": False}, '{"message":')}
+for wire, (event, front) in HOSTILE.items() if not DUMP else ():
+    stream = wire == "ollama-chat" and ("application/x-ndjson", "%s\n") or ("text/event-stream", "data: %s\n\n")
+    for name, body, kind, want in (
+            ("10 MB of text in one event", stream[1] % json.dumps(event), stream[0], r"longer than 4 MiB"),
+            ("three million values", front + MANY, "application/json", r"more than 500000 values"),
+            ("JSON 100,000 deep", "[" * 100000, "application/json", r"nested deeper than"),
+            ("a million empty events", stream[1] % "" * 1000000, stream[0], r"was cut"),
+            ("a page for people", "<html><title>502 Bad Gateway</title></html>", "text/html", r"is no JSON"),
+            ("NUL bytes", "{\"a\":\0}", "application/json", r"NUL")):
+        r = go(wire, [{"status": 200, "body": body, "content_type": kind, "times": 0}], "--retries", "0")
+        eq((r.status, r.out), (4, ""), f"{wire}, {name}: status 4")
+        like(r.err, want, f"{wire}, {name}: and it is said")
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
+ok(peak < 300 or SANITIZERS, "no process took more than 300 MiB", f"{peak} MiB")
 
 # --- Anthropic's format must have a limit: where the model's own is lower, the refusal says so
 r = go("anthropic-messages", [{"status": 400, "body": json.dumps({"type": "error", "error": {
