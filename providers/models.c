@@ -7,6 +7,7 @@
 #include "agent/base/banned.h"
 
 extern const char models_tsv[], models_tsv_end[];
+static const char *const table_begin = models_tsv, *const table_end = models_tsv_end;
 
 enum {
     C_SERVICE,
@@ -27,7 +28,7 @@ enum {
 
 struct str models_source(void)
 {
-    struct str all = { models_tsv, (size_t)(models_tsv_end - models_tsv) }, line;
+    struct str all = { table_begin, (size_t)(table_end - table_begin) }, line;
 
     (void)str_cut(&all, '\n', &line);
     return str_from(line, 2);
@@ -78,7 +79,7 @@ static bool same(struct str a, struct str b)
 
 static bool find(const char *service, struct str model, struct model_facts *ret)
 {
-    struct str all = { models_tsv, (size_t)(models_tsv_end - models_tsv) }, line;
+    struct str all = { table_begin, (size_t)(table_end - table_begin) }, line;
 
     while (all.n) {
         (void)str_cut(&all, '\n', &line);
