@@ -69,10 +69,10 @@ enum chat_quirk {
     CHAT_NO_SUMMARY = 1 << 9,        /* its reasoning is not to be seen */
     CHAT_NO_EFFORT = 1 << 10,        /* how hard to think cannot be said */
     CHAT_SHORT_IDS = 1 << 11,        /* call ids must be nine letters and digits */
-    CHAT_NO_CACHE_MARK = 1 << 12,  /* marks for the prompt cache are refused */
-    CHAT_REASONING_BACK = 1 << 13, /* a turn with calls must have reasoning_content, even "" */
-    CHAT_PLAIN_HISTORY = 1 << 14,  /* the service does not take its own opaque state back */
-    CHAT_NO_IMAGES = 1 << 15,      /* the model does not look at pictures */
+    CHAT_NO_CACHE_MARK = 1 << 12,    /* marks for the prompt cache are refused */
+    CHAT_REASONING_BACK = 1 << 13,   /* a turn with calls must have reasoning_content, even "" */
+    CHAT_PLAIN_HISTORY = 1 << 14,    /* the service does not take its own opaque state back */
+    CHAT_NO_IMAGES = 1 << 15,        /* the model does not look at pictures */
 };
 
 /* How a key travels. */
