@@ -132,8 +132,10 @@ static int choose_context(struct run *run, const struct sandbox_language *langua
     struct sandbox_context_info info;
     struct err e = ERR_INIT;
 
-    if (!run->conf->contexts || a->context == NULL)
-        free(steal_ptr(&a->context)); /* what was not offered is not taken */
+    if (!run->conf->contexts) { /* what was not offered is not taken */
+        free(a->context);
+        a->context = NULL;
+    }
     if (a->context == NULL)
         return 0;
     for (size_t i = 0; i < sandbox_context_count(run->sandbox); i++) {
