@@ -169,6 +169,7 @@ else
     dockerd --iptables=false --ip6tables=false --bridge=none --storage-driver=vfs >/tmp/dockerd.log 2>&1 &
     for _ in $(seq 300); do docker version >/dev/null 2>&1 && break; sleep 0.5; done
     mkdir -p /tmp/image/{etc,tmp,usr,work,proc,dev,sys,run,data}
+    chmod 1777 /tmp/image/tmp
     for d in bin sbin lib lib64; do ln -sfn usr/$d /tmp/image/$d; done
     cp -a /etc/ld.so.cache /etc/alternatives /etc/passwd /etc/group /tmp/image/etc/
     out=$(tar -C /tmp/image -c . | docker import - place 2>&1)
