@@ -286,6 +286,7 @@ class Template:
 
     def spawn(self, fds, options):
         """Forks a guardian, which forks the context."""
+        gc.freeze()     # else the context's first collection goes through, and so copies, all there is
         try:
             if posix.fork() == 0:
                 load("guardian").guardian(fds, options)
