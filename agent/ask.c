@@ -17,6 +17,8 @@
 #include "agent/base/json.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
+#include "agent/base/log.h"
+#include "agent/events.h"
 #include "agent/grounding.h"
 #include "agent/libs.h"
 #include "agent/loop.h"
@@ -244,6 +246,75 @@ static void show_unmatched(struct program *p)
     program_warn_lines(p->run.ui, buf_str(&lines));
 }
 
+/* One object on standard output: how a run ended, for --output-format json. */
+static void print_result(const struct program *p, cJSON *summary, struct err *e)
+{
+    cleanup_json cJSON *o = cJSON_CreateObject();
+    cJSON *cells = cJSON_CreateArray(), *member, *next;
+    const cJSON *item;
+    cleanup_buf struct buf raw = BUF_MAX(SIZE_MAX / 4), b = BUF_MAX(SIZE_MAX / 4);
+
+    cJSON_AddStringToObject(o, "type", "result");
+    json_add_int(o, "schema_version", EVENTS_SCHEMA_VERSION);
+    for (member = summary ? summary->child : NULL; member; member = next) {
+        next = member->next;
+        cJSON_DetachItemViaPointer(summary, member);
+        cJSON_AddItemToObject(o, member->string, member);
+    }
+    cJSON_Delete(summary);
+    cJSON_ArrayForEach(item, events_items(p->run.events))
+    {
+        const char *type = json_str(item, "type");
+        if (type && strcmp(type, "code_execution") == 0)
+            cJSON_AddItemToArray(cells, cJSON_Duplicate(item, true));
+    }
+    cJSON_AddItemToObject(o, "code_executions", cells);
+    cleanup_free char *text = json_text(o);
+    buf_putf(&raw, "%s\n", text);
+    secret_redact(&b, buf_str(&raw));
+    io_write_all(STDOUT_FILENO, b.p, b.n, e);
+}
+
+/* The end of a run for programs; takes `summary`, the manifest. */
+static void tell_programs(struct program *p, cJSON *summary, struct loop_result *res)
+{
+    struct err e = ERR_INIT;
+
+    if (p->run.events == NULL)
+        return;
+    cJSON_DeleteItemFromObject(summary, "v");
+    cJSON_DeleteItemFromObject(summary, "id");
+    json_add_str(summary, "thread_id", str_of(record_id(p->run.record)));
+    if (res->answer)
+        json_add_str(summary, "answer", str_of(res->answer));
+    if (record_dir(p->run.record))
+        json_add_str(summary, "record", str_of(record_dir(p->run.record)));
+    if (p->conf.output_format == FORMAT_JSON) {
+        print_result(p, summary, &e);
+    } else {
+        events_end(p->run.events, &res->why, summary);
+        (void)events_status(p->run.events, &e);
+    }
+    if (e.code != ERR_NONE && e.sys != EPIPE && res->why.code == ERR_NONE)
+        res->why = e;
+}
+
+/* What is wrong was found before there was a session. */
+static void tell_failure(struct program *p, const struct err *why)
+{
+    struct err e = ERR_INIT;
+
+    if (p->run.events && p->conf.output_format == FORMAT_JSON) {
+        cJSON *o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "status", err_word(why->code));
+        json_add_int(o, "exit_status", err_exit_status(why));
+        json_add_str(o, "message", str_of(why->msg));
+        print_result(p, o, &e);
+    } else {
+        events_error(p->run.events, why);
+    }
+}
+
 /* The answer out, the record closed; the first failure of these decides when the run itself had
  * none. */
 static void finish(struct program *p, struct loop_result *res)
@@ -263,7 +334,7 @@ static void finish(struct program *p, struct loop_result *res)
             record_event(r->record, "grounding", grounding_json(r));
         if (write_output(&p->conf, res->answer, &e) < 0 && res->why.code == ERR_NONE)
             res->why = e;
-        if (ui_answer(r->ui, str_of(res->answer), &e) < 0 && e.sys != EPIPE &&
+        if (r->events == NULL && ui_answer(r->ui, str_of(res->answer), &e) < 0 && e.sys != EPIPE &&
             res->why.code == ERR_NONE)
             res->why = e;
     }
@@ -289,11 +360,14 @@ static void finish(struct program *p, struct loop_result *res)
     if (res->why.code != ERR_NONE)
         json_add_str(ev, "message", str_of(res->why.msg));
     record_event(r->record, "session.end", ev);
-    if (record_close(r->record, manifest(p, &res->why, res->answer != NULL), &e) < 0) {
+    cJSON *m = manifest(p, &res->why, res->answer != NULL);
+    cJSON *summary = r->events ? cJSON_Duplicate(m, true) : NULL;
+    if (record_close(r->record, m, &e) < 0) {
         ui_warn(r->ui, "%s", e.msg);
         if (res->why.code == ERR_NONE)
             res->why = e;
     }
+    tell_programs(p, summary, res);
     if (record_dir(r->record))
         ui_detail(r->ui, "record: %s", record_dir(r->record));
 }
@@ -305,7 +379,15 @@ void ask_command(struct program *p, struct err *ret_why)
     r->files = &p->files;
     struct loop_result res = { NULL, ERR_INIT };
 
-    if (read_command(p, &res.why) == 0 && program_open_record(p, &res.why) == 0) {
+    if (p->conf.json)
+        p->conf.output_format = FORMAT_STREAM;
+    if (p->conf.output_format != FORMAT_TEXT)
+        r->events = events_new(STDOUT_FILENO, p->conf.output_format == FORMAT_STREAM);
+    if (read_command(p, &res.why) < 0 || program_open_record(p, &res.why) < 0) {
+        tell_failure(p, &res.why);
+    } else {
+        if (r->events)
+            record_watch(r->record, events_record, r->events);
         bool ok = read_stdin(p, &res.why) == 0 && check_question(p, &res.why) == 0;
         record_start(p);
         if (ok && prepare(p, &res.why) == 0)

@@ -21,10 +21,9 @@
  *   error        {name, value, traceback, line}, when the code raised; else null
  *   exit_code, signal            with "died"
  *   lost_names   [...] when the interpreter had to be made anew
- *   denied       [{what, name, count}, ...]: what the kernel refused, counted by the sandbox itself;
- *                null where it cannot be counted
- *   forged       how many messages did not come from the interpreter; absent: none
- *   duration_us, and where known cpu_us, peak_bytes
+ *   denied       [{what, name, count}, ...]: what the kernel refused, counted by the sandbox
+ * itself; null where it cannot be counted forged       how many messages did not come from the
+ * interpreter; absent: none duration_us, and where known cpu_us, peak_bytes
  *
  * `data` is a table: {columns: [...], dtypes: [...], index_names: [...], index: [...], rows:
  * [[...]], n_rows, n_columns, cut: {rows, columns, cells}}; `chart` is what a figure shows. Both

@@ -32,6 +32,7 @@ enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT };
 /* The wire formats, in the order of the setting's choices; conf_wires[] holds the codecs' names. */
 enum conf_wire { WIRE_AUTO, WIRE_COUNT = 6 };
 extern const char *const conf_wires[WIRE_COUNT];
+enum conf_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_STREAM };
 enum conf_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 enum conf_validate { VALIDATE_OFF, VALIDATE_WARN, VALIDATE_STRICT };
 enum conf_sandbox { SANDBOX_STRICT, SANDBOX_BEST };
@@ -74,8 +75,8 @@ struct conf {
     struct conf_list code, context; /* the Nth context is the Nth code's; one stands for all */
     bool notebook, json;
     struct conf_list put, get; /* PATH[:NAME]; NAME[:PATH] */
-    char *cwd;               /* inside */
-    struct conf_list setenv; /* NAME=VALUE */
+    char *cwd;                 /* inside */
+    struct conf_list setenv;   /* NAME=VALUE */
 
     /* model */
     char *model;
@@ -113,6 +114,7 @@ struct conf {
 
     /* output and record */
     char *output;      /* the answer's file */
+    int output_format; /* enum conf_format: what standard output carries */
     char *out_dir;     /* further copies of the artifacts; NULL = none */
     char *session_dir; /* NULL = the default place (conf_session_root) */
     bool ephemeral, quiet, verbose, show_code, usage;
@@ -128,7 +130,7 @@ struct conf {
     char *devices;  /* paths below /dev, separated by a space; NULL = none */
     char *python, *preload, *sandbox_helper;
     int figures;                       /* enum sandbox_figures */
-    char *language; /* of agent exec; NULL = Python */
+    char *language;                    /* of agent exec; NULL = Python */
     char *languages;                   /* separated by a space, Python among them */
     char *node, *bash, *r, *java, *go; /* programs of further languages; NULL = in PATH */
     bool contexts;                     /* the model may name the interpreter of a cell */

@@ -74,9 +74,10 @@ const struct conf_setting conf_table[] = {
       .offset = F(json),
       .def = "false",
       .flag_only = true,
-      .only = "exec models usage sessions",
-      .help = "prints nothing but one JSON object at the end; of code, that is results, output, "
-              "error, files, refusals, status, and it runs as --notebook does" },
+      .only = "ask exec models usage sessions",
+      .help = "for programs: of a question, a line of JSON for everything that happens (as "
+              "--output-format stream-json); else one JSON object at the end, of code that is "
+              "results, output, error, files, refusals, status, and it runs as --notebook does" },
     { .name = "put",
       .kind = K_LIST,
       .group = G_CODE,
@@ -425,6 +426,16 @@ const struct conf_setting conf_table[] = {
       .arg = "FILE",
       .guard = WRITES,
       .help = "writes the answer to a file as well" },
+    { .name = "output_format",
+      .kind = K_CHOICE,
+      .group = G_OUTPUT,
+      .offset = F(output_format),
+      .def = "text",
+      .choices = "text json stream-json",
+      .only = "ask",
+      .arg = "FORMAT",
+      .help = "what standard output carries: the answer; or for programs one JSON object at the "
+              "end, or a line of JSON for everything that happens (docs/EVENTS.md)" },
     { .name = "out_dir",
       .kind = K_PATH,
       .group = G_OUTPUT,

@@ -7,6 +7,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/sha256.h"
+#include "agent/events.h"
 #include "agent/fences.h"
 #include "agent/asking.h"
 #include "agent/grounding.h"
@@ -37,6 +38,7 @@ static void on_text(void *arg, struct str piece)
     struct run *run = arg;
 
     ui_text(run->ui, piece);
+    events_text(run->events, piece);
 }
 
 static void on_reasoning(void *arg, struct str piece)

@@ -12,6 +12,7 @@
 #include "agent/base/log.h"
 #include "agent/base/mem.h"
 #include "agent/conf_table.h"
+#include "agent/events.h"
 #include "agent/program.h"
 #include "agent/base/banned.h"
 
@@ -84,7 +85,11 @@ static int print_and_done(struct program *p, struct ui *ui)
 
 static void on_tick(void *arg)
 {
-    ui_tick(arg);
+    struct program *p = arg;
+
+    if (p->shows_progress)
+        ui_tick(p->run.ui);
+    events_tick(p->run.events);
 }
 
 int main(int argc, char **argv)
@@ -110,9 +115,10 @@ int main(int argc, char **argv)
         p.run.conf = &p.conf;
         p.run.stop = &p.stop;
         p.stop = stop_within(&p.stop, p.conf.deadline_ms);
-        if (isatty(STDERR_FILENO) && !p.conf.quiet) {
+        p.shows_progress = isatty(STDERR_FILENO) && !p.conf.quiet;
+        if (p.shows_progress || p.conf.json || p.conf.output_format == FORMAT_STREAM) {
             p.stop.tick = on_tick;
-            p.stop.arg = p.run.ui;
+            p.stop.arg = &p;
         }
         for (size_t i = 0; i < p.conf.notes.n; i++)
             ui_warn(p.run.ui, "%s", p.conf.notes.v[i]);

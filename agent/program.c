@@ -8,6 +8,7 @@
 #include "agent/base/json.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
+#include "agent/events.h"
 #include "agent/grounding.h"
 #include "agent/base/banned.h"
 
@@ -188,6 +189,7 @@ void program_done(struct program *p)
     env_done(&p->env);
     free(p->run.libraries);
     record_free(p->run.record);
+    events_free(p->run.events);
     grounding_done(&p->run);
     convo_free(&p->run.convo);
     attach_list_done(&p->files);

@@ -21,6 +21,7 @@ struct program {
     char *question, *stdin_text;
     struct run run;
     int64_t started_ms;
+    bool shows_progress; /* a moving line on the terminal */
     int exit_status; /* a command that ends by another program's status sets it; -1 = by the error
                       */
 };

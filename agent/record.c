@@ -23,6 +23,8 @@ struct record {
     char *inputs; /* NULL until asked for */
     int dir_fd, events_fd, artifacts_fd;
     int64_t seq;
+    record_watcher *watcher;
+    void *watcher_arg;
     struct err first; /* the first failure to write */
 };
 
@@ -197,12 +199,20 @@ static void note_error(struct record *r, const struct err *e)
         r->first = *e;
 }
 
+void record_watch(struct record *r, record_watcher *fn, void *arg)
+{
+    r->watcher = fn;
+    r->watcher_arg = arg;
+}
+
 void record_event(struct record *r, const char *type, struct cJSON *fields)
 {
     struct err e = ERR_INIT;
     struct tm tm = utc_now();
     char when[40];
 
+    if (r->watcher)
+        r->watcher(r->watcher_arg, type, fields);
     if (r->dir == NULL) {
         cJSON_Delete(fields);
         return;

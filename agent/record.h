@@ -37,6 +37,10 @@ const char *record_dir(const struct record *r); /* NULL when ephemeral */
 const char *record_inputs(struct record *r, struct err *e);
 void record_drop_inputs(struct record *r);
 
+/* From now on told of every event, before it is written and also when nothing is (ephemeral). */
+typedef void record_watcher(void *arg, const char *type, const struct cJSON *fields);
+void record_watch(struct record *r, record_watcher *fn, void *arg);
+
 /* Takes `fields` (an object, may be NULL) and writes the event. */
 void record_event(struct record *r, const char *type, struct cJSON *fields);
 /* Writes DIR/name whole or not at all. */

@@ -13,6 +13,7 @@
 #include "providers/client.h"
 #include "sandbox/sandbox.h"
 
+struct events;
 struct languages;
 
 struct run {
@@ -20,6 +21,7 @@ struct run {
     const struct stop *stop;
     struct ui *ui;
     struct record *record;
+    struct events *events; /* for programs; NULL = none */
     struct sandbox *sandbox;
     struct asking *asking;
     struct artifacts *artifacts;

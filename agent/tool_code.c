@@ -11,6 +11,7 @@
 #include "agent/base/utf8.h"
 #include "agent/cell_json.h"
 #include "agent/callargs.h"
+#include "agent/events.h"
 #include "agent/grounding.h"
 #include "agent/instead.h"
 #include "agent/network.h"
@@ -164,6 +165,7 @@ static void on_output(void *arg, bool is_stderr, struct str bytes)
     struct run *run = arg;
 
     ui_cell_output(run->ui, is_stderr, bytes);
+    events_output(run->events, is_stderr, bytes);
 }
 
 /* The sandbox as a whole had to be started again. What was brought out of the old workspace stays
@@ -398,6 +400,7 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
         .timeout_ms = run->conf->timeout_ms,
         .language = language,
     };
+    events_code(run->events, cell.code);
     record_start(run, call, &a, &cell);
     show_begin(run, &cell, a.description);
     struct sandbox_sink sink = { .output = on_output, .arg = run };
@@ -434,6 +437,7 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
     run->cells_ok += r.status == SANDBOX_OK;
     grounding_cell(run, cell.code, &r);
     record_cell(run, call, &cell, &r, buf_cstr(&files));
+    events_cell_end(run->events, &cell, &r, run->artifacts, before);
     show_end(run, number, &r, before);
     return 0;
 }

@@ -20,6 +20,7 @@
     (16ll * MAX_STREAM_BYTES) /* of a stream in one cell: beyond it is a flood, and the end */
 #define MAX_FRAME_BYTES (24 * MIB)  /* one message of the interpreter: a PNG and its bundle */
 #define MAX_FONTS_BYTES (4 * MIB)   /* matplotlib's list of fonts: 60 kB with a hundred of them */
+#define MAX_EVENT_STREAM (1 * MIB)  /* of one stream of a cell in the events for programs */
 #define MAX_CELL_EVENTS 10000       /* results and displays of one cell */
 #define MAX_TRACEBACK_BYTES (256 * KIB)
 #define MAX_CONTEXTS 32             /* of a session: each is two processes */
