@@ -184,7 +184,7 @@ else
             case $out in *RAN*) ok 1 "container, user $who: nothing ran" "$out" ;; *) ok 0 "container, user $who: nothing ran" ;; esac
             out=$(docked $SANDBOX --backend best -- echo RAN)
             case $out in
-            *"Landlock must hold"*) skip "container, user $who: this engine's filter refuses Landlock, so best refuses too: $out" ;;
+            *"Landlock must hold"*) skip "container, user $who: Landlock is too old here or refused by the engine's filter, so best refuses too: $out" ;;
             *)
                 ok "$([ "$out" = RAN ]; echo $?)" "container, user $who: best runs" "$out"
                 check=$(docked $SANDBOX --backend best --check)
