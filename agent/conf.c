@@ -352,6 +352,7 @@ void conf_done(struct conf *c)
     free(c->origin);
     c->origin = NULL;
     conf_rules_free(c);
+    list_free(&c->given);
     struct conf_list args = { c->args, c->n_args };
     list_free(&args);
     list_free(&c->notes);

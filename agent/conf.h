@@ -25,6 +25,7 @@ enum conf_command {
     CMD_MODELS,
     CMD_USAGE,
     CMD_SESSIONS,
+    CMD_BATCH,
     CMD_HELP,
     CMD_COUNT
 };
@@ -70,6 +71,7 @@ struct conf {
     enum conf_action action;
     char **args; /* the words that are no flags, in order, without the command; owned */
     size_t n_args;
+    struct conf_list given; /* flags of the command line that agent ask obeys: "--model=x" */
 
     /* agent exec */
     struct conf_list code, context; /* the Nth context is the Nth code's; one stands for all */
@@ -148,6 +150,12 @@ struct conf {
     long retries;
     int64_t connect_ms, first_byte_ms, stall_ms, request_ms;
     char *replay, *record;
+
+    /* agent batch */
+    long jobs;
+    char *out, *shard;
+    bool resume_batch;
+    char *pause_file; /* providers/pause.h; NULL = none */
 
     /* agent sessions */
     long limit, keep; /* keep -1 = no rule */

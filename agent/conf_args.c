@@ -225,7 +225,7 @@ static int parse_cluster(struct conf_loader *l, struct words *w, struct err *e)
 }
 
 /* A flag may stand before the command's word, so only at the end is it known whose it is. */
-static int check_scope(const struct conf_loader *l, struct err *e)
+static int check_scope(struct conf_loader *l, struct err *e)
 {
     const char *command = conf_commands[l->c->command].name;
 
@@ -236,6 +236,11 @@ static int check_scope(const struct conf_loader *l, struct err *e)
                            "%s is no flag of agent %s: it would change nothing there; agent %s "
                            "--help lists those that count",
                            l->v[i].where, command, command);
+        if (l->v[i].level == L_FLAG && conf_in_scope(s, CMD_ASK)) {
+            cleanup_free char *name = conf_flag_name(s);
+            cleanup_free char *given = xasprintf("%s=%s", name, l->v[i].value);
+            conf_list_add(&l->c->given, given);
+        }
     }
     return 0;
 }

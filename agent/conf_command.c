@@ -2,7 +2,7 @@
 #include "agent/conf_table.h"
 #include "agent/base/banned.h"
 
-#define ALL_GROUPS (((1u << G_COUNT) - 1) & ~(1u << G_CODE | 1u << G_PACKAGES))
+#define ALL_GROUPS (((1u << G_COUNT) - 1) & ~(1u << G_CODE | 1u << G_BATCH | 1u << G_PACKAGES))
 
 const struct conf_command_row conf_commands[CMD_COUNT] = {
     [CMD_ASK] = {
@@ -116,6 +116,30 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .groups = 1u << G_FILES,
         .also = "session_dir quiet verbose color debug",
     },
+    [CMD_BATCH] = {
+        .name = "batch",
+        .usage = "agent batch QUESTIONS [-j N] [--out FILE] [--resume] [flags of agent ask]\n"
+                 "       agent batch merge --out FILE RESULTS...",
+        .about = "asks many questions, from a file, each in a run of its own",
+        .text =
+            "QUESTIONS is a file of JSON lines or CSV: each row has a question, and may have\n"
+            "id, file, model, system, append_system. Each becomes a line of --out, whatever\n"
+            "comes of it: status, answer, tokens, cost, the session's id. Flags of agent ask\n"
+            "hold for all rows; --max-cost is for all of them together. When the service says\n"
+            "\"slow down\" to one, all wait. After a crash --resume asks only what is missing.\n"
+            "\n"
+            "--shard I/N takes each Nth row, for several machines; merge joins their results,\n"
+            "one line a row, in order.\n",
+        .examples = "  agent batch questions.csv -j 4 --out results.jsonl\n"
+                    "  agent batch questions.jsonl --out results.jsonl --resume\n"
+                    "  agent batch q.jsonl --shard 2/8 --out part-2.jsonl --max-cost 5\n"
+                    "  agent batch merge --out all.jsonl part-*.jsonl\n",
+        .groups = 1u << G_BATCH | 1u << G_FILES,
+        .also = "quiet verbose color debug",
+        .asks = true,
+        .not_on = "output output_format json stdin session_id resume continue fork dry_run ask "
+                  "record show_code usage out_dir pause_file",
+    },
     [CMD_HELP] = {
         .name = "help",
         .usage = "agent help [COMMAND]",
@@ -150,6 +174,8 @@ bool conf_in_scope(const struct conf_setting *s, enum conf_command command)
 {
     const struct conf_command_row *c = &conf_commands[command];
 
+    if (c->asks && conf_in_scope(s, CMD_ASK))
+        return !has_word(c->not_on, s->name);
     if (s->only)
         return has_word(s->only, c->name);
     return (c->groups & (1u << s->group)) || (c->also && has_word(c->also, s->name));

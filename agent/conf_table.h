@@ -28,6 +28,7 @@ enum conf_kind {
 
 enum conf_group {
     G_CODE,
+    G_BATCH,
     G_MODEL,
     G_RUN,
     G_OUTPUT,
@@ -47,6 +48,8 @@ struct conf_command_row {
     const char *examples; /* each line indented by two */
     unsigned groups;      /* 1u << enum conf_group: settings that it obeys */
     const char *also;     /* further settings that it obeys, by name, space separated; or NULL */
+    bool asks;            /* it runs agent ask: what that obeys is given on, but for `not_on` */
+    const char *not_on;   /* names, space separated */
     bool words_end_flags; /* what follows the first word belongs to that word (a script) */
 };
 extern const struct conf_command_row conf_commands[CMD_COUNT];

@@ -34,6 +34,7 @@ void env_command(struct program *p, struct err *why);
 void models_command(struct program *p, struct err *why);
 void usage_command(struct program *p, struct err *why);
 void sessions_command(struct program *p, struct err *why);
+void batch_command(struct program *p, struct err *why);
 
 /* One warning a line. */
 void program_warn_lines(struct ui *ui, struct str lines);

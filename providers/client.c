@@ -18,6 +18,7 @@
 #include "providers/fault.h"
 #include "providers/http.h"
 #include "providers/quirk.h"
+#include "providers/pause.h"
 #include "providers/retry.h"
 #include "providers/sse.h"
 #include "agent/base/banned.h"
@@ -377,6 +378,8 @@ static int wait_turn(struct client *c, const struct reading *r, const struct err
     }
     if (stop->deadline_ms != 0 && now_ms() + v.wait_ms >= stop->deadline_ms)
         return fault_final(p, *tries, " [no time for another attempt before the deadline]", e);
+    if (refused && (r->resp.status == 429 || r->resp.status == 503 || r->resp.status == 529))
+        pause_extend(c->conf.pause, v.wait_ms);
     if (ev && ev->retry)
         ev->retry(ev->arg, e, v.wait_ms, *tries + 1);
     log_debug("retry in %lld ms: %s", (long long)v.wait_ms, e->msg);
@@ -463,7 +466,8 @@ int client_ask(struct client *c, const struct chat_request *rq, const struct sto
         struct errbody eb = { 0 };
         char notice[200];
         cleanup_buf struct buf sent = BUF_MAX(MAX_REPLY_BYTES);
-        if (stop_check(stop, e) < 0)
+        int64_t pause_ms = pause_left_ms(c->conf.pause); /* another run was told to slow down */
+        if (pause_ms > 0 ? stop_sleep(stop, pause_ms, e) < 0 : stop_check(stop, e) < 0)
             return -1;
         mine.quirks = c->quirks.set;
         mine.origin = c->conf.origin;
@@ -517,6 +521,7 @@ void client_free(struct client *c)
     free((char *)c->conf.key_hint);
     free((char *)c->conf.replay);
     free((char *)c->conf.record);
+    free((char *)c->conf.pause);
     free((char *)c->conf.headers);
     free((char *)c->conf.origin);
     for (size_t i = 0; i < c->n_patches; i++) {
@@ -567,6 +572,7 @@ struct client *client_new(const struct client_conf *conf, struct err *e)
     c->conf.key_hint = copy(conf->key_hint);
     c->conf.replay = copy(conf->replay);
     c->conf.record = copy(conf->record);
+    c->conf.pause = copy(conf->pause);
     c->conf.headers = copy(conf->headers);
     c->conf.origin = copy(conf->origin);
     c->patches = xcalloc(conf->n_patches + 1, sizeof *c->patches);

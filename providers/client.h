@@ -27,6 +27,7 @@ struct client_conf {
     unsigned quirks; /* enum chat_quirk, known beforehand */
     bool wire_fixed; /* the user chose the codec: a refusal that names another does not change it */
     const char *origin;          /* the service and model, in any words; NULL = none */
+    const char *pause;           /* a file of providers/pause.h, shared with others; NULL = none */
     const char *replay, *record; /* cassette paths, NULL = none */
     long connect_ms, first_byte_ms, stall_ms, request_ms; /* 0 = none */
     int retries;                                          /* after the first attempt */

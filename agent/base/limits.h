@@ -36,6 +36,10 @@
 #define MAX_PROMPT_BYTES (4 * MIB)      /* the question itself */
 #define MAX_CONF_BYTES (1 * MIB)
 
+/* --- a batch of questions --- */
+#define MAX_BATCH_BYTES (256 * MIB)    /* the file of questions */
+#define MAX_BATCH_QUESTION (100 * KIB) /* Linux passes words of up to 128 KiB to a program */
+
 /* --- checking an answer's numbers --- */
 #define MAX_GROUND_NUMBERS 4000000u /* printed values kept: 32 MB; a stream of 16 MiB has fewer */
 #define MAX_GROUND_MISSES 100       /* claims that were not found and are told */

@@ -38,7 +38,9 @@ rng = random.Random(seed)
 
 def groups():
     """The groups of all sandboxes of this machine, other people's too: each bears the number of its helper."""
-    return {str(p) for p in Path("/sys/fs/cgroup").rglob("agent-sandbox.*") if p.is_dir()}
+    # os.walk passes over what goes away meanwhile: other sandboxes begin and end here too.
+    return {os.path.join(d, name) for d, names, _ in os.walk("/sys/fs/cgroup") for name in names
+            if name.startswith("agent-sandbox.")}
 
 
 def is_empty(group):

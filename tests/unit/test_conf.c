@@ -265,8 +265,11 @@ static void test_table(void)
     for (size_t i = 0; i < conf_table_n; i++) {
         const struct conf_setting *s = &conf_table[i];
         for (size_t j = 0; j < i; j++) {
-            unique =
-                unique && strcmp(s->name, conf_table[j].name) && s->offset != conf_table[j].offset;
+            /* Two flags of one name may belong to two commands. */
+            bool apart = s->flag_only && conf_table[j].flag_only && s->only && conf_table[j].only &&
+                         strcmp(s->only, conf_table[j].only) != 0;
+            unique = unique && (strcmp(s->name, conf_table[j].name) || apart) &&
+                     s->offset != conf_table[j].offset;
             for (int k = 0; k < CMD_COUNT; k++)
                 letters = letters && (!s->letter || s->letter != conf_table[j].letter ||
                                       !conf_in_scope(s, (enum conf_command)k) ||
