@@ -407,6 +407,8 @@ void batch_command(struct program *p, struct err *why)
         batch_merge(c, p->run.ui, why);
     else if (c->n_args > 1)
         err_set(why, ERR_USAGE, 0, "agent batch takes one file of questions, not %zu", c->n_args);
+    else if (c->slurm > 0)
+        batch_slurm(p, why);
     else
         run_batch(p, why);
 }

@@ -396,16 +396,18 @@ struct cJSON *batch_result(const struct batch_rows *rows, size_t row, struct str
     return o;
 }
 
-int batch_take_up(struct batch_rows *rows, int fd, const char *path, double *ret_spent,
-                  struct err *e)
+/* *ret_whole: the bytes of whole lines. */
+static int mark(struct batch_rows *rows, int fd, const char *path, double *ret_spent,
+                size_t *ret_whole, size_t *ret_all, struct err *e)
 {
     cleanup_buf struct buf all = BUF_MAX(MAX_RECORD_BYTES);
     struct str rest, line;
-    size_t whole = 0;
 
     if (io_read_fd(fd, &all, e) < 0)
         return err_wrap(e, "%s", path);
-    for (rest = buf_str(&all); str_cut(&rest, '\n', &line); whole += line.n + 1) {
+    *ret_whole = 0;
+    *ret_all = all.n;
+    for (rest = buf_str(&all); str_cut(&rest, '\n', &line); *ret_whole += line.n + 1) {
         struct err je = ERR_INIT;
         cleanup_json cJSON *o = json_parse(line, &je);
         int64_t index = json_int(o, "index", -1);
@@ -424,7 +426,25 @@ int batch_take_up(struct batch_rows *rows, int fd, const char *path, double *ret
         rows->v[index].done = true;
         *ret_spent += isnan(cost) || cost < 0 ? 0 : cost;
     }
-    if (whole < all.n && ftruncate(fd, (off_t)whole) < 0)
+    return 0;
+}
+
+int batch_mark(struct batch_rows *rows, int fd, const char *path, struct err *e)
+{
+    double spent = 0;
+    size_t whole, all;
+
+    return mark(rows, fd, path, &spent, &whole, &all, e);
+}
+
+int batch_take_up(struct batch_rows *rows, int fd, const char *path, double *ret_spent,
+                  struct err *e)
+{
+    size_t whole, all;
+
+    if (mark(rows, fd, path, ret_spent, &whole, &all, e) < 0)
+        return -1;
+    if (whole < all && ftruncate(fd, (off_t)whole) < 0)
         return err_set(e, ERR_SYS, errno, "mend the end of %s", path);
     return 0;
 }
@@ -472,7 +492,8 @@ static int read_shard(const char *path, char *digest, struct merged **v, size_t 
     return 0;
 }
 
-void batch_merge(const struct conf *c, struct ui *ui, struct err *e)
+int batch_join(const char *const *paths, size_t n_paths, const char *to, struct ui *ui,
+               struct err *e)
 {
     cleanup_buf struct buf out = BUF_MAX(MAX_RECORD_BYTES);
     struct merged *v = NULL;
@@ -481,12 +502,8 @@ void batch_merge(const struct conf *c, struct ui *ui, struct err *e)
     int64_t last = -1;
     int r = 0;
 
-    if (c->out == NULL || c->n_args < 2) {
-        err_set(e, ERR_USAGE, 0, "agent batch merge needs --out FILE and files of results");
-        return;
-    }
-    for (size_t i = 1; i < c->n_args && r == 0; i++)
-        r = read_shard(c->args[i], digest, &v, &n, e);
+    for (size_t i = 0; i < n_paths && r == 0; i++)
+        r = read_shard(paths[i], digest, &v, &n, e);
     if (n)
         qsort(v, n, sizeof *v, by_index);
     for (size_t i = 0; i < n; i++) {
@@ -499,15 +516,25 @@ void batch_merge(const struct conf *c, struct ui *ui, struct err *e)
         kept++;
         buf_putf(&out, "%s\n", v[i].line);
     }
-    if (r == 0 && io_write_atomic(AT_FDCWD, c->out, buf_str(&out), 0666, e) == 0) {
+    if (r == 0)
+        r = io_write_atomic(AT_FDCWD, to, buf_str(&out), 0666, e);
+    if (r == 0)
         ui_note(ui, "%zu results, %zu that were there twice left out", kept, twice);
-        if (gaps)
-            err_set(e, ERR_CHECK, 0,
+    if (r == 0 && gaps)
+        r = err_set(e, ERR_CHECK, 0,
                     "%zu questions before the last one have no result: a shard is missing or not "
                     "complete",
                     gaps);
-    }
     for (size_t i = 0; i < n; i++)
         free(v[i].line);
     free(v);
+    return r;
+}
+
+void batch_merge(const struct conf *c, struct ui *ui, struct err *e)
+{
+    if (c->out == NULL || c->n_args < 2)
+        err_set(e, ERR_USAGE, 0, "agent batch merge needs --out FILE and files of results");
+    else
+        batch_join((const char *const *)c->args + 1, c->n_args - 1, c->out, ui, e);
 }

@@ -45,7 +45,16 @@ struct cJSON *batch_fault(const struct batch_rows *rows, size_t row);
  * crash cut. */
 int batch_take_up(struct batch_rows *rows, int fd, const char *path, double *ret_spent,
                   struct err *e);
-/* agent batch merge --out FILE RESULTS...: one line a row, in order. */
+/* Marks only; the file is as it is, and its last line may still be growing. */
+int batch_mark(struct batch_rows *rows, int fd, const char *path, struct err *e);
+/* Joins files of results into `out`, whole or not at all: one line a row, in order; of two the
+ * good one. ERR_CHECK when some before the last are missing. */
+int batch_join(const char *const *paths, size_t n, const char *out, struct ui *ui, struct err *e);
+/* agent batch merge --out FILE RESULTS... */
 void batch_merge(const struct conf *c, struct ui *ui, struct err *e);
+
+struct program;
+/* batch_slurm.c: agent batch --slurm N. Waits for Slurm, under the stop. */
+void batch_slurm(struct program *p, struct err *e);
 
 #endif

@@ -154,6 +154,7 @@ struct conf {
     /* agent batch */
     long jobs;
     char *out, *shard;
+    long slurm; /* tasks of an array job; 0 = here */
     bool resume_batch;
     char *pause_file; /* providers/pause.h; NULL = none */
 

@@ -118,18 +118,19 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
     },
     [CMD_BATCH] = {
         .name = "batch",
-        .usage = "agent batch QUESTIONS [-j N] [--out FILE] [--resume] [flags of agent ask]\n"
+        .usage = "agent batch QUESTIONS [-j N] [--out FILE] [--resume] [flags of ask]\n"
                  "       agent batch merge --out FILE RESULTS...",
         .about = "asks many questions, from a file, each in a run of its own",
         .text =
             "QUESTIONS is a file of JSON lines or CSV: each row has a question, and may have\n"
             "id, file, model, system, append_system. Each becomes a line of --out, whatever\n"
-            "comes of it: status, answer, tokens, cost, the session's id. Flags of agent ask\n"
-            "hold for all rows; --max-cost is for all of them together. When the service says\n"
-            "\"slow down\" to one, all wait. After a crash --resume asks only what is missing.\n"
+            "comes of it: status, answer, tokens, cost, the session's id. The flags of\n"
+            "agent ask hold for all rows; --max-cost is for all of them together. When\n"
+            "the service says \"slow down\" to one, all wait. After a crash --resume asks\n"
+            "only what is missing.\n"
             "\n"
-            "--shard I/N takes each Nth row, for several machines; merge joins their results,\n"
-            "one line a row, in order.\n",
+            "--slurm N makes an array job of it. --shard I/N takes each Nth row, for other\n"
+            "machines; merge joins their results, one line a row, in order.\n",
         .examples = "  agent batch questions.csv -j 4 --out results.jsonl\n"
                     "  agent batch questions.jsonl --out results.jsonl --resume\n"
                     "  agent batch q.jsonl --shard 2/8 --out part-2.jsonl --max-cost 5\n"
