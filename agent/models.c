@@ -191,8 +191,8 @@ static void service_line(const struct conf *c, const char *name, struct buf *out
                    : !strcmp(state, "missing") ? "no key"
                                                : "-",
                    7);
-        put_padded(out, env, 28);
-        put_padded(out, model, 42);
+        put_padded(out, env, 29);
+        put_padded(out, model, 49);
         buf_putf(out, "%s\n", url);
     }
     endpoint_done(&ep);
@@ -203,8 +203,8 @@ static void all_services(const struct conf *c, struct buf *out, cJSON *list)
     if (list == NULL) {
         put_padded(out, "SERVICE", 12);
         put_padded(out, "KEY", 7);
-        put_padded(out, "FROM THE VARIABLE", 28);
-        put_padded(out, "EXAMPLE FOR -m", 42);
+        put_padded(out, "FROM THE VARIABLE", 29);
+        put_padded(out, "EXAMPLE FOR -m", 49);
         buf_puts(out, "ADDRESS\n");
     }
     for (size_t i = 0; i < services_n; i++)
