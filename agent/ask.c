@@ -23,8 +23,8 @@
 #include "agent/libs.h"
 #include "agent/loop.h"
 #include "agent/network.h"
-#include "agent/opening.h"
 #include "agent/program.h"
+#include "agent/resume.h"
 #include "agent/validate.h"
 #include "agent/base/banned.h"
 
@@ -89,9 +89,10 @@ static int read_command(struct program *p, struct err *e)
         if (check_question(p, e) < 0)
             return -1;
     }
-    if (validate_patterns(&p->conf, e) < 0)
+    if (resume_open(p, e) < 0 || validate_patterns(&p->conf, e) < 0 || program_attach(p, e) < 0 ||
+        resume_attach(p, e) < 0)
         return -1;
-    return program_attach(p, e) < 0 ? -1 : program_choose_model(p, e);
+    return program_choose_model(p, e);
 }
 
 static void record_start(struct program *p)
@@ -108,7 +109,11 @@ static void record_start(struct program *p)
     else
         json_add_str(ev, "base_url", str_of(asking_base_url(p->run.asking)));
     json_add_str(ev, "service", str_of(asking_service(p->run.asking)));
-    record_event(p->run.record, "session.start", ev);
+    cleanup_free char *cwd = getcwd(NULL, 0);
+    if (cwd)
+        json_add_str(ev, "cwd", str_of(cwd));
+    cJSON_AddItemToObject(ev, "settings", resume_settings(&p->conf));
+    record_event(p->run.record, p->resume ? "session.resume" : "session.start", ev);
 }
 
 /* The sandbox is built and answers, the workspace is open, the conversation has begun. */
@@ -144,7 +149,7 @@ static int prepare(struct program *p, struct err *e)
     if (languages_probe(r, &p->languages, e) < 0)
         return -1;
     r->languages = &p->languages;
-    return opening_write(r, p->question, p->stdin_text, &p->files, r->libraries, e);
+    return resume_restore(p, e);
 }
 
 static void add_usage(const struct program *p, cJSON *usage)
@@ -383,7 +388,7 @@ void ask_command(struct program *p, struct err *ret_why)
         p->conf.output_format = FORMAT_STREAM;
     if (p->conf.output_format != FORMAT_TEXT)
         r->events = events_new(STDOUT_FILENO, p->conf.output_format == FORMAT_STREAM);
-    if (read_command(p, &res.why) < 0 || program_open_record(p, &res.why) < 0) {
+    if (read_command(p, &res.why) < 0 || resume_record(p, &res.why) < 0) {
         tell_failure(p, &res.why);
     } else {
         if (r->events)

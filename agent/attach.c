@@ -185,24 +185,18 @@ static int check_unique(const struct attach_list *l, const char *path, const cha
     return 0;
 }
 
-int attach_add(struct attach_list *l, const char *arg, struct buf *notices, struct err *e)
+static int add(struct attach_list *l, const char *path, const char *wanted, struct buf *notices,
+               struct err *e)
 {
-    cleanup_free char *path = NULL, *wanted = NULL, *name = NULL;
+    cleanup_free char *name = NULL;
     cleanup_buf struct buf sample = BUF_MAX(2 * GUESS_BYTES), head = BUF_MAX(ATTACH_HEAD_BYTES + 1),
                            b1 = BUF_MAX(8192), b2 = BUF_MAX(8192);
     struct stat st;
 
-    if (arg[0] == '\0')
-        return err_set(e, ERR_USAGE, 0, "an attachment needs a path: -f PATH[:NAME]");
-    if (strcmp(arg, "-") == 0)
-        return err_set(e, ERR_USAGE, 0,
-                       "-f - is not needed: what is piped into agent is attached by itself");
     if (l->n >= ATTACH_MAX_FILES)
         return err_set(e, ERR_USAGE, 0,
                        "more than %d attachments; join them into fewer files, or attach an archive",
                        ATTACH_MAX_FILES);
-    if (split(arg, &path, &wanted, e) < 0)
-        return -1;
     cleanup_fd int fd = open_checked(path, &st, e);
     if (fd < 0)
         return -1;
@@ -221,11 +215,31 @@ int attach_add(struct attach_list *l, const char *arg, struct buf *notices, stru
     a.head_is_all = guess_head(buf_str(&sample), is_all, a.encoding, ATTACH_HEAD_LINES,
                                ATTACH_HEAD_BYTES, &head);
     a.head = buf_steal(&head);
-    a.path = steal_ptr(&path);
+    a.path = xstrdup(path);
     a.name = steal_ptr(&name);
     l->v = xrealloc(l->v, l->n + 1, sizeof *l->v);
     l->v[l->n++] = a;
     return 0;
+}
+
+int attach_add(struct attach_list *l, const char *arg, struct buf *notices, struct err *e)
+{
+    cleanup_free char *path = NULL, *wanted = NULL;
+
+    if (arg[0] == '\0')
+        return err_set(e, ERR_USAGE, 0, "an attachment needs a path: -f PATH[:NAME]");
+    if (strcmp(arg, "-") == 0)
+        return err_set(e, ERR_USAGE, 0,
+                       "-f - is not needed: what is piped into agent is attached by itself");
+    if (split(arg, &path, &wanted, e) < 0)
+        return -1;
+    return add(l, path, wanted, notices, e);
+}
+
+int attach_again(struct attach_list *l, const char *path, const char *name, struct buf *notices,
+                 struct err *e)
+{
+    return add(l, path, name, notices, e);
 }
 
 int attach_hash(struct attach *a, const struct stop *stop, struct err *e)

@@ -27,6 +27,7 @@ struct attach {
     char *head; /* first lines as clean UTF-8; "" if binary; long lines are clipped with a count */
     bool head_is_all; /* the head shows the whole file */
     char sha256[65];  /* hex; "" until attach_hash */
+    bool known;       /* the model was told of it with an earlier question */
 };
 struct attach_list {
     struct attach *v;
@@ -37,6 +38,9 @@ struct attach_list {
  * visible change (a name that had to be made safe) goes to `notices`. ERR_USAGE says what is wrong
  * with the file and what to do. */
 int attach_add(struct attach_list *l, const char *arg, struct buf *notices, struct err *e);
+/* The same without a split at a colon, for what was attached before. */
+int attach_again(struct attach_list *l, const char *path, const char *name, struct buf *notices,
+                 struct err *e);
 /* Fills sha256. Reads the whole file, so it is apart from attach_add. */
 int attach_hash(struct attach *a, const struct stop *stop, struct err *e);
 void attach_list_done(struct attach_list *l);

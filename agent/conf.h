@@ -119,6 +119,11 @@ struct conf {
     int output_format; /* enum conf_format: what standard output carries */
     char *out_dir;     /* further copies of the artifacts; NULL = none */
     char *session_dir; /* NULL = the default place (conf_session_root) */
+    bool go_on;        /* with the session used last */
+    char *resume;      /* with this one; NULL = a new session */
+    bool fork;         /* with a copy of it */
+    char *session_id;  /* of the new one; NULL = made */
+    bool replay_cells; /* the cells of the session are run again */
     bool ephemeral, quiet, verbose, show_code, usage;
     int color; /* enum conf_color */
     char *debug;

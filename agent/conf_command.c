@@ -16,6 +16,7 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
             "  agent -f sales.csv \"which month was best? draw a chart\"\n"
             "  agent -f a.csv -f b.csv:returns.csv -o report.md \"join them on id\"\n"
             "  psql --csv -c 'select * from orders' | agent \"top ten by revenue\"\n"
+            "  agent -c \"and without the outliers?\"\n"
             "  agent --deadline 10m -q -f log.csv - < question.txt\n",
         .groups = ALL_GROUPS,
     },
@@ -105,10 +106,12 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
                  "       agent sessions delete ID...\n"
                  "       agent sessions prune [--older-than TIME] [--keep N] [--max-size SIZE]",
         .about = "lists, searches, shows and deletes recorded sessions",
-        .text = "ID is a session's id, its beginning, or \"last\". search looks into questions,\n"
-                "answers, code and what it printed. show tells the whole of one; -v does not\n"
-                "shorten it. prune deletes the oldest beyond a rule; --dry-run says which. What\n"
-                "is running is never deleted.\n",
+        .text = "ID is a session's id, its beginning, or \"last\", the one used last. search looks\n"
+                "into questions, answers, code and what it printed. show tells the whole of one;\n"
+                "-v does not shorten it. prune deletes those beyond a rule that have rested\n"
+                "longest; --dry-run says which. What is running is never deleted.\n"
+                "agent -c \"question\" goes on with the last one, agent -r ID \"question\" with\n"
+                "any.\n",
         .examples = "  agent sessions\n"
                     "  agent sessions search birdstrikes\n"
                     "  agent sessions show last\n"

@@ -380,7 +380,7 @@ void events_record(void *arg, const char *type, const struct cJSON *f)
 {
     struct events *ev = arg;
 
-    if (strcmp(type, "session.start") == 0)
+    if (strcmp(type, "session.start") == 0 || strcmp(type, "session.resume") == 0)
         on_start(ev, f);
     else if (strcmp(type, "sandbox.start") == 0)
         on_sandbox(ev, f);

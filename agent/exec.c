@@ -344,7 +344,7 @@ static int start(struct exec *x, struct err *e)
     struct program *p = x->p;
     struct run *r = &p->run;
 
-    r->record = record_new(NULL, true, e); /* gives the run its number, and keeps nothing */
+    r->record = record_new(NULL, NULL, true, e); /* gives the run its number, and keeps nothing */
     if (r->record == NULL || program_start_sandbox(p, e) < 0 ||
         sandbox_wait_ready(r->sandbox, &p->stop, e) < 0)
         return -1;

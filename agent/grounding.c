@@ -46,9 +46,57 @@ void grounding_cell(struct run *run, struct str code, const struct sandbox_resul
     }
 }
 
+/* What a result of the record showed: its texts, and its values as JSON. */
+static void read_result(struct ground *g, const cJSON *result)
+{
+    static const char *const binary[] = { "png", "jpeg", "pdf", "formats", "stored" };
+    const cJSON *m;
+
+    cJSON_ArrayForEach(m, result)
+    {
+        bool skip = false;
+        for (size_t i = 0; i < ARRAY_LEN(binary); i++)
+            skip = skip || strcmp(m->string, binary[i]) == 0;
+        if (skip)
+            continue;
+        if (cJSON_IsString(m)) {
+            ground_printed(g, str_of(m->valuestring));
+        } else if (cJSON_IsObject(m) || cJSON_IsArray(m)) {
+            cleanup_free char *text = json_text(m);
+            ground_printed(g, str_of(text));
+        }
+    }
+}
+
+void grounding_saved(struct run *run, const struct saved *s)
+{
+    struct ground *g = evidence(run);
+
+    for (size_t i = 0; i < s->n_cells; i++) {
+        const struct saved_cell *c = &s->cells[i];
+        const cJSON *result;
+        if (c->status && strcmp(c->status, "ok") == 0) {
+            ground_code(g, str_of(c->code));
+            run->rests_on_cells = true;
+        }
+        ground_printed(g, buf_str(&c->out));
+        ground_printed(g, buf_str(&c->err));
+        cJSON_ArrayForEach(result, json_arr(c->end, "results")) read_result(g, result);
+        struct str lines = str_of(json_str(c->end, "files")), line;
+        while (lines.n) { /* "NAME (new, 12 bytes)" */
+            (void)str_cut(&lines, '\n', &line);
+            cleanup_free char *name = str_dup(line);
+            char *end = strstr(name, " (");
+            if (end)
+                *end = '\0';
+            ground_file(g, name);
+        }
+    }
+}
+
 bool grounding_applies(const struct run *run)
 {
-    return run->conf->grounding && (run->cells_ok > 0 || run->conf->strict);
+    return run->conf->grounding && (run->cells_ok > 0 || run->rests_on_cells || run->conf->strict);
 }
 
 /* Tables and texts that the cells wrote count as what they printed. */

@@ -4,12 +4,15 @@
 #define AGENT_GROUNDING_H
 
 #include "agent/run.h"
+#include "agent/saved.h"
 
 struct cJSON;
 
 /* Evidence: what the user said and attached, and what a cell gave. */
 void grounding_said(struct run *run, const char *text);
 void grounding_cell(struct run *run, struct str code, const struct sandbox_result *r);
+/* What the cells of a recorded session gave. */
+void grounding_saved(struct run *run, const struct saved *s);
 
 /* Is there something to check against, by the settings? Without a cell that succeeded only
  * --strict checks. */

@@ -89,7 +89,7 @@ static void record_turn(struct run *run, const struct chat_turn *t)
     cJSON *calls = cJSON_CreateArray(), *usage = cJSON_CreateObject();
     struct err ignored = ERR_INIT;
 
-    json_add_int(ev, "turn", run->turns);
+    json_add_int(ev, "turn", run->turns_before + run->turns);
     if (t->text)
         json_add_str(ev, "text", str_of(t->text));
     if (t->reasoning)
@@ -245,7 +245,7 @@ static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
 
     run->turns++;
     cJSON *start = cJSON_CreateObject();
-    json_add_int(start, "turn", run->turns);
+    json_add_int(start, "turn", run->turns_before + run->turns);
     cJSON_AddBoolToObject(start, "tools_off", last);
     record_event(run->record, "turn.start", start);
     ui_wait(run->ui, "thinking");
@@ -348,7 +348,7 @@ static int run_fences(struct loop *l, struct chat_turn *t, struct err *e)
     for (size_t i = 0; fence_next(&text, &code, &whole); i++) {
         __attribute__((cleanup(tool_outcome_done))) struct tool_outcome out = TOOL_OUTCOME_INIT;
         char id[48];
-        snprintf(id, sizeof id, "fence_%d_%zu", l->run->turns, i + 1);
+        snprintf(id, sizeof id, FENCE_ID "%d_%zu", l->run->turns_before + l->run->turns, i + 1);
         cleanup_free char *args = cut && !whole ? xstrdup("{") : code_args(code);
         struct chat_call call = { id, (char *)"execute_python", args };
         run_call(l, &call, i, cut && !whole, &out, &r, e);

@@ -8,6 +8,9 @@
 
 #include "agent/run.h"
 
+/* The ids that calls have in the record when the model wrote its code in fences: "fence_3_1". */
+#define FENCE_ID "fence_"
+
 struct loop_result {
     char *answer;   /* the answer's text, caller frees; NULL = none. There can be one although `why`
                        is an error */

@@ -10,6 +10,7 @@
 #include "agent/base/mem.h"
 #include "agent/events.h"
 #include "agent/grounding.h"
+#include "agent/resume.h"
 #include "agent/base/banned.h"
 
 void program_warn_lines(struct ui *ui, struct str lines)
@@ -77,7 +78,7 @@ int program_open_record(struct program *p, struct err *e)
         if (root == NULL)
             return -1;
     }
-    p->run.record = record_new(root, p->conf.ephemeral, e);
+    p->run.record = record_new(root, p->conf.session_id, p->conf.ephemeral, e);
     return p->run.record ? 0 : -1;
 }
 
@@ -189,6 +190,7 @@ void program_done(struct program *p)
     env_done(&p->env);
     free(p->run.libraries);
     record_free(p->run.record);
+    resume_free(p->resume);
     events_free(p->run.events);
     grounding_done(&p->run);
     convo_free(&p->run.convo);

@@ -11,6 +11,8 @@
 #include "agent/languages.h"
 #include "agent/run.h"
 
+struct resume;
+
 struct program {
     struct conf conf;
     struct stop stop; /* the deadline, and SIGINT and SIGTERM */
@@ -20,6 +22,7 @@ struct program {
     struct env env; /* of --env; opened by program_start_sandbox */
     char *question, *stdin_text;
     struct run run;
+    struct resume *resume; /* agent/resume.h; NULL = a new session */
     int64_t started_ms;
     bool shows_progress; /* a moving line on the terminal */
     int exit_status; /* a command that ends by another program's status sets it; -1 = by the error

@@ -1,5 +1,6 @@
 #include "agent/record.h"
 #include <cjson/cJSON.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,15 +19,23 @@
 #include "agent/base/banned.h"
 
 struct record {
-    char id[40];
+    char id[MAX_SESSION_ID + 1];
+    int question; /* the how manieth of the session */
     char *dir;    /* NULL: ephemeral */
     char *inputs; /* NULL until asked for */
     int dir_fd, events_fd, artifacts_fd;
+    char *damage; /* that was mended; NULL = none */
     int64_t seq;
     record_watcher *watcher;
     void *watcher_arg;
     struct err first; /* the first failure to write */
 };
+
+static void note_error(struct record *r, const struct err *e)
+{
+    if (r->first.code == ERR_NONE)
+        r->first = *e;
+}
 
 static struct tm utc_now(void)
 {
@@ -56,7 +65,13 @@ static int open_folder(struct record *r, const char *root, struct err *e)
     if (io_mkdirs(root, 0700, e) < 0)
         return err_wrap(e, "cannot keep a record of this session (--session-dir DIR chooses "
                            "another place, --ephemeral keeps none)");
-    if (mkdir(dir, 0700) < 0)
+    int made = mkdir(dir, 0700);
+    if (made < 0 && errno == EEXIST)
+        return err_set(e, ERR_USAGE, 0,
+                       "there is a session %s already: -r %s goes on with it, and another "
+                       "--session-id makes a new one",
+                       r->id, r->id);
+    if (made < 0)
         return err_set(e, ERR_SYS, errno,
                        "cannot keep a record of this session (--session-dir DIR chooses another "
                        "place, --ephemeral keeps none): create %s",
@@ -67,7 +82,7 @@ static int open_folder(struct record *r, const char *root, struct err *e)
         return err_set(e, ERR_SYS, errno, "create the session folder %s", dir);
     r->artifacts_fd = openat(r->dir_fd, "artifacts", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     r->events_fd =
-        openat(r->dir_fd, "events.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+        openat(r->dir_fd, "events.jsonl", O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     if (r->artifacts_fd < 0 || r->events_fd < 0)
         return err_set(e, ERR_SYS, errno, "create the record in %s", dir);
     /* Whoever holds it is at work on this session; it goes with the process. */
@@ -82,16 +97,30 @@ static int open_folder(struct record *r, const char *root, struct err *e)
 static int take_up_events(struct record *r, const char *dir, struct err *e)
 {
     cleanup_buf struct buf all = BUF_MAX(MAX_RECORD_BYTES);
-    struct str rest, line;
-    size_t whole = 0;
+    struct str rest, line, after;
+    size_t whole = 0, number = 0;
 
     if (io_read_fd(r->events_fd, &all, e) < 0)
         return err_wrap(e, "%s/events.jsonl", dir);
     for (rest = buf_str(&all); str_cut(&rest, '\n', &line); whole += line.n + 1) {
         struct err ignored = ERR_INIT;
         cleanup_json cJSON *ev = json_parse(line, &ignored);
+        if (ev == NULL || json_str(ev, "type") == NULL)
+            break; /* readers go no further either (saved.c) */
         int64_t seq = json_int(ev, "seq", 0);
         r->seq = seq > r->seq ? seq : r->seq;
+        number++;
+    }
+    after = str_from(buf_str(&all), whole);
+    if (after.n && memchr(after.p, '\n', after.n)) {
+        cleanup_free char *name = xasprintf("damaged-%lld.jsonl", (long long)r->seq);
+        if (io_write_atomic(r->dir_fd, name, after, 0600, e) < 0)
+            return err_wrap(e, "%s", dir);
+        r->damage = xasprintf("line %zu of events.jsonl is damaged; it and what follows it is not "
+                              "used, but kept in %s",
+                              number + 1, name);
+    } else if (after.n) {
+        r->damage = xstrdup("the last event was cut by a crash");
     }
     if (whole < all.n && ftruncate(r->events_fd, (off_t)whole) < 0)
         return err_set(e, ERR_SYS, errno, "mend the end of %s/events.jsonl", dir);
@@ -129,17 +158,116 @@ struct record *record_reopen(const char *dir, struct err *e)
     return NULL;
 }
 
-struct record *record_new(const char *root, bool ephemeral, struct err *e)
+struct record *record_new(const char *root, const char *id, bool ephemeral, struct err *e)
 {
     struct record *r = xcalloc(1, sizeof *r);
 
     r->dir_fd = r->events_fd = r->artifacts_fd = -1;
-    make_id(r);
+    if (id)
+        snprintf(r->id, sizeof r->id, "%s", id);
+    else
+        make_id(r);
     if (!ephemeral && open_folder(r, root, e) < 0) {
         record_free(r);
         return NULL;
     }
     return r;
+}
+
+bool record_is_id(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'z') ||
+              (i > 0 && s.p[i] == '-')))
+            return false;
+    return s.n > 0 && s.n <= MAX_SESSION_ID;
+}
+
+static int copy_file(int from, int to, const char *name, struct err *e)
+{
+    cleanup_fd int in = io_open_beneath(from, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+    char part[65536];
+    ssize_t n;
+
+    if (in < 0 && errno == ENOENT)
+        return 0; /* a temporary one of a session that runs */
+    if (in < 0 || fstat(in, &st) < 0)
+        return err_set(e, ERR_SYS, errno, "open %.200s", name);
+    if (!S_ISREG(st.st_mode))
+        return 0;
+    cleanup_fd int out =
+        openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (out < 0)
+        return err_set(e, ERR_SYS, errno, "create %.200s", name);
+    while ((n = read(in, part, sizeof part)) > 0)
+        if (io_write_all(out, part, (size_t)n, e) < 0)
+            return err_wrap(e, "%.200s", name);
+    return n < 0 ? err_set(e, ERR_SYS, errno, "read %.200s", name) : 0;
+}
+
+/* The plain files of a folder and of the folders in it; folders that are there are filled. */
+static int copy_tree(int from, int to, int depth, struct err *e)
+{
+    int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (d == NULL) {
+        cleanup_closep(&fd);
+        return err_set(e, ERR_SYS, errno, "open a folder of the session");
+    }
+    for (struct dirent *de; r == 0 && (de = readdir(d)) != NULL;) {
+        struct stat st;
+        const char *name = de->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+            strcmp(name, "events.jsonl") == 0 || fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        if (S_ISREG(st.st_mode)) {
+            r = copy_file(from, to, name, e);
+        } else if (S_ISDIR(st.st_mode) && depth > 0) {
+            cleanup_fd int sub = io_open_beneath(from, name, O_RDONLY | O_DIRECTORY);
+            if (mkdirat(to, name, 0700) < 0 && errno != EEXIST)
+                r = err_set(e, ERR_SYS, errno, "create %.200s", name);
+            cleanup_fd int into = io_open_beneath(to, name, O_RDONLY | O_DIRECTORY);
+            if (r == 0 && sub >= 0 && into >= 0)
+                r = copy_tree(sub, into, depth - 1, e);
+        }
+    }
+    closedir(d);
+    return r;
+}
+
+int record_copy(struct record *r, int from_fd, struct err *e)
+{
+    cleanup_buf struct buf all = BUF_MAX(MAX_RECORD_BYTES);
+    cleanup_fd int in = io_open_beneath(from_fd, "events.jsonl", O_RDONLY | O_NONBLOCK);
+
+    if (in < 0)
+        err_set(e, ERR_SYS, errno, "open its events.jsonl");
+    else if (io_read_fd(in, &all, e) == 0 && io_write_all(r->events_fd, all.p, all.n, e) == 0 &&
+             lseek(r->events_fd, 0, SEEK_SET) == 0 && take_up_events(r, r->dir, e) == 0 &&
+             copy_tree(from_fd, r->dir_fd, MAX_SCAN_DEPTH + 1, e) == 0)
+        return 0;
+    struct err ignored = ERR_INIT;
+    (void)io_remove_tree(AT_FDCWD, r->dir, &ignored);
+    return err_wrap(e, "copy the session to %s", r->dir);
+}
+
+void record_next_question(struct record *r, int n)
+{
+    r->question = n;
+    if (r->dir == NULL)
+        return;
+    for (int i = 0; i < 2; i++) {
+        const char *stem = i ? "manifest" : "answer", *ext = i ? "json" : "md";
+        cleanup_free char *old = xasprintf("%s.%s", stem, ext),
+                          *name = xasprintf("%s-%d.%s", stem, n - 1, ext);
+        if (renameat(r->dir_fd, old, r->dir_fd, name) < 0 && errno != ENOENT) {
+            struct err e = ERR_INIT;
+            err_set(&e, ERR_SYS, errno, "rename %s/%s", r->dir, old);
+            note_error(r, &e);
+        }
+    }
 }
 
 void record_free(struct record *r)
@@ -152,7 +280,13 @@ void record_free(struct record *r)
     cleanup_closep(&r->artifacts_fd);
     free(r->dir);
     free(r->inputs);
+    free(r->damage);
     free(r);
+}
+
+const char *record_damage(const struct record *r)
+{
+    return r->damage;
 }
 
 const char *record_id(const struct record *r)
@@ -174,6 +308,13 @@ const char *record_inputs(struct record *r, struct err *e)
 {
     if (r->inputs)
         return r->inputs;
+    if (r->dir && r->question > 1) {
+        r->inputs = xasprintf("%s/inputs/%d", r->dir, r->question);
+        if (io_mkdirs(r->inputs, 0700, e) == 0)
+            return r->inputs;
+        free(steal_ptr(&r->inputs));
+        return NULL;
+    }
     if (r->dir)
         return r->inputs = io_join(r->dir, "inputs");
     const char *tmp = getenv("TMPDIR");
@@ -191,12 +332,6 @@ void record_drop_inputs(struct record *r)
 
     if (r->dir == NULL && r->inputs != NULL)
         (void)io_remove_tree(AT_FDCWD, r->inputs, &e);
-}
-
-static void note_error(struct record *r, const struct err *e)
-{
-    if (r->first.code == ERR_NONE)
-        r->first = *e;
 }
 
 void record_watch(struct record *r, record_watcher *fn, void *arg)

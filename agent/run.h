@@ -32,6 +32,9 @@ struct run {
     int turns;           /* model turns so far: requests that went out */
     int replies;         /* of these, how many were answered */
     int cells, cells_ok; /* cells that ran, and that ran to their end */
+    /* Of the session before this question: */
+    int turns_before, cells_before; /* the highest numbers used */
+    bool rests_on_cells;            /* a cell succeeded then */
     /* grounding.c: what the answer is checked against, and what came of it. */
     struct ground *evidence;
     size_t evidence_files; /* artifacts that are evidence already */

@@ -16,6 +16,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/record.h"
 #include "agent/base/banned.h"
 
 /* Opens below the folder only: names come from events, which anybody may have edited. */
@@ -220,14 +221,10 @@ const char *saved_text(const struct saved *s, const char *type, const char *memb
 
 /* --- listing --- */
 
-/* An id as record.c makes them, or the beginning of one: nothing that leaves the folder. */
-static bool is_id(struct str s)
+/* When its record last grew. */
+static int64_t used_of(const struct stat *st)
 {
-    for (size_t i = 0; i < s.n; i++)
-        if (!((s.p[i] >= '0' && s.p[i] <= '9') || (s.p[i] >= 'a' && s.p[i] <= 'z') ||
-              (i > 0 && s.p[i] == '-')))
-            return false;
-    return s.n > 0 && s.n <= MAX_SESSION_ID;
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 
 static int64_t bytes_of(int dir_fd, int depth)
@@ -286,7 +283,9 @@ static bool read_info(int root_fd, const char *id, struct saved_info *ret)
     cleanup_fd int dir = openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     cleanup_fd int events = dir >= 0 ? open_below(dir, "events.jsonl") : -1;
 
-    if (events < 0)
+    struct stat st;
+
+    if (events < 0 || fstat(events, &st) < 0)
         return false;
     struct saved s = { .dir_fd = dir, .dir = (char[]){ "" } };
     cleanup_json cJSON *m = read_manifest(&s), *first = first_event(events);
@@ -295,6 +294,7 @@ static bool read_info(int root_fd, const char *id, struct saved_info *ret)
         .started = member(first, NULL, "t"),
         .question = member(m, first, "question"),
         .model = member(m, first, "model"),
+        .used = used_of(&st),
         .bytes = bytes_of(dir, 2),
         .cells = (int)json_int(m, "cells", 0),
         .cost = json_num(json_obj(m, "usage"), "cost_usd", NAN),
@@ -308,7 +308,9 @@ static bool read_info(int root_fd, const char *id, struct saved_info *ret)
 
 static int newest_first(const void *a, const void *b)
 {
-    return strcmp(((const struct saved_info *)b)->id, ((const struct saved_info *)a)->id);
+    const struct saved_info *x = a, *y = b;
+
+    return x->used != y->used ? (x->used < y->used ? 1 : -1) : strcmp(y->id, x->id);
 }
 
 int saved_list(const char *root, struct saved_list *ret, struct err *e)
@@ -320,7 +322,7 @@ int saved_list(const char *root, struct saved_list *ret, struct err *e)
         return errno == ENOENT ? 0 : err_set(e, ERR_SYS, errno, "read the sessions in %s", root);
     for (struct dirent *de; (de = readdir(d)) != NULL;) {
         struct saved_info info;
-        if (!is_id(str_of(de->d_name)) || !read_info(dirfd(d), de->d_name, &info))
+        if (!record_is_id(str_of(de->d_name)) || !read_info(dirfd(d), de->d_name, &info))
             continue;
         ret->v = xrealloc(ret->v, ret->n + 1, sizeof *ret->v);
         ret->v[ret->n++] = info;
@@ -344,21 +346,22 @@ void saved_list_done(struct saved_list *l)
     *l = (struct saved_list){ NULL, 0 };
 }
 
-/* Ids sort by time, so the greatest is the newest. */
 struct search {
     struct str word;
-    bool last;
+    bool last; /* the one used last is looked for */
+    int64_t used;
     char *found;
     size_t n;
     struct buf names; /* the first few that fit */
 };
 
-static void consider(struct search *q, const char *id)
+static void consider(struct search *q, const char *id, int64_t used)
 {
     if (q->last) {
-        if (q->found == NULL || strcmp(id, q->found) > 0) {
+        if (q->found == NULL || used > q->used || (used == q->used && strcmp(id, q->found) > 0)) {
             free(q->found);
             q->found = xstrdup(id);
+            q->used = used;
         }
         q->n = 1;
         return;
@@ -388,10 +391,10 @@ char *saved_find(const char *root, const char *word, struct err *e)
     cleanup_buf struct buf shown = BUF_MAX(1024);
 
     utf8_clean_line(&shown, utf8_head(q.word, 60));
-    if (!q.last && !is_id(q.word)) {
+    if (!q.last && !record_is_id(q.word)) {
         err_set(e, ERR_USAGE, 0,
                 "\"%s\" is no session id: an id has digits, small letters and dashes, as agent "
-                "sessions shows them; its beginning is enough, and \"last\" is the newest",
+                "sessions shows them; its beginning is enough, and \"last\" is the one used last",
                 buf_cstr(&shown));
         return NULL;
     }
@@ -407,11 +410,12 @@ char *saved_find(const char *root, const char *word, struct err *e)
         return NULL;
     }
     for (struct dirent *de; d && (de = readdir(d)) != NULL;) {
-        if (!is_id(str_of(de->d_name)))
+        if (!record_is_id(str_of(de->d_name)))
             continue;
         cleanup_free char *events = xasprintf("%s/events.jsonl", de->d_name);
-        if (faccessat(dirfd(d), events, F_OK, 0) == 0)
-            consider(&q, de->d_name);
+        struct stat st;
+        if (fstatat(dirfd(d), events, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+            consider(&q, de->d_name, used_of(&st));
     }
     if (d)
         closedir(d);

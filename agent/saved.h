@@ -54,20 +54,22 @@ struct saved_info {
     char *question; /* whole; "" when unknown */
     char *model;
     char *status;  /* the manifest's word; "killed" when it has none, "running" when it is held */
+    int64_t used;  /* when its record last grew, ns since the epoch */
     int64_t bytes; /* of all its files */
     int cells;
     double cost; /* USD; NAN = unknown */
 };
 struct saved_list {
-    struct saved_info *v; /* newest first */
+    struct saved_info *v; /* the one used last first */
     size_t n;
 };
 /* A root that does not exist is an empty list. Folders that are no sessions are passed over. */
 int saved_list(const char *root, struct saved_list *ret, struct err *e);
 void saved_list_done(struct saved_list *l);
 
-/* The folder of the session that `word` names: an id, the beginning of one id, or "last". Caller
- * frees. ERR_USAGE says what is wrong with the word, and which ids it could be. */
+/* The folder of the session that `word` names: an id, the beginning of one id, or "last", which is
+ * the one used last. Caller frees. ERR_USAGE says what is wrong with the word, and which ids it
+ * could be. */
 char *saved_find(const char *root, const char *word, struct err *e);
 
 #endif

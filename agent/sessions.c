@@ -312,15 +312,6 @@ static int delete (struct program *p, const char *root, struct err *e)
     return r;
 }
 
-/* Seconds since the epoch of "2026-11-21T05:33:04Z"; now for what is none, so that it is kept. */
-static int64_t started(const struct saved_info *s)
-{
-    struct tm tm = { 0 };
-
-    return strptime(s->started, "%Y-%m-%dT%H:%M:%SZ", &tm) ? (int64_t)timegm(&tm)
-                                                           : (int64_t)time(NULL);
-}
-
 static int prune(struct program *p, const char *root, struct err *e)
 {
     const struct conf *c = &p->conf;
@@ -335,10 +326,10 @@ static int prune(struct program *p, const char *root, struct err *e)
                        "--max-size 1g; --dry-run shows what would go");
     if (saved_list(root, &l, e) < 0)
         return -1;
-    /* Newest first: what is beyond a rule is the oldest. */
+    /* The one used last first: what is beyond a rule has rested longest. */
     for (size_t i = 0; i < l.n && r == 0; i++) {
         const struct saved_info *s = &l.v[i];
-        bool old = c->older_ms && ((int64_t)time(NULL) - started(s)) * 1000 > c->older_ms;
+        bool old = c->older_ms && (int64_t)time(NULL) * 1000 - s->used / 1000000 > c->older_ms;
         bool many = c->keep >= 0 && (long)(i - n) >= c->keep;
         bool large = c->max_size && kept_bytes + s->bytes > c->max_size;
         if (strcmp(s->status, "running") == 0 || !(old || many || large)) {

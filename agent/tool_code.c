@@ -391,7 +391,7 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
 
     if (parse_args(call, cut, &a, ret) < 0 || choose_context(run, language, &a, ret) < 0)
         return 0;
-    int number = ++run->cells;
+    int number = run->cells_before + ++run->cells;
     size_t before = artifacts_count(run->artifacts);
     struct sandbox_cell cell = {
         .context = a.context ? a.context : "default",

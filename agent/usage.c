@@ -80,6 +80,24 @@ static void add_turn(struct table *t, const cJSON *ev)
         r->cost += cost;
 }
 
+/* A copied session (--fork) begins with turns that the other one counts. */
+static struct str own_part(struct str all)
+{
+    struct str own = all, line;
+    struct err ignored = ERR_INIT;
+
+    for (struct str rest = all; rest.n;) {
+        (void)str_cut(&rest, '\n', &line);
+        if (memmem(line.p, line.n, "\"type\":\"session.fork\"", 21) == NULL)
+            continue;
+        cleanup_json cJSON *j = json_parse(line, &ignored);
+        const char *type = json_str(j, "type");
+        if (type && strcmp(type, "session.fork") == 0)
+            own = rest;
+    }
+    return own;
+}
+
 /* One session's turns. What a crash cut off, or is no JSON, is passed over and counted. */
 static void read_session(struct table *t, int root, const char *name)
 {
@@ -93,7 +111,7 @@ static void read_session(struct table *t, int root, const char *name)
         return; /* no session */
     t->sessions++;
     bool bad = io_read_fd(fd, &text, &e) < 0;
-    for (struct str rest = buf_str(&text), line; rest.n;) {
+    for (struct str rest = own_part(buf_str(&text)), line; rest.n;) {
         bool whole = str_cut(&rest, '\n', &line);
         if (!whole || memmem(line.p, line.n, "\"type\":\"turn\"", 13) == NULL)
             continue;

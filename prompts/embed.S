@@ -23,6 +23,7 @@ prompt_\name\()_end:
     embed empty_reply_md, "prompts/empty_reply.md"
     embed fenced_md, "prompts/fenced.md"
     embed no_progress_md, "prompts/no_progress.md"
+    embed resumed_md, "prompts/resumed.md"
     embed ground_repair_md, "prompts/ground_repair.md"
 
     .section .note.GNU-stack, "", @progbits

@@ -22,6 +22,7 @@
     X(empty_reply_md, "empty_reply.md")                                                            \
     X(fenced_md, "fenced.md")                                                                      \
     X(no_progress_md, "no_progress.md")                                                            \
+    X(resumed_md, "resumed.md")                                                                    \
     X(ground_repair_md, "ground_repair.md")
 
 #define DECLARE(sym, file) extern const char prompt_##sym[], prompt_##sym##_end[];

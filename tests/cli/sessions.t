@@ -27,6 +27,7 @@ broken = root / "20200101-000000-deadbeef"
 broken.mkdir()
 (broken / "events.jsonl").write_text('{"v":1,"seq":1,"t":"2020-01-01T00:00:00Z","type":"session.start",'
                                      '"question":"long ago"}\n{"v":1,"se')
+os.utime(broken / "events.jsonl", (1577836800, 1577836800))
 (root / "notes.txt").write_text("mine")
 (root / "a folder").mkdir()
 

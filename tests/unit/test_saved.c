@@ -26,7 +26,7 @@ static void event(struct record *r, const char *type, const char *json)
 static char *make(bool closed)
 {
     struct err e = ERR_INIT;
-    struct record *r = record_new(root, false, &e);
+    struct record *r = record_new(root, NULL, false, &e);
 
     if (r == NULL) {
         CHECK(false, "a record is made: %s", e.msg);
