@@ -141,7 +141,7 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .groups = 1u << G_BATCH | 1u << G_FILES,
         .also = "quiet verbose color debug",
         .asks = true,
-        .not_on = "output output_format json stdin session_id resume continue fork dry_run ask "
+        .not_on = "output output_format json stdin session_id resume continue fork replay_cells dry_run ask "
                   "record show_code usage out_dir pause_file",
     },
     [CMD_HELP] = {

@@ -138,11 +138,13 @@ static void test_find(void)
     CHECK(saved_list(root, &l, &e) == 0 && l.n >= 3, "the list has %zu sessions", l.n);
     bool sorted = true, killed = false;
     for (size_t i = 0; i < l.n; i++) {
-        sorted = sorted && (i == 0 || strcmp(l.v[i - 1].id, l.v[i].id) > 0);
+        sorted =
+            sorted && (i == 0 || l.v[i - 1].used > l.v[i].used ||
+                       (l.v[i - 1].used == l.v[i].used && strcmp(l.v[i - 1].id, l.v[i].id) > 0));
         killed = killed || (!strcmp(l.v[i].id, io_basename(b)) &&
                             !strcmp(l.v[i].status, "killed") && !strcmp(l.v[i].question, "why?"));
     }
-    CHECK(sorted, "newest first");
+    CHECK(sorted && !strcmp(l.v[0].id, io_basename(b)), "the one used last first");
     CHECK(killed, "one without a manifest was killed");
     cleanup_free char *found = saved_find(root, io_basename(a), &e);
     CHECK(found && !strcmp(found, a), "found by its id: %s", e.msg);
@@ -171,6 +173,62 @@ static void test_find(void)
     CHECK(saved_list("/nonexistent/place", &l, &e) == 0 && l.n == 0, "no folder is an empty list");
 }
 
+/* A copy has what is whole, and nothing that a link points to; a damaged record is mended once. */
+static void test_copy(void)
+{
+    struct err e = ERR_INIT;
+    cleanup_free char *a = make(true), *events = io_join(a, "events.jsonl");
+    cleanup_fd int from = open(a, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_buf struct buf all = BUF_MAX(1 << 20);
+    struct saved s;
+
+    CHECK(mkdirat(from, "inputs/2", 0700) == 0 &&
+              io_write_atomic(from, "inputs/2/x.csv", STR("a,b\n"), 0600, &e) == 0 &&
+              symlinkat("/etc/passwd", from, "inputs/link") == 0 &&
+              mkfifoat(from, "inputs/fifo", 0600) == 0,
+          "a session with files, a link and a FIFO");
+    io_read_file(events, &all, &e);
+    buf_puts(&all, "{\"type\":\"torn");
+    io_write_atomic(AT_FDCWD, events, buf_str(&all), 0600, &e);
+    struct record *r = record_new(root, "copy-1", false, &e);
+    if (!CHECK(r && record_copy(r, from, &e) == 0, "is copied: %s", e.msg))
+        return;
+    record_next_question(r, 2);
+    event(r, "session.fork", "{}");
+    cleanup_free char *dir = xstrdup(record_dir(r)), *copied = io_join(dir, "inputs/2/x.csv"),
+                      *link = io_join(dir, "inputs/link"), *fifo = io_join(dir, "inputs/fifo"),
+                      *old = io_join(dir, "manifest-1.json"), *now = io_join(dir, "manifest.json");
+    CHECK(access(copied, F_OK) == 0 && faccessat(AT_FDCWD, link, F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+              access(fifo, F_OK) < 0,
+          "files alone");
+    CHECK(access(old, F_OK) == 0 && access(now, F_OK) < 0, "the manifest has its number");
+    const char *inputs = record_inputs(r, &e);
+    CHECK(inputs && str_ends(str_of(inputs), "/inputs/2"), "further inputs have a place: %s",
+          e.msg);
+    record_free(r);
+    CHECK(saved_load(dir, &s, &e) == 0 && s.n_events == 6 && json_int(s.events[5], "seq", 0) == 6 &&
+              s.n_cells == 2,
+          "it goes on behind the last whole event");
+    saved_done(&s);
+    CHECK(record_new(root, "copy-1", false, &e) == NULL && e.code == ERR_USAGE,
+          "an id is taken: %s", e.msg);
+    cleanup_free char *log = io_join(dir, "events.jsonl");
+    io_write_atomic(AT_FDCWD, log, STR("{\"seq\":7,\"type\":\"a\"}\nrubbish\n{\"type\":\"b\"}\n"),
+                    0600, &e);
+    r = record_reopen(dir, &e);
+    CHECK(r && record_damage(r) && strstr(record_damage(r), "line 2"), "damage is set aside: %s",
+          r ? record_damage(r) : e.msg);
+    record_free(r);
+    cleanup_free char *aside = io_join(dir, "damaged-7.jsonl");
+    buf_clear(&all);
+    CHECK(io_read_file(aside, &all, &e) == 0 &&
+              !strcmp(buf_cstr(&all), "rubbish\n{\"type\":\"b\"}\n"),
+          "and kept");
+    r = record_reopen(dir, &e);
+    CHECK(r && record_damage(r) == NULL, "once");
+    record_free(r);
+}
+
 int main(void)
 {
     struct err e = ERR_INIT;
@@ -180,6 +238,7 @@ int main(void)
     test_whole();
     test_cuts();
     test_find();
+    test_copy();
     io_remove_tree(AT_FDCWD, root, &e);
     return tap_done();
 }
