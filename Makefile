@@ -25,9 +25,9 @@ include sandbox/sources.mk
 JSON_SRC := agent/base/json.c agent/base/json_compact.c
 BASE_SRC := $(filter-out $(JSON_SRC),$(wildcard agent/base/*.c))
 AGENT_SRC := $(wildcard agent/*.c) $(wildcard providers/*.c) prompts/prompts.c $(JSON_SRC) $(BASE_SRC) $(SANDBOX_AGENT_SRC)
-AGENT_LIBS := -lcurl -lcjson -linih -lm
+AGENT_LIBS := -lcurl -lcjson -linih -lmd4c -lm
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
-AGENT_OBJ := $(call obj,$(filter %.c,$(AGENT_SRC))) $(patsubst %.S,$(B)/obj/%.o,$(filter %.S,$(AGENT_SRC)) prompts/embed.S providers/models_embed.S)
+AGENT_OBJ := $(call obj,$(filter %.c,$(AGENT_SRC))) $(patsubst %.S,$(B)/obj/%.o,$(filter %.S,$(AGENT_SRC)) prompts/embed.S providers/models_embed.S agent/export_embed.S)
 HELPER_OBJ := $(call obj,$(SANDBOX_HELPER_SRC) $(BASE_SRC))
 EGRESS_OBJ := $(call obj,sandbox/egress_main.c sandbox/egress_conn.c $(SANDBOX_EGRESS_SRC) $(BASE_SRC))
 
@@ -59,6 +59,7 @@ $(B)/obj/%.o: %.S
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
+$(B)/obj/agent/export_embed.o: agent/html.css agent/export_runtime.py
 $(B)/obj/providers/models_embed.o: providers/models.tsv
 $(B)/obj/prompts/embed.o: $(wildcard prompts/*.md prompts/*.json)
 $(B)/obj/sandbox/driver_embed.o: $(wildcard sandbox/interpreter/*)

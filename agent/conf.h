@@ -26,6 +26,7 @@ enum conf_command {
     CMD_USAGE,
     CMD_SESSIONS,
     CMD_BATCH,
+    CMD_EXPORT,
     CMD_HELP,
     CMD_COUNT
 };
@@ -167,6 +168,9 @@ struct conf {
     long limit, keep; /* keep -1 = no rule */
     int64_t older_ms, max_size;
     bool dry_run;
+
+    /* agent export */
+    bool export_py, export_ipynb, export_md, export_html, embed;
 
     char *profile;
     bool trust_project;

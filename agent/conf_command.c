@@ -144,6 +144,25 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .not_on = "output output_format json stdin session_id resume continue fork replay_cells dry_run ask "
                   "record show_code usage out_dir pause_file",
     },
+    [CMD_EXPORT] = {
+        .name = "export",
+        .usage = "agent export SESSION --py | --ipynb | --md | --html [-o FILE]",
+        .about = "makes a script, a notebook, Markdown or a page of a recorded session",
+        .text = "SESSION is a session's id, its beginning, or \"last\". It goes to standard output, or\n"
+                "whole or not at all to FILE (-o), whose ending then also chooses the format.\n"
+                "--py       runs by itself on the files that were attached; others in their\n"
+                "           place are its arguments. What failed is left out, and said\n"
+                "--ipynb    a notebook with question, answer, cells, outputs and pictures\n"
+                "--md       Markdown, with pictures in a folder beside FILE, or within: --embed\n"
+                "--html     one page: question, answer, cells, tables, charts, cost and where\n"
+                "           all of it comes from. Numbers that were not found in what the code\n"
+                "           printed are marked\n",
+        .examples = "  agent export last -o report.html\n"
+                    "  agent export 20261121 --py > analysis.py\n"
+                    "  agent export last -o notebook.ipynb\n",
+        .groups = 0,
+        .also = "output session_dir quiet verbose color debug",
+    },
     [CMD_HELP] = {
         .name = "help",
         .usage = "agent help [COMMAND]",

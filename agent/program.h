@@ -36,6 +36,7 @@ void exec_command(struct program *p, struct err *why);
 void env_command(struct program *p, struct err *why);
 void models_command(struct program *p, struct err *why);
 void usage_command(struct program *p, struct err *why);
+void export_command(struct program *p, struct err *why);
 void sessions_command(struct program *p, struct err *why);
 void batch_command(struct program *p, struct err *why);
 

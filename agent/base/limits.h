@@ -52,6 +52,13 @@
 #define MAX_MANIFEST_BYTES (16 * MIB)
 #define MAX_SESSION_ID 64
 
+/* --- exports --- */
+#define MAX_EXPORT_BYTES (1024ull * MIB) /* one exported file: a thousand charts stay below */
+#define MAX_EXPORT_TEXT (128 * KIB)      /* of one piece of output that a page shows */
+#define MAX_EXPORT_OUTPUT (1 * MIB)      /* of one that a notebook holds */
+#define MAX_EXPORT_ROWS 200u             /* of a table on a page */
+#define MAX_MARKDOWN_BYTES (1 * MIB)     /* beyond it Markdown is shown as it stands */
+
 /* --- environments of packages --- */
 #define MAX_ENV_FILES                                                                              \
     65536 /* as many as the sandbox's workspace can hold; large sets have 30,000 */
