@@ -285,6 +285,24 @@ const struct cJSON *export_inputs(const struct saved *s)
     return files ? files : json_arr(saved_last(s, "inputs"), "files");
 }
 
+size_t export_input_names(const struct saved *s, const char ***ret)
+{
+    const char **v = NULL;
+    const cJSON *f;
+    size_t n = 0;
+
+    cJSON_ArrayForEach(f, export_inputs(s))
+    {
+        const char *name = json_str(f, "name");
+        if (name == NULL || name[0] == '\0' || name[0] == '/' || strstr(name, ".."))
+            continue;
+        v = xrealloc(v, n + 1, sizeof *v);
+        v[n++] = name;
+    }
+    *ret = v;
+    return n;
+}
+
 const struct cJSON *export_grounding(const struct saved *s)
 {
     const cJSON *g = json_obj(s->manifest, "grounding");

@@ -63,6 +63,8 @@ const char *export_language(const struct saved_cell *c);
 void export_title(const struct saved *s, size_t max, struct buf *out);
 /* The question's files: an array of {name, bytes, sha256}; NULL if none are known. */
 const struct cJSON *export_inputs(const struct saved *s);
+/* Their names, as far as they can stand in a folder; caller frees the array. */
+size_t export_input_names(const struct saved *s, const char ***ret);
 /* {"checked", "unmatched"}; NULL if nothing was checked. */
 const struct cJSON *export_grounding(const struct saved *s);
 /* Rows of "what<TAB>value": model, time, cost, sandbox and so on. */

@@ -8,6 +8,7 @@
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
 #include "agent/export.h"
+#include "agent/export_source.h"
 #include "agent/base/banned.h"
 
 /* Text results and JSON results by the names of the record, and their MIME types. */
@@ -137,6 +138,22 @@ static void add_foreign(const struct export *x, cJSON *cells, const struct saved
              c->number, export_language(c));
 }
 
+/* Notebook lines stay: Jupyter knows them. */
+static void add_source(const struct export *x, cJSON *cell, const struct saved_cell *c)
+{
+    cleanup_buf struct buf code = BUF_MAX(SIZE_MAX / 4);
+    const char **names = NULL;
+    struct source_opts o = { .n_files = export_input_names(x->s, &names) };
+
+    o.files = names;
+    if (str_starts(str_of(c->code), "%%"))
+        buf_puts(&code, c->code);
+    else
+        source_paths(&code, &o, str_of(c->code));
+    json_add_str(cell, "source", buf_str(&code));
+    free(names);
+}
+
 static void add_code(const struct export *x, cJSON *cells, const struct saved_cell *c)
 {
     cleanup_buf struct buf why = BUF_MAX(8192), lost = BUF_MAX(4096);
@@ -159,7 +176,7 @@ static void add_code(const struct export *x, cJSON *cells, const struct saved_ce
                  c->number);
     }
     json_add_int(cell, "execution_count", c->number);
-    json_add_str(cell, "source", str_of(c->code));
+    add_source(x, cell, c);
     for (size_t i = 0; i < n; i++) {
         if (v[i].kind == PIECE_RESULT)
             add_result(x, outputs, v[i].result, c->number);

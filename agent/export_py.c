@@ -51,20 +51,6 @@ struct script {
     bool awaits, ipython, figures, pyplot;
 };
 
-static void find_files(struct script *s)
-{
-    const cJSON *f;
-
-    cJSON_ArrayForEach(f, export_inputs(s->x->s))
-    {
-        const char *name = json_str(f, "name");
-        if (name == NULL || name[0] == '\0' || name[0] == '/' || strstr(name, ".."))
-            continue;
-        s->files = xrealloc(s->files, s->n_files + 1, sizeof *s->files);
-        s->files[s->n_files++] = name;
-    }
-}
-
 /* Where a cell failed; -1 = it is not known, and so none of it is run. */
 static int failed_at(const struct saved_cell *c)
 {
@@ -214,7 +200,7 @@ void export_py(const struct export *x)
     struct export_step *v = NULL;
     size_t n = export_steps(x->s, &v);
 
-    find_files(&s);
+    s.n_files = export_input_names(x->s, &s.files);
     look(&s);
     for (size_t i = 0; i < n; i++) {
         if (v[i].kind == STEP_CELL) {

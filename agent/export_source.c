@@ -218,7 +218,7 @@ static size_t inner_path(const struct source_opts *o, struct str s, const char *
     return 0;
 }
 
-static void put_code(struct buf *out, const struct source_opts *o, struct str s)
+void source_paths(struct buf *out, const struct source_opts *o, struct str s)
 {
     size_t from = 0;
 
@@ -260,16 +260,16 @@ static void put_shown(struct buf *out, const struct source_opts *o, struct str c
     struct str last = str_trim(str_from(line, part));
 
     if (last.n == 0 || shows_itself(last)) {
-        put_code(out, o, line);
+        source_paths(out, o, line);
         return;
     }
-    put_code(out, o, (struct str){ line.p, part });
+    source_paths(out, o, (struct str){ line.p, part });
     if (part)
         buf_putc(out, ' ');
     /* A comment at the end would take the bracket with it. */
     bool comment = memchr(last.p, '#', last.n) != NULL;
     buf_puts(out, "display(");
-    put_code(out, o, last);
+    source_paths(out, o, last);
     buf_puts(out, comment ? "\n)\n" : ")\n");
 }
 
@@ -330,7 +330,7 @@ void source_plain(struct buf *out, struct str code, const struct source_opts *o,
         else if (o->show && o->failed_at == 0 && l.at == last.at && l.top)
             put_shown(out, o, code, &l);
         else
-            put_code(out, o, line);
+            source_paths(out, o, line);
     }
     if (cut < code.n)
         put_comment(out, str_from(code, cut));

@@ -25,6 +25,8 @@ struct source_opts {
     int failed_at; /* the line at which it failed: from that statement on all is a comment; 0 =
                       nothing failed, -1 = all of it */
 };
+/* The code with names of files where it has paths that only exist in the sandbox. */
+void source_paths(struct buf *out, const struct source_opts *opts, struct str code);
 /* What the plain code needs of the helpers (agent/export_runtime.py). */
 struct source_needs {
     bool shell;
