@@ -148,8 +148,8 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .name = "export",
         .usage = "agent export SESSION --py | --ipynb | --md | --html [-o FILE]",
         .about = "makes a script, a notebook, Markdown or a page of a recorded session",
-        .text = "SESSION is a session's id, its beginning, or \"last\". It goes to standard output,\n"
-                "or whole or not at all to FILE (-o), whose ending also chooses the format.\n"
+        .text = "SESSION is a session's id, its beginning, or \"last\". It goes to standard output\n"
+                "or whole or not at all to FILE (-o), whose ending chooses the format too.\n"
                 "--py       runs by itself on the files that were attached; others in their\n"
                 "           place are its arguments. What failed is left out, and said\n"
                 "--ipynb    a notebook with question, answer, cells, outputs and pictures\n"
