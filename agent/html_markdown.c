@@ -18,6 +18,7 @@ struct writer {
     int in_picture;  /* depth; its text is collected in `text` */
     int links;       /* open <a> elements: 1 or 0 */
     bool verbatim;   /* in a code block */
+    size_t most;     /* what `out` may hold at the end: beyond it the text is made to swell */
 };
 
 static bool is_word(struct str s, size_t i)
@@ -172,7 +173,7 @@ static int enter_block(MD_BLOCKTYPE type, void *detail, void *arg)
     default:
         break;
     }
-    return w->out->over;
+    return w->out->over || w->out->n > w->most;
 }
 
 static int leave_block(MD_BLOCKTYPE type, void *detail, void *arg)
@@ -202,7 +203,7 @@ static int leave_block(MD_BLOCKTYPE type, void *detail, void *arg)
                                                           : 6);
     else if ((size_t)type < ARRAY_LEN(ends) && ends[type])
         buf_puts(w->out, ends[type]);
-    return w->out->over;
+    return w->out->over || w->out->n > w->most;
 }
 
 static struct str attribute(const MD_ATTRIBUTE *a)
@@ -250,7 +251,7 @@ static int enter_span(MD_SPANTYPE type, void *detail, void *arg)
         buf_puts(w->out, "\">");
         w->links++;
     }
-    return w->out->over;
+    return w->out->over || w->out->n > w->most;
 }
 
 /* A picture of the session, or its text and where it would be. */
@@ -260,8 +261,11 @@ static void put_picture(struct writer *w, struct str src)
     const struct html_markdown *o = w->opts;
 
     w->text = (struct buf)BUF_MAX(MAX_ANSWER_BYTES);
-    if (o->picture && o->picture(o->arg, src, buf_str(&alt), w->out))
+    size_t before = w->out->n;
+    if (o->picture && o->picture(o->arg, src, buf_str(&alt), w->out)) {
+        w->most += w->out->n - before; /* that it is large is not the text's doing */
         return;
+    }
     buf_puts(w->out, "[");
     html_text(w->out, buf_str(&alt));
     buf_puts(w->out, alt.n ? ": " : "");
@@ -277,7 +281,7 @@ static int leave_span(MD_SPANTYPE type, void *detail, void *arg)
     if (type == MD_SPAN_IMG && --w->in_picture == 0)
         put_picture(w, attribute(&((MD_SPAN_IMG_DETAIL *)detail)->src));
     if (w->in_picture || type == MD_SPAN_IMG)
-        return w->out->over;
+        return w->out->over || w->out->n > w->most;
     flush(w);
     if (tag)
         buf_putf(w->out, "</%s>", tag);
@@ -286,7 +290,7 @@ static int leave_span(MD_SPANTYPE type, void *detail, void *arg)
         buf_puts(w->out, "</a>");
         w->links = 0;
     }
-    return w->out->over;
+    return w->out->over || w->out->n > w->most;
 }
 
 /* "&lt;" stands for a character; only such names pass as they are. A number could stand for a
@@ -319,7 +323,7 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *p, MD_SIZE n, void *arg)
     } else {
         buf_putstr(&w->text, s);
     }
-    return w->out->over;
+    return w->out->over || w->out->n > w->most;
 }
 
 void html_markdown(struct buf *out, struct str text, const struct html_markdown *opts)
@@ -339,11 +343,15 @@ void html_markdown(struct buf *out, struct str text, const struct html_markdown 
 
     w.text = (struct buf)BUF_MAX(MAX_ANSWER_BYTES);
     utf8_clean(&clean, text);
-    /* Parsing may take quadratic time on text that is made for it. */
-    if (clean.n <= MAX_MARKDOWN_BYTES) {
-        md_parse(buf_cstr(&clean), (MD_SIZE)clean.n, &parser, &w);
+    /* A table of many columns and many short rows becomes a thousand times its size. */
+    size_t start = out->n;
+    w.most = start + clean.n * 30 + 64 * KIB;
+    bool whole = clean.n <= MAX_MARKDOWN_BYTES &&
+                 md_parse(buf_cstr(&clean), (MD_SIZE)clean.n, &parser, &w) == 0;
+    if (whole) {
         flush(&w);
-    } else {
+    } else if (!out->over) {
+        out->n = start;
         buf_puts(out, "<pre>");
         html_text(out, buf_str(&clean));
         buf_puts(out, "</pre>\n");
