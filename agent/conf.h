@@ -27,6 +27,9 @@ enum conf_command {
     CMD_SESSIONS,
     CMD_BATCH,
     CMD_EXPORT,
+    CMD_DOCTOR,
+    CMD_KEYS,
+    CMD_COMPLETION,
     CMD_HELP,
     CMD_COUNT
 };
@@ -171,6 +174,8 @@ struct conf {
 
     /* agent export */
     bool export_py, export_ipynb, export_md, export_html, embed;
+    /* agent doctor */
+    bool offline, all;
 
     char *profile;
     bool trust_project;

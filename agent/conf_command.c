@@ -163,6 +163,62 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .groups = 0,
         .also = "output session_dir quiet verbose color debug",
     },
+    [CMD_DOCTOR] = {
+        .name = "doctor",
+        .usage = "agent doctor [flags]",
+        .about = "tries what this machine gives the agent, and says how to mend it",
+        .text = "Tries, and does not guess: every layer of the sandbox is built and probed, code\n"
+                "runs in it, the libraries, fonts and languages are looked at from inside, the\n"
+                "chosen model's service is asked for its list (no tokens). Each line is ok,\n"
+                "weaker (it works, with less) or missing, with the cause and after > what mends\n"
+                "it. Keys are never shown.\n"
+                "\n"
+                "Exit status: 0, or 5 when the sandbox would not start or a layer of it does not\n"
+                "hold.\n",
+        .examples = "  agent doctor\n"
+                    "  agent doctor --offline\n"
+                    "  agent doctor -m ollama/qwen3 --all\n"
+                    "  agent doctor --json\n",
+        .groups = 1u << G_SANDBOX | 1u << G_FILES,
+        .also = "model provider base_url wire api_key_env api_key_file api_key_cmd session_dir "
+                "ephemeral quiet verbose color debug deadline",
+    },
+    [CMD_KEYS] = {
+        .name = "keys",
+        .usage = "agent keys [list]\n"
+                 "       agent keys set SERVICE\n"
+                 "       agent keys remove SERVICE\n"
+                 "       agent keys test SERVICE",
+        .about = "shows which services have a key, and keeps, removes and tests keys",
+        .text = "A key is read from the environment, else from api_key_file, else from\n"
+                "api_key_cmd, else from what set kept: a file of that service's name in\n"
+                "~/.config/agent/keys, mode 0600. set asks for the key without showing it, or\n"
+                "takes the first line of standard input. test asks the service for something\n"
+                "that costs nothing. Keys are never shown.\n",
+        .examples = "  agent keys\n"
+                    "  agent keys set anthropic\n"
+                    "  pass show openrouter | agent keys set openrouter\n"
+                    "  agent keys test openrouter\n",
+        .groups = 1u << G_NETWORK | 1u << G_FILES,
+        .also = "model provider base_url wire api_key_env api_key_file api_key_cmd quiet verbose "
+                "color debug",
+    },
+    [CMD_COMPLETION] = {
+        .name = "completion",
+        .usage = "agent completion bash\n"
+                 "       agent completion zsh\n"
+                 "       agent completion fish",
+        .about = "prints what makes a shell complete agent's commands, flags and values",
+        .text = "make install and the Debian package put it where the shells look; without them,\n"
+                "evaluate it in the shell's own start-up file. Models are completed from lists\n"
+                "that agent models fetched before: completing never uses the network.\n",
+        .examples = "  eval \"$(agent completion bash)\"     in ~/.bashrc\n"
+                    "  eval \"$(agent completion zsh)\"      in ~/.zshrc, after compinit\n"
+                    "  agent completion fish | source      in ~/.config/fish/config.fish\n",
+        .groups = 1u << G_FILES,
+        .also = "quiet verbose color debug session_dir",
+        .words_end_flags = true,
+    },
     [CMD_HELP] = {
         .name = "help",
         .usage = "agent help [COMMAND]",

@@ -121,7 +121,7 @@ static int pick(const struct conf *c, bool first, struct pick *p, struct err *e)
     if (slash && !url_is_openais(c) && !c->replay)
         return unknown_service(word, p->model, e);
     const struct service *s = service_of_model(p->model);
-    if (s && (!url_is_openais(c) || keys_there(s->key_env))) {
+    if (s && (!url_is_openais(c) || keys_there(s->key_env) || keys_stored(s->name))) {
         p->row = s;
         p->service = str_of(s->name);
         p->switched = now && s != service_find(STR("openai"));
@@ -440,6 +440,39 @@ struct client *endpoint_client(const struct endpoint *ep, const struct conf *c, 
     };
 
     return client_new(&cc, e);
+}
+
+const char *endpoint_list_path(const struct endpoint *ep)
+{
+    const char *path = ep->row->list_path;
+
+    /* A whole URL is at the service's own host; elsewhere its kin's usual path is the guess. */
+    return strstr(path, "://") && service_at(ep->base_url) != ep->row ? "/models" : path;
+}
+
+int endpoint_try(const struct endpoint *ep, const struct conf *c, const struct stop *stop,
+                 char **ret_date, struct err *e)
+{
+    cleanup_buf struct buf body = BUF_MAX(MAX_LIST_BYTES);
+    struct stop soon = stop_within(stop, ENDPOINT_TRY_MS);
+    const char *own = ep->row->key_path;
+    struct conf quick = *c; /* a view, never freed */
+
+    quick.retries = 0;
+    quick.connect_ms = ENDPOINT_TRY_MS / 2;
+    quick.first_byte_ms = quick.stall_ms = quick.request_ms = ENDPOINT_TRY_MS;
+    quick.replay = quick.record = NULL;
+    struct client *client = endpoint_client(ep, &quick, e);
+    *ret_date = NULL;
+    int r = client ? client_get(client,
+                                own && *own && ep->key.value && service_at(ep->base_url) == ep->row
+                                    ? own
+                                    : endpoint_list_path(ep),
+                                &soon, &body, e)
+                   : -1;
+    *ret_date = xstrdup(client ? client_date(client) : "");
+    client_free(client);
+    return r;
 }
 
 void endpoint_done(struct endpoint *ep)

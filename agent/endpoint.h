@@ -44,6 +44,15 @@ int endpoint_of_service(const struct conf *c, const char *service, struct endpoi
                         struct err *e);
 int endpoint_key(struct endpoint *ep, const struct stop *stop, struct err *e);
 struct client *endpoint_client(const struct endpoint *ep, const struct conf *c, struct err *e);
+/* Where the list of models is, for client_get(). */
+const char *endpoint_list_path(const struct endpoint *ep);
+/* Is somebody there who takes the key? One GET, tried once, with its own short time limits (at most
+ * ENDPOINT_TRY_MS). 0 = yes; -1 with what client_get() says: `sys` is the HTTP status when there
+ * was an answer. *ret_date is the Date header of the answer, "" without one; caller frees, also on
+ * failure. */
+#define ENDPOINT_TRY_MS 10000
+int endpoint_try(const struct endpoint *ep, const struct conf *c, const struct stop *stop,
+                 char **ret_date, struct err *e);
 void endpoint_done(struct endpoint *ep);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 #include "agent/base/io.h"
 #include "agent/base/log.h"
@@ -101,7 +102,8 @@ static int from_env(const char *name, struct key *ret, struct err *e)
     return 0;
 }
 
-static int from_file(const char *path, struct key *ret, struct err *e)
+/* `what`: how messages call the file. */
+static int from_file(const char *what, const char *path, struct key *ret, struct err *e)
 {
     cleanup_buf struct buf b = BUF_MAX(4096);
     __attribute__((cleanup(cleanup_secret))) struct secret s = { xcalloc(MAX_KEY_OUTPUT, 1), 0 };
@@ -111,23 +113,22 @@ static int from_file(const char *path, struct key *ret, struct err *e)
     /* O_NONBLOCK: a FIFO of that name must not hang the run. The checks are on the descriptor. */
     cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0)
-        return err_set(e, ERR_CONFIG, errno, "api_key_file %s", p);
+        return err_set(e, ERR_CONFIG, errno, "%s %s", what, p);
     if (!S_ISREG(st.st_mode))
-        return err_set(e, ERR_CONFIG, 0, "api_key_file %s: is not a regular file", p);
+        return err_set(e, ERR_CONFIG, 0, "%s %s: is not a regular file", what, p);
     if (st.st_uid != geteuid() && st.st_uid != 0)
-        return err_set(
-            e, ERR_CONFIG, 0,
-            "api_key_file %s: belongs to another user (uid %ld), who can read and change "
-            "the key; make a copy of your own with mode 0600",
-            p, (long)st.st_uid);
+        return err_set(e, ERR_CONFIG, 0,
+                       "%s %s: belongs to another user (uid %ld), who can read and change "
+                       "the key; make a copy of your own with mode 0600",
+                       what, p, (long)st.st_uid);
     if (st.st_mode & 077)
         return err_set(e, ERR_CONFIG, 0,
-                       "api_key_file %s: has mode %04o, so that others can get at the key; type: "
+                       "%s %s: has mode %04o, so that others can get at the key; type: "
                        "chmod 600 %s",
-                       p, (unsigned)(st.st_mode & 07777), p);
+                       what, p, (unsigned)(st.st_mode & 07777), p);
     if (drain(fd, &s, e) < 0 || take_key((struct str){ s.p, s.n }, ret, e) < 0)
-        return err_wrap(e, "api_key_file %s", p);
-    ret->hint = xasprintf("api_key_file %s", p);
+        return err_wrap(e, "%s %s", what, p);
+    ret->hint = xasprintf("%s %s", what, p);
     return 0;
 }
 
@@ -246,7 +247,7 @@ static void others(const struct key_source *src, struct buf *out)
     for (size_t i = 0; i < services_n; i++) {
         const struct service *s = &services[i];
         bool same = src->service && strcmp(src->service, s->name) == 0;
-        if (!same && !s->keyless && keys_there(s->key_env))
+        if (!same && !s->keyless && (keys_there(s->key_env) || keys_stored(s->name)))
             buf_putf(out, "%s-m %s/%s", out->n ? ", " : "", s->name, s->example);
     }
 }
@@ -265,15 +266,16 @@ static int no_key(const struct key_source *s, struct err *e)
         e, ERR_CONFIG, 0,
         "no API key for %s: the environment variable %s%s%.*s is not set, and neither "
         "api_key_file nor api_key_cmd is. One of these gives it:\n"
+        "  agent keys set %s      asks for it and keeps it, mode 0600\n"
         "  export %s=...\n"
         "  --api-key-file FILE      a file of yours, mode 0600, the key in its first line\n"
         "  --api-key-cmd COMMAND    a command that prints it, such as \"pass show %s\"\n"
         "Without any key: --replay FILE plays a recorded conversation (make demo does), and\n"
         "a server on this machine needs none (-m ollama/qwen3, or --base-url "
         "http://127.0.0.1:8080/v1)%s%.300s%s",
-        who, buf_cstr(&first), rest.n ? " or " : "", (int)rest.n, rest.p, buf_cstr(&first),
-        s->service ? s->service : "openai", or.n ? "\nThere is a key for other services: " : "",
-        buf_cstr(& or), or.n ? "" : "");
+        who, buf_cstr(&first), rest.n ? " or " : "", (int)rest.n, rest.p,
+        s->service ? s->service : "openai", buf_cstr(&first), s->service ? s->service : "openai",
+        or.n ? "\nThere is a key for other services: " : "", buf_cstr(& or), or.n ? "" : "");
 }
 
 bool keys_there(const char *env)
@@ -288,6 +290,124 @@ bool keys_there(const char *env)
             return true;
     }
     return false;
+}
+
+/* --- keys that are kept --- */
+
+char *keys_stored_path(const char *service)
+{
+    const char *dir = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    bool is_name = service && service[0] && service[0] != '.' && strlen(service) < 100;
+
+    for (const char *p = service; is_name && *p; p++)
+        is_name = *p != '/' && (unsigned char)*p > ' ' && *p != 0x7f;
+    if (!is_name)
+        return NULL;
+    if (dir && dir[0] == '/')
+        return xasprintf("%s/agent/keys/%s", dir, service);
+    return home && home[0] == '/' ? xasprintf("%s/.config/agent/keys/%s", home, service) : NULL;
+}
+
+bool keys_stored(const char *service)
+{
+    cleanup_free char *path = keys_stored_path(service);
+    struct stat st;
+
+    return path && lstat(path, &st) == 0;
+}
+
+char *keys_where(const struct key_source *s)
+{
+    cleanup_buf struct buf b = BUF_MAX(4096);
+    struct str rest = str_of(s->env), name;
+
+    for (bool more = rest.n > 0; more;) {
+        more = str_cut(&rest, ' ', &name);
+        cleanup_free char *var = str_dup(name);
+        const char *v = getenv(var);
+        if (v && *v)
+            return xasprintf("the variable %s", var);
+    }
+    if (s->file)
+        return xasprintf("api_key_file %s", shown(&b, s->file));
+    if (s->cmd)
+        return xasprintf("api_key_cmd \"%s\"", shown(&b, s->cmd));
+    if (!keys_stored(s->service))
+        return NULL;
+    cleanup_free char *path = keys_stored_path(s->service);
+    return xasprintf("the file %s", shown(&b, path));
+}
+
+/* One line, byte by byte: what follows it is not ours. */
+static int read_line(int fd, struct secret *s, const struct stop *stop, struct err *e)
+{
+    for (;;) {
+        struct pollfd p[2] = { { fd, POLLIN, 0 }, { stop->cancel_fd, POLLIN, 0 } };
+        if (poll(p, 2, stop_poll_ms(stop, -1)) < 0 && errno != EINTR)
+            return err_set(e, ERR_INTERNAL, errno, "poll");
+        if (stop_check(stop, e) < 0)
+            return -1;
+        if (p[0].revents == 0)
+            continue;
+        ssize_t r = read(fd, s->p + s->n, 1);
+        if (r < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (r < 0)
+            return err_set(e, ERR_USAGE, errno, "read the key");
+        if (r == 0 || s->p[s->n] == '\n')
+            return 0;
+        if (++s->n > MAX_KEY_BYTES)
+            return err_set(e, ERR_USAGE, 0,
+                           "more than %d bytes without the end of a line are no "
+                           "key",
+                           MAX_KEY_BYTES);
+    }
+}
+
+int keys_store(const char *service, int fd, const struct stop *stop, struct err *e)
+{
+    __attribute__((cleanup(cleanup_secret))) struct secret s = { xcalloc(MAX_KEY_OUTPUT, 1), 0 };
+    __attribute__((cleanup(key_done))) struct key k = { NULL, NULL, NULL };
+    cleanup_free char *path = keys_stored_path(service);
+    struct termios was, quiet;
+
+    if (path == NULL)
+        return err_set(e, ERR_CONFIG, 0,
+                       "there is no place to keep a key of %.60s: set HOME or XDG_CONFIG_HOME",
+                       service);
+    bool terminal = tcgetattr(fd, &was) == 0;
+    if (terminal) {
+        quiet = was;
+        quiet.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+        if (tcsetattr(fd, TCSAFLUSH, &quiet) < 0)
+            return err_set(e, ERR_SYS, errno, "make the terminal not show the key");
+    }
+    int r = read_line(fd, &s, stop, e);
+    if (terminal)
+        tcsetattr(fd, TCSAFLUSH, &was);
+    if (r < 0)
+        return -1;
+    if (take_key((struct str){ s.p, s.n }, &k, e) < 0) {
+        e->code = ERR_USAGE;
+        return err_wrap(e, "what was given");
+    }
+    cleanup_free char *dir = xstrndup(path, (size_t)(io_basename(path) - path));
+    if (io_mkdirs(dir, 0700, e) < 0)
+        return -1;
+    if (chmod(dir, 0700) < 0)
+        return err_set(e, ERR_SYS, errno, "chmod 0700 %s", dir);
+    return io_write_atomic(AT_FDCWD, path, str_of(k.value), 0600, e);
+}
+
+int keys_forget(const char *service, struct err *e)
+{
+    cleanup_free char *path = keys_stored_path(service);
+
+    if (path == NULL || unlink(path) == 0)
+        return path == NULL;
+    if (errno == ENOENT || errno == ENOTDIR)
+        return 1;
+    return err_set(e, ERR_SYS, errno, "remove %s", path);
 }
 
 int keys_resolve(const struct key_source *s, const struct stop *stop, struct key *ret,
@@ -308,9 +428,12 @@ int keys_resolve(const struct key_source *s, const struct stop *stop, struct key
     }
     if (s->replay)
         key_done(&k);
-    else if (!k.value && s->file && from_file(s->file, &k, e) < 0)
+    else if (!k.value && s->file && from_file("api_key_file", s->file, &k, e) < 0)
         return -1;
     else if (!k.value && s->cmd && keys_from_cmd(s->cmd, stop, KEY_CMD_MS, &k, e) < 0)
+        return -1;
+    cleanup_free char *kept = s->replay || k.value ? NULL : keys_stored_path(s->service);
+    if (kept && keys_stored(s->service) && from_file("the key file", kept, &k, e) < 0)
         return -1;
     bool loopback = conf_url_is_loopback(s->url);
     if (!k.value && !s->replay && !s->keyless && !loopback)

@@ -1,6 +1,6 @@
 /* The API key of one service: from an environment variable, else from a file (a regular file of the
- * user's own, mode 0600 or stricter), else from a command (first line of its output). Never from
- * the command line.
+ * user's own, mode 0600 or stricter), else from a command (first line of its output), else from
+ * what `agent keys set` kept. Never from the command line.
  *
  * The key is registered with secret_add(), its copy in the environment is overwritten and removed.
  * keys_resolve() blocks only while api_key_cmd runs: at most 30 s, and under the stop. */
@@ -34,6 +34,22 @@ int keys_resolve(const struct key_source *s, const struct stop *stop, struct key
 void key_done(struct key *k); /* wipes */
 /* Is one of the variables set? Looks, takes nothing. */
 bool keys_there(const char *env);
+
+/* Keys that `agent keys set` keeps: $XDG_CONFIG_HOME/agent/keys/SERVICE, or that in ~/.config, one
+ * a file. The path is NULL when there is no home, or the name is none that a file may have; caller
+ * frees. */
+char *keys_stored_path(const char *service);
+bool keys_stored(const char *service);
+/* Where a key would be taken from now, in a few words without the key ("the variable
+ * OPENAI_API_KEY", "api_key_file /x"); NULL = from nowhere. Looks, takes nothing, runs nothing.
+ * Caller frees. */
+char *keys_where(const struct key_source *s);
+/* Reads one key from a descriptor up to the end of its line or of the input, and keeps it for the
+ * service: mode 0600, in folders 0700. A terminal shows nothing of it meanwhile. Blocks for the
+ * user, under the stop. */
+int keys_store(const char *service, int fd, const struct stop *stop, struct err *e);
+/* 0 = it is gone, 1 = there was none. */
+int keys_forget(const char *service, struct err *e);
 
 /* The api_key_cmd part alone: runs `cmd` by /bin/sh -c, with an empty standard input and its
  * standard error passed, and takes the first line of its output. Ends it, with all that it

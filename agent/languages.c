@@ -17,8 +17,7 @@
 #define PROBE_MS 60000
 #define MAX_VERSION 60
 
-/* The value of the setting that names its program, NULL = looked for in PATH. */
-static const char *program_setting(const struct conf *c, const struct sandbox_language *l)
+const char *languages_program(const struct conf *c, const struct sandbox_language *l)
 {
     const struct {
         const char *name, *value;
@@ -59,7 +58,7 @@ int languages_find(const struct conf *c, struct ui *ui, struct languages *ret, s
         if (l->start == START_PYTHON)
             return 0;
         ret->v[0].language = l;
-        ret->programs[0] = (struct sandbox_program){ l, program_setting(c, l) };
+        ret->programs[0] = (struct sandbox_program){ l, languages_program(c, l) };
         ret->n = 1;
         return sandbox_check_program(&ret->programs[0], e);
     }
@@ -69,7 +68,7 @@ int languages_find(const struct conf *c, struct ui *ui, struct languages *ret, s
         const struct sandbox_language *l = sandbox_language(name);
         if (l == NULL || l->start == START_PYTHON)
             continue;
-        struct sandbox_program p = { l, program_setting(c, l) };
+        struct sandbox_program p = { l, languages_program(c, l) };
         struct err why = ERR_INIT;
         if (sandbox_check_program(&p, &why) < 0) {
             ui_warn(ui, "%s is not offered: %s", l->title, why.msg);

@@ -25,6 +25,8 @@ struct languages {
 /* Those of the setting whose program is there. Of each other one the user is told why it is not
  * offered. With --language that one alone; -1 when its program is not there. */
 int languages_find(const struct conf *c, struct ui *ui, struct languages *ret, struct err *e);
+/* The value of the setting that names its program; NULL = it is looked for in PATH. */
+const char *languages_program(const struct conf *c, const struct sandbox_language *l);
 /* The language of --language, Python without it. NULL with ERR_USAGE when there is none such. */
 const struct sandbox_language *languages_chosen(const struct conf *c, struct err *e);
 /* Runs a cell in each, in its default context, unless an earlier run with the same program (path,

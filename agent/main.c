@@ -39,6 +39,9 @@ static void (*const commands[CMD_COUNT])(struct program *p, struct err *why) = {
     [CMD_MODELS] = models_command, [CMD_USAGE] = usage_command, [CMD_SESSIONS] = sessions_command,
     [CMD_BATCH] = batch_command,
     [CMD_EXPORT] = export_command, [CMD_HELP] = help_command,
+    [CMD_DOCTOR] = doctor_command,
+    [CMD_KEYS] = keys_command,
+    [CMD_COMPLETION] = completion_command,
 };
 
 /* No core dump and no ptrace by siblings: the key is in this memory. The descriptors 0-2 are open,

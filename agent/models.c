@@ -12,6 +12,7 @@
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
 #include "agent/endpoint.h"
+#include "agent/models_cache.h"
 #include "agent/program.h"
 #include "agent/base/banned.h"
 
@@ -105,10 +106,7 @@ static int by_name(const void *a, const void *b)
 
 static int ask_list(struct listing *l, const struct stop *stop, struct err *e)
 {
-    const struct service *row = l->ep.row;
-    const struct service *at = service_at(l->ep.base_url);
-    /* A whole URL is at the service's own host; elsewhere its kin's usual path is the guess. */
-    const char *path = strstr(row->list_path, "://") && at != row ? "/models" : row->list_path;
+    const char *path = endpoint_list_path(&l->ep);
     cleanup_free char *next = NULL;
 
     for (int page = 0; page < MAX_PAGES; page++) {
@@ -123,8 +121,10 @@ static int ask_list(struct listing *l, const struct stop *stop, struct err *e)
         if (next == NULL)
             break;
     }
-    if (l->n)
+    if (l->n) {
         qsort(l->ids, l->n, sizeof *l->ids, by_name);
+        models_cache_keep(l->ep.service, l->ids, l->n);
+    }
     return 0;
 }
 
@@ -143,7 +143,9 @@ static int open_list(struct program *p, struct listing *l, struct err *e)
 /* "set", "missing" or "not needed". */
 static const char *key_state(const struct endpoint *ep)
 {
-    if (keys_there(ep->source.env) || ep->source.file || ep->source.cmd)
+    cleanup_free char *where = keys_where(&ep->source);
+
+    if (where)
         return "set";
     return ep->source.keyless ? "not needed" : "missing";
 }
@@ -164,9 +166,9 @@ static void service_line(const struct conf *c, const char *name, struct buf *out
     struct err e = ERR_INIT;
     bool found = endpoint_of_service(c, name, &ep, &e) == 0;
     const struct service *row = service_find(str_of(name));
-    const char *state = found                                  ? key_state(&ep)
-                        : row && keys_there(row->key_env)      ? "set"
-                        : row && row->key_env && !row->keyless ? "missing"
+    const char *state = found ? key_state(&ep)
+                        : row && (keys_there(row->key_env) || keys_stored(row->name)) ? "set"
+                        : row && row->key_env && !row->keyless                        ? "missing"
                                                                : "not needed";
     const char *env = found ? ep.source.env : row ? row->key_env : "";
     const char *url = found ? ep.base_url : "(base_url needed)";

@@ -39,6 +39,9 @@ void usage_command(struct program *p, struct err *why);
 void export_command(struct program *p, struct err *why);
 void sessions_command(struct program *p, struct err *why);
 void batch_command(struct program *p, struct err *why);
+void doctor_command(struct program *p, struct err *why);
+void keys_command(struct program *p, struct err *why);
+void completion_command(struct program *p, struct err *why);
 
 /* One warning a line. */
 void program_warn_lines(struct ui *ui, struct str lines);

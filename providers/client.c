@@ -41,6 +41,7 @@ struct client {
     bool switched; /* to another codec, by a refusal */
     struct quirks quirks;
     uint32_t chance;
+    char date[64]; /* client_date() */
 };
 
 enum mode { UNDECIDED, STREAM, DOCUMENT, REFUSAL };
@@ -647,6 +648,11 @@ int client_get(struct client *c, const char *path, const struct stop *stop, stru
         struct errbody eb = { 0 };
         buf_clear(out);
         int rc = http_stream(c->http, &hr, stop, on_list, &l, &l.resp, &fail);
+        struct str date = http_header(buf_str(&l.resp.headers), "Date");
+        if (date.n < sizeof c->date) {
+            memcpy(c->date, date.n ? date.p : "", date.n);
+            c->date[date.n] = '\0';
+        }
         if (rc == 0 && !is_2xx(l.resp.status)) {
             errbody_read(buf_str(&l.error), &eb);
             rc = fault_refused(&place, l.resp.status, buf_str(&l.resp.headers), &eb, &fail);
@@ -663,4 +669,9 @@ int client_get(struct client *c, const char *path, const struct stop *stop, stru
             *e = fail;
         return rc;
     }
+}
+
+const char *client_date(const struct client *c)
+{
+    return c->date;
 }

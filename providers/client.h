@@ -60,6 +60,8 @@ const char *client_wire(const struct client *c);
  * are. */
 int client_get(struct client *c, const char *path, const struct stop *stop, struct buf *out,
                struct err *e);
+/* The Date header of the last answer to client_get(), "" when it had none. */
+const char *client_date(const struct client *c);
 #define MAX_LIST_BYTES (8u * 1024 * 1024) /* OpenRouter's list of 400 models has 700 kB */
 
 #endif

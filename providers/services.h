@@ -30,6 +30,8 @@ struct service {
     bool keyless;           /* a server of one's own: no key is needed, and nobody is billed */
     enum service_list list; /* the shape of the list */
     const char *list_path;  /* after the base URL, or a whole URL */
+    const char *key_path;   /* a GET that a wrong key is refused at, where the list is open to all;
+                               "" = there is none that is known; NULL = the list itself */
     const char *headers;    /* sent always, "Name: value\n" lines; NULL = none */
     unsigned quirks;        /* enum chat_quirk, known beforehand */
     const char *models;     /* names that mean this service without its word, globs separated by a

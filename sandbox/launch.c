@@ -114,9 +114,8 @@ static char *find_ours(const char *name, struct err *e)
     return p;
 }
 
-static char *find_helper(const char *wanted, struct err *e)
+char *sandbox_helper_path(const char *wanted, struct err *e)
 {
-
     if (wanted) {
         if (access(wanted, X_OK) < 0) {
             err_set(e, ERR_SANDBOX, errno, "cannot run the sandbox helper %s", wanted);
@@ -550,7 +549,7 @@ int launch_helper(const struct sandbox_spec *spec, const char *python, struct he
     struct helper h = HELPER_INIT;
     struct strings argv = { NULL, 0 };
     struct hand_over hand_in = { .n = 0 };
-    cleanup_free char *program = find_helper(spec->helper, e);
+    cleanup_free char *program = sandbox_helper_path(spec->helper, e);
     cleanup_fd int log = -1, to_helper = -1, to_egress = -1;
     int r = -1, pair[2];
 

@@ -92,6 +92,16 @@ const char *sandbox_place(const struct sandbox_spec *spec, enum sandbox_shown wh
 /* The source of the cell that builds an environment: it defines build(folder of its inputs). */
 struct str sandbox_installer(void);
 
+/* The agent-sandbox program that a spec with this `helper` starts. ERR_SANDBOX when there is none.
+ * Caller frees. */
+char *sandbox_helper_path(const char *helper, struct err *e);
+/* Runs agent-sandbox --check: every layer is built and probed for real. Its exit status (0 = all
+ * hold, 1 = one does not, 125 = no sandbox could be made) or -1. What it prints, a line a layer
+ * ("holds", "absent" or "FAILS", the layer, what was tried: in columns of 8 and 18) after lines of
+ * what it stands on, goes to `out`, its complaint to `errors`. Takes a second or so. */
+int sandbox_check(const char *helper, bool best, const struct stop *stop, struct buf *out,
+                  struct buf *errors, struct err *e);
+
 struct sandbox;
 /* Starts the helper and returns at once; set-up goes on while the caller does other things. */
 struct sandbox *sandbox_start(const struct sandbox_spec *spec, struct err *e);
