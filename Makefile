@@ -1,11 +1,14 @@
 # agent: see README.md. Doors: make, make demo, make check, make check-vm, make bench, make install,
-# make install-apparmor, make lint, make format, make fuzz.
+# make install-apparmor, make uninstall, make deb, make lint, make format, make fuzz.
 # SAN=1 builds with address and undefined-behaviour sanitizers into build-san/. make fuzz T=60 runs each fuzzer that
 # long with clang (F="spec frame": these only); what it finds goes into the corpus.
 CC ?= gcc
 PREFIX ?= /usr/local
 B := $(if $(FUZZER),build-fuzz,$(if $(SAN),build-san,build))
 VERSION := 0.1.0
+# Of this version: the date in the manual, and the time of all files in a package.
+RELEASED := 2026-11-25
+export SOURCE_DATE_EPOCH ?= $(shell date -u -d $(RELEASED) +%s)
 
 comma := ,
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
@@ -36,8 +39,8 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*
 FUZZ := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 TOOLS := $(patsubst tests/sandbox/%.c,$(B)/tests/sandbox/%,$(wildcard tests/sandbox/*.c))
 
-.PHONY: all check check-vm demo bench install install-apparmor uninstall lint format fuzz clean deps-build deps-demo deps-check
-all: $(B)/agent $(B)/agent-sandbox $(B)/agent-egress
+.PHONY: all check check-vm demo bench install install-apparmor uninstall deb lint format fuzz clean deps-build deps-demo deps-check
+all: $(B)/agent $(B)/agent-sandbox $(B)/agent-egress $(B)/agent.1 $(B)/agent.conf.5
 
 $(B)/agent: $(AGENT_OBJ)
 	$(call say,LD,$@)
@@ -50,6 +53,13 @@ $(B)/agent-egress: $(EGRESS_OBJ)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 $(B)/libagent.a: $(LIB_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^
+
+# The manual is printed from the tables that drive the program.
+$(B)/manual: docs/manual.c $(B)/libagent.a
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libagent.a $(AGENT_LIBS)
+$(B)/agent.1 $(B)/agent.conf.5: $(B)/manual
+	$(Q)$< $(basename $(@F)) "$$(LC_ALL=C date -u -d @$(SOURCE_DATE_EPOCH) '+%B %-d, %Y')" > $@.tmp && mv $@.tmp $@
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -111,14 +121,21 @@ fuzz: deps-build
 		build-fuzz/tests/fuzz/fuzz_$$f -max_total_time=$(T) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 \
 		-artifact_prefix=build-fuzz/$$f- build-fuzz/corpus/$$f tests/corpus/$$f || exit 1; done
 
+# Everything that make install puts down and make uninstall takes away: FROM:UNDER-PREFIX:MODE.
+SHARE := share
+COMPLETIONS := $(SHARE)/bash-completion/completions/agent $(SHARE)/zsh/site-functions/_agent \
+	$(SHARE)/fish/vendor_completions.d/agent.fish
+INSTALLED := $(B)/agent:bin/agent:755 $(B)/agent-sandbox:bin/agent-sandbox:755 $(B)/agent-egress:libexec/agent/agent-egress:755 \
+	$(B)/agent.1:$(SHARE)/man/man1/agent.1:644 docs/agent-sandbox.1:$(SHARE)/man/man1/agent-sandbox.1:644 \
+	$(B)/agent.conf.5:$(SHARE)/man/man5/agent.conf.5:644 \
+	$(foreach d,agent.conf.example README.md LICENSE,$(d):$(SHARE)/doc/agent/$(d):644)
+field = $(word $(2),$(subst :, ,$(1)))
 install: all
-	install -D -m 755 $(B)/agent $(DESTDIR)$(PREFIX)/bin/agent
-	install -D -m 755 $(B)/agent-sandbox $(DESTDIR)$(PREFIX)/bin/agent-sandbox
-	install -D -m 644 docs/agent-sandbox.1 $(DESTDIR)$(PREFIX)/share/man/man1/agent-sandbox.1
-	install -D -m 755 $(B)/agent-egress $(DESTDIR)$(PREFIX)/bin/agent-egress
-	install -D -m 644 agent.conf.example $(DESTDIR)$(PREFIX)/share/doc/agent/agent.conf.example
-	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/agent/README.md
-	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/agent/LICENSE
+	$(foreach f,$(INSTALLED),install -D -m $(call field,$(f),3) $(call field,$(f),1) $(DESTDIR)$(PREFIX)/$(call field,$(f),2) &&) :
+	for shell in bash zsh fish; do $(B)/agent completion $$shell > $(B)/completion.$$shell || exit 1; done
+	install -D -m 644 $(B)/completion.bash $(DESTDIR)$(PREFIX)/$(word 1,$(COMPLETIONS))
+	install -D -m 644 $(B)/completion.zsh $(DESTDIR)$(PREFIX)/$(word 2,$(COMPLETIONS))
+	install -D -m 644 $(B)/completion.fish $(DESTDIR)$(PREFIX)/$(word 3,$(COMPLETIONS))
 # Where AppArmor restricts user namespaces: the profile that permits them to the installed agent-sandbox.
 APPARMOR := $(DESTDIR)/etc/apparmor.d/agent-sandbox
 APPARMOR_PARSER = $(if $(DESTDIR),,$(shell [ "$$(cat /sys/module/apparmor/parameters/enabled 2>&1)" = Y ] && \
@@ -130,23 +147,26 @@ install-apparmor:
 	$(if $(APPARMOR_PARSER),$(APPARMOR_PARSER) -r $(APPARMOR),@echo "$(APPARMOR) is in place; it is not loaded:" \
 		"$(if $(DESTDIR),DESTDIR is set,AppArmor is not in use here or has no apparmor_parser)")
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,agent agent-sandbox agent-egress)
-	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/agent-sandbox.1
-	cd $(DESTDIR)$(PREFIX)/share/doc/agent 2>/dev/null && rm -f agent.conf.example README.md LICENSE || :
-	rmdir $(DESTDIR)$(PREFIX)/share/doc/agent 2>/dev/null || :
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(foreach f,$(INSTALLED),$(call field,$(f),2)) $(COMPLETIONS))
+	rmdir $(DESTDIR)$(PREFIX)/share/doc/agent $(DESTDIR)$(PREFIX)/libexec/agent 2>/dev/null || :
 	if grep -qs 'profile agent-sandbox $(PREFIX)/bin/agent-sandbox ' $(APPARMOR); then \
 		$(if $(APPARMOR_PARSER),$(APPARMOR_PARSER) -R $(APPARMOR);) rm -f $(APPARMOR); fi
+
+# A Debian package of what is built here, into build/.
+deb: deps-build
+	@$(MAKE) --no-print-directory all
+	@packaging/deb $(B) $(VERSION)
 
 lint:
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr -D__x86_64__ \
 		--include=tests/lib/cppcheck.h --suppress=missingIncludeSystem --suppress=ctuuninitvar \
 		--suppress=identicalConditionAfterEarlyExit --suppress=preprocessorErrorDirective \
 		--std=c11 -D_GNU_SOURCE -I. -I$(B)/gen agent providers sandbox prompts
-	shellcheck .ci/run .ci/deps $$(grep -lE '^#!/(usr/)?bin/(env )?(ba)?sh' -r tests | sort)
+	shellcheck .ci/run .ci/deps packaging/deb $$(grep -lE '^#!/(usr/)?bin/(env )?(ba)?sh' -r tests | sort)
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
 	rm -rf build build-san build-fuzz
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -name '*.d' -type f 2>/dev/null)
