@@ -50,7 +50,7 @@ static int check_key(struct doctor *d, const struct endpoint *ep)
 static void say_answer(struct doctor *d, const struct endpoint *ep, int r, bool no_key,
                        const struct err *why)
 {
-    bool refused = r < 0 && (why->sys == 401 || why->sys == 403) && why->code == ERR_CONFIG;
+    bool refused = r < 0 && why->code == ERR_CONFIG;
     cleanup_free char *set = xasprintf("agent keys set %s", ep->service);
     cleanup_free char *curl = xasprintf("curl -sSI %s", ep->base_url);
     bool own = ep->source.keyless || conf_url_is_loopback(ep->base_url);
