@@ -134,7 +134,8 @@ static void offer_words(struct wanted *w, const char *words)
 
 static void offer_files(struct wanted *w)
 {
-    buf_puts(&w->out, ":files\n");
+    if (!strstr(buf_cstr(&w->out), ":files\n"))
+        buf_puts(&w->out, ":files\n");
 }
 static void offer_folders(struct wanted *w)
 {
@@ -255,6 +256,8 @@ static const struct {
     { "FILE", offer_files },
     { "COMMAND", offer_commands },
     { "DIR", offer_folders },
+    { "QUESTIONS", offer_files },
+    { "RESULTS", offer_files },
     { "ARGUMENT", offer_files },
 };
 
@@ -343,18 +346,23 @@ static void offer_usage(struct wanted *w, enum conf_command command, char *const
             str_cut(&rest, ' ', &word);
             while (word.n && (word.p[0] == '[' || word.p[0] == '('))
                 word = str_from(word, 1);
-            bool more = str_ends(word, "...");
+            bool more = str_ends(word, "..."), closed = str_ends(word, "]");
             while (word.n && strchr("].)", word.p[word.n - 1]))
                 word.n--;
-            if (word.n == 0 || word.p[0] == '-' || word.p[0] == '|' || word.p[0] == '"' ||
-                str_is(word, "flags"))
+            /* A flag with its value, and "[flags of ask]", are no words. */
+            bool flags = str_is(word, "flags"), flag = word.n && word.p[0] == '-';
+            while (rest.n && !closed && (flags || flag)) {
+                str_cut(&rest, ' ', &word);
+                closed = flag || str_ends(word, "]");
+            }
+            if (flags || flag || word.n == 0 || word.p[0] == '|' || word.p[0] == '"')
                 continue;
             bool literal = word.p[0] >= 'a' && word.p[0] <= 'z';
             if (at == n || (more && at < n)) {
-                cleanup_free char *text = str_dup(word);
-                if (literal)
+                cleanup_free char *text = str_dup(word), *there = xasprintf("%s\n", text);
+                if (literal && !strstr(buf_cstr(&w->out), there)) /* several lines may have it */
                     offer(w, text, "");
-                else
+                else if (!literal)
                     offer_source(w, word);
                 break;
             }
