@@ -323,7 +323,7 @@ static void put_error(struct buf *out, const struct sandbox_result *r)
 /* "The sandbox refused: socket(AF_INET) 3 times, ptrace once." */
 static void put_denied(struct buf *out, const struct sandbox_result *r)
 {
-    bool network = false;
+    bool network = false, readonly = false;
 
     if (r->n_denied == 0)
         return;
@@ -331,6 +331,7 @@ static void put_denied(struct buf *out, const struct sandbox_result *r)
     for (size_t i = 0; i < r->n_denied && i < DENIED_SHOWN; i++) {
         const struct sandbox_denied *d = &r->denied[i];
         network = network || strcmp(d->what, "network") == 0;
+        readonly = readonly || strcmp(d->what, "read-only") == 0;
         buf_putf(out, "%s%s ", i ? ", " : "", d->name);
         if (d->count == 1)
             buf_puts(out, "once");
@@ -339,7 +340,8 @@ static void put_denied(struct buf *out, const struct sandbox_result *r)
     }
     if (r->n_denied > DENIED_SHOWN)
         buf_putf(out, " and %zu other kinds of calls", r->n_denied - DENIED_SHOWN);
-    buf_puts(out, network ? ". No socket leads out of here.\n" : ".\n");
+    buf_puts(out, network ? ". No socket leads out of here." : ".");
+    buf_puts(out, readonly ? " Only /workspace and /tmp can be written.\n" : "\n");
 }
 
 void observe_cell(struct buf *out, const struct observe_cell *c, const struct sandbox_result *r,

@@ -21,6 +21,10 @@ void refusals_look(const struct denied_counts *now, struct denied_counts *ret)
         ret->call[i] = look(&now->call[i]);
     for (size_t i = 0; i < DENIED_FAMILIES; i++)
         ret->family[i] = look(&now->family[i]);
+    ret->blind = look(&now->blind);
+    for (size_t v = 0; v < DENIED_VERBS; v++)
+        for (size_t p = 0; p < DENIED_PLACES; p++)
+            ret->write[v][p] = look(&now->write[v][p]);
 }
 
 static void family_name(size_t family, char *ret, size_t size)
@@ -61,13 +65,39 @@ static struct sandbox_denied *add(struct sandbox_result *r, const char *what, ui
     return d;
 }
 
+static void add_writes(struct sandbox_result *r, const struct denied_counts *now,
+                       const struct denied_counts *before)
+{
+    static const char *const verbs[DENIED_VERBS] = {
+        [VERB_OPEN] = "open to write", [VERB_MKDIR] = "mkdir",       [VERB_UNLINK] = "unlink",
+        [VERB_RMDIR] = "rmdir",        [VERB_RENAME] = "rename",     [VERB_LINK] = "link",
+        [VERB_SYMLINK] = "symlink",    [VERB_TRUNCATE] = "truncate", [VERB_CHMOD] = "chmod",
+        [VERB_CHOWN] = "chown",
+    };
+    static const char *const places[DENIED_PLACES] = {
+        [PLACE_USR] = "in /usr",   [PLACE_ETC] = "in /etc",
+        [PLACE_DATA] = "in /data", [PLACE_OUTPUT] = "in /output",
+        [PLACE_ENV] = "in /env",   [PLACE_RUN] = "in /run",
+        [PLACE_DEV] = "in /dev",   [PLACE_PROC] = "in /proc",
+        [PLACE_ROOT] = "in /",     [PLACE_OTHER] = "in a read-only place",
+    };
+
+    for (size_t v = 0; v < DENIED_VERBS; v++)
+        for (size_t p = 0; p < DENIED_PLACES; p++)
+            if (now->write[v][p] > before->write[v][p]) {
+                struct sandbox_denied *d =
+                    add(r, "read-only", now->write[v][p] - before->write[v][p]);
+                snprintf(d->name, sizeof d->name, "%s %s", verbs[v], places[p]);
+            }
+}
+
 void refusals_since(const struct denied_counts *counts, const struct denied_counts *before,
                     struct sandbox_result *r)
 {
     struct denied_counts now;
 
     refusals_look(counts, &now);
-    r->denied_known = now.works != 0;
+    r->denied_known = now.works != 0 && now.blind == 0;
     for (size_t i = 0; i < DENIED_FAMILIES; i++)
         if (now.family[i] > before->family[i]) {
             struct sandbox_denied *d = add(r, "network", now.family[i] - before->family[i]);
@@ -78,4 +108,5 @@ void refusals_since(const struct denied_counts *counts, const struct denied_coun
             struct sandbox_denied *d = add(r, "system call", now.call[i] - before->call[i]);
             snprintf(d->name, sizeof d->name, "%s", told_calls[i].name);
         }
+    add_writes(r, &now, before);
 }

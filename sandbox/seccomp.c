@@ -134,14 +134,22 @@ void seccomp_print(struct buf *out)
         buf_putf(out, "  filter %s: %u instructions\n", seccomp_variants[i].name, programs[i].len);
     for (size_t i = 0; i < seccomp_policy_rows; i++) {
         const struct seccomp_row *row = &seccomp_policy[i];
-        buf_putf(out, "  %s %s", row->err ? strerrorname_np(row->err) : "allow", row->calls);
+        buf_putf(out, "  %s %s",
+                 row->err == WATCHED ? "allow"
+                 : row->err          ? strerrorname_np(row->err)
+                                     : "allow",
+                 row->calls);
         put_condition(out, row);
-        buf_putf(out, "\n      [%s%s%s%s%s%s%s%s] %s\n", row->sets & SET_STRICT ? " strict" : "",
-                 row->sets & SET_TEMPLATE ? " template" : "", row->sets & SET_INIT ? " init" : "",
-                 row->sets & SET_LONE ? " lone" : "",
-                 row->sets & SET_LONE_USER ? " lone, not root" : "",
-                 row->sets & SET_COUNTED ? ", only with a memory cgroup" : "",
-                 row->sets & SET_DEVICE ? ", only with --device" : "",
-                 row->sets & SET_TOLD ? " counted" : "", row->why);
+        buf_putf(
+            out, "\n      [%s%s%s%s%s%s%s%s%s%s] %s\n", row->sets & SET_STRICT ? " strict" : "",
+            row->sets & SET_TEMPLATE ? " template" : "", row->sets & SET_INIT ? " init" : "",
+            row->sets & SET_LONE ? " lone" : "", row->sets & SET_LONE_USER ? " lone, not root" : "",
+            row->sets & SET_COUNTED ? ", only with a memory cgroup" : "",
+            row->sets & SET_DEVICE ? ", only with --device" : "",
+            row->sets & SET_TOLD ? " counted" : "",
+            row->err == WATCHED     ? ", watched by the listener"
+            : row->sets & SET_HEARD ? ", with a listener"
+                                    : "",
+            row->sets & SET_UNHEARD ? ", without a listener" : "", row->why);
     }
 }

@@ -17,6 +17,8 @@ static uint32_t action_of(const struct seccomp_row *row, enum seccomp_told told)
 {
     if (!row->err)
         return SCMP_ACT_ALLOW;
+    if (row->err == WATCHED)
+        return SCMP_ACT_NOTIFY;
     if (!(row->sets & SET_TOLD) || told == TOLD_REFUSE)
         return SCMP_ACT_ERRNO((unsigned)row->err);
     return told == TOLD_NOTIFY ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW;

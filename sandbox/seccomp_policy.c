@@ -9,6 +9,9 @@
 /* clang-format off: tables are read by row */
 #define TOLD_CODE (SET_CODE | SET_TOLD)
 #define ALLOW(sets, calls, why) { sets, 0, calls, { OP_ANY, 0, 0, 0 }, why }
+#define WATCH(calls, why) { SET_CODE | SET_HEARD, WATCHED, calls, { OP_ANY, 0, 0, 0 }, why }
+#define WATCH_MASK(call, arg, mask, value, why) \
+    { SET_CODE | SET_HEARD, WATCHED, call, { OP_MASKED_EQ, arg, mask, value }, why }
 #define DENY(sets, err, calls, why) { sets, err, calls, { OP_ANY, 0, 0, 0 }, why }
 #define ALLOW_EQ(sets, call, arg, value, why) { sets, 0, call, { OP_EQ, arg, 0, value }, why }
 #define ALLOW_MASK(sets, call, arg, mask, value, why) \
@@ -19,6 +22,12 @@
 /* ioctl and fcntl look at 32 bits of a request only; comparing 64 let a caller slip past a refusal. */
 #define DENY_EQ32(sets, err, call, arg, value, why) \
     DENY_MASK(sets, err, call, arg, 0xffffffffu, value, why)
+
+#define OPEN_WRITES (O_ACCMODE | O_CREAT | O_TRUNC)
+#define CHANGE_CALLS \
+    "mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink symlinkat " \
+    "truncate chmod fchmodat fchmodat2"
+#define OWN_CALLS "chown lchown fchownat"
 
 #define NS_TIME 0x00000080u
 #define NS_MOUNT 0x00020000u
@@ -35,18 +44,33 @@ const struct seccomp_row seccomp_policy[] = {
     ALLOW(SET_CODE, "read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek "
                     "sendfile copy_file_range",
           "moving bytes through descriptors that are already open"),
-    ALLOW(SET_CODE, "open openat openat2 creat close close_range dup dup2 dup3 access faccessat "
-                    "faccessat2",
+    ALLOW(SET_CODE, "close close_range dup dup2 dup3 access faccessat faccessat2",
+          "descriptors, and asking what may be opened"),
+    ALLOW(SET_CODE | SET_UNHEARD, "open openat openat2 creat",
           "opening what the mount plan and Landlock show"),
+    ALLOW_MASK(SET_CODE | SET_HEARD, "open", 1, OPEN_WRITES, 0, "opening to read what they show"),
+    ALLOW_MASK(SET_CODE | SET_HEARD, "openat", 2, OPEN_WRITES, 0, "likewise"),
+    WATCH_MASK("open", 1, O_ACCMODE, O_WRONLY, "opening to write: refused in what is read-only, and counted"),
+    WATCH_MASK("open", 1, O_ACCMODE, O_RDWR, "likewise"),
+    WATCH_MASK("open", 1, O_ACCMODE, O_ACCMODE, "likewise"),
+    WATCH_MASK("open", 1, O_CREAT, O_CREAT, "likewise"),
+    WATCH_MASK("open", 1, O_TRUNC, O_TRUNC, "likewise"),
+    WATCH_MASK("openat", 2, O_ACCMODE, O_WRONLY, "likewise"),
+    WATCH_MASK("openat", 2, O_ACCMODE, O_RDWR, "likewise"),
+    WATCH_MASK("openat", 2, O_ACCMODE, O_ACCMODE, "likewise"),
+    WATCH_MASK("openat", 2, O_CREAT, O_CREAT, "likewise"),
+    WATCH_MASK("openat", 2, O_TRUNC, O_TRUNC, "likewise"),
+    WATCH("openat2 creat", "likewise; the flags of openat2 lie behind a pointer"),
     ALLOW(SET_CODE, "stat fstat lstat newfstatat statx statfs fstatfs readlink readlinkat getdents "
                     "getdents64 getcwd chdir fchdir",
           "looking at files"),
-    ALLOW(SET_CODE, "mkdir mkdirat rmdir unlink unlinkat rename renameat renameat2 link linkat symlink "
-                    "symlinkat truncate ftruncate fallocate chmod fchmod fchmodat fchmodat2 utime utimes "
-                    "futimesat utimensat umask",
-          "changing files: only the tmpfs of the sandbox is writable"),
-    ALLOW(SET_CODE, "chown fchown lchown fchownat",
+    ALLOW(SET_CODE, "ftruncate fallocate fchmod fchown umask utime utimes futimesat utimensat",
+          "changing files that are open, and times, which copying sets again and again"),
+    ALLOW(SET_CODE | SET_UNHEARD, CHANGE_CALLS, "changing files: only the tmpfs of the sandbox is writable"),
+    WATCH(CHANGE_CALLS, "likewise, and what is refused is counted"),
+    ALLOW(SET_CODE | SET_UNHEARD, OWN_CALLS,
           "archivers call it; only the one mapped uid can be named, so it changes nothing"),
+    WATCH(OWN_CALLS, "likewise, and what is refused is counted"),
     ALLOW(SET_CODE, "getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr",
           "shutil.copy2 reads extended attributes; setting them is refused below"),
     DENY(TOLD_CODE, EPERM, "setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr",
@@ -284,20 +308,20 @@ const struct seccomp_row seccomp_policy[] = {
 const size_t seccomp_policy_rows = sizeof seccomp_policy / sizeof seccomp_policy[0];
 
 const struct seccomp_variant_row seccomp_variants[FILTERS] = {
-    [FILTER_STRICT] = { "strict", SET_STRICT, 0, ENOSYS, TOLD_REFUSE },
-    [FILTER_STRICT_COUNTED] = { "strict_counted", SET_STRICT, SET_COUNTED, ENOSYS, TOLD_REFUSE },
-    [FILTER_TEMPLATE] = { "template", SET_TEMPLATE, 0, ENOSYS, TOLD_REFUSE },
-    [FILTER_TEMPLATE_COUNTED] = { "template_counted", SET_TEMPLATE, SET_COUNTED, ENOSYS, TOLD_REFUSE },
-    [FILTER_STRICT_DEVICE] = { "strict_device", SET_STRICT, SET_DEVICE, ENOSYS, TOLD_REFUSE },
-    [FILTER_STRICT_COUNTED_DEVICE] = { "strict_counted_device", SET_STRICT, SET_ONLY, ENOSYS, TOLD_REFUSE },
-    [FILTER_TEMPLATE_DEVICE] = { "template_device", SET_TEMPLATE, SET_DEVICE, ENOSYS, TOLD_REFUSE },
-    [FILTER_TEMPLATE_COUNTED_DEVICE] = { "template_counted_device", SET_TEMPLATE, SET_ONLY, ENOSYS, TOLD_REFUSE },
-    [FILTER_TEMPLATE_TOLD] = { "template_told", SET_TEMPLATE, 0, ENOSYS, TOLD_NOTIFY },
-    [FILTER_TEMPLATE_COUNTED_TOLD] = { "template_counted_told", SET_TEMPLATE, SET_COUNTED, ENOSYS, TOLD_NOTIFY },
-    [FILTER_TEMPLATE_TOLD_DEVICE] = { "template_told_device", SET_TEMPLATE, SET_DEVICE, ENOSYS, TOLD_NOTIFY },
-    [FILTER_TEMPLATE_COUNTED_TOLD_DEVICE] = { "template_counted_told_device", SET_TEMPLATE, SET_ONLY, ENOSYS, TOLD_NOTIFY },
-    [FILTER_CONTEXT] = { "context", SET_STRICT, SET_COUNTED, ENOSYS, TOLD_PASS },
-    [FILTER_CONTEXT_DEVICE] = { "context_device", SET_STRICT, SET_ONLY, ENOSYS, TOLD_PASS },
+    [FILTER_STRICT] = { "strict", SET_STRICT, SET_UNHEARD, ENOSYS, TOLD_REFUSE },
+    [FILTER_STRICT_COUNTED] = { "strict_counted", SET_STRICT, SET_COUNTED | SET_UNHEARD, ENOSYS, TOLD_REFUSE },
+    [FILTER_TEMPLATE] = { "template", SET_TEMPLATE, SET_UNHEARD, ENOSYS, TOLD_REFUSE },
+    [FILTER_TEMPLATE_COUNTED] = { "template_counted", SET_TEMPLATE, SET_COUNTED | SET_UNHEARD, ENOSYS, TOLD_REFUSE },
+    [FILTER_STRICT_DEVICE] = { "strict_device", SET_STRICT, SET_DEVICE | SET_UNHEARD, ENOSYS, TOLD_REFUSE },
+    [FILTER_STRICT_COUNTED_DEVICE] = { "strict_counted_device", SET_STRICT, SET_COUNTED | SET_DEVICE | SET_UNHEARD, ENOSYS, TOLD_REFUSE },
+    [FILTER_TEMPLATE_DEVICE] = { "template_device", SET_TEMPLATE, SET_DEVICE | SET_UNHEARD, ENOSYS, TOLD_REFUSE },
+    [FILTER_TEMPLATE_COUNTED_DEVICE] = { "template_counted_device", SET_TEMPLATE, SET_COUNTED | SET_DEVICE | SET_UNHEARD, ENOSYS, TOLD_REFUSE },
+    [FILTER_TEMPLATE_TOLD] = { "template_told", SET_TEMPLATE, SET_HEARD, ENOSYS, TOLD_NOTIFY },
+    [FILTER_TEMPLATE_COUNTED_TOLD] = { "template_counted_told", SET_TEMPLATE, SET_COUNTED | SET_HEARD, ENOSYS, TOLD_NOTIFY },
+    [FILTER_TEMPLATE_TOLD_DEVICE] = { "template_told_device", SET_TEMPLATE, SET_DEVICE | SET_HEARD, ENOSYS, TOLD_NOTIFY },
+    [FILTER_TEMPLATE_COUNTED_TOLD_DEVICE] = { "template_counted_told_device", SET_TEMPLATE, SET_COUNTED | SET_DEVICE | SET_HEARD, ENOSYS, TOLD_NOTIFY },
+    [FILTER_CONTEXT] = { "context", SET_STRICT, SET_COUNTED | SET_UNHEARD, ENOSYS, TOLD_PASS },
+    [FILTER_CONTEXT_DEVICE] = { "context_device", SET_STRICT, SET_COUNTED | SET_DEVICE | SET_UNHEARD, ENOSYS, TOLD_PASS },
     [FILTER_INIT] = { "init", SET_INIT, 0, ENOSYS, TOLD_REFUSE },
     [FILTER_LONE] = { "lone", SET_LONE, 0, 0, TOLD_REFUSE },
     [FILTER_LONE_USER] = { "lone_user", SET_LONE | SET_LONE_USER, 0, 0, TOLD_REFUSE },

@@ -18,16 +18,22 @@ enum {
     SET_LONE_USER = 32, /* likewise, where the code runs as the user */
     SET_COUNTED = 8,    /* only where a memory cgroup counts what the call makes */
     SET_DEVICE = 64,    /* only with --device */
-    SET_ONLY = SET_COUNTED | SET_DEVICE,
-    SET_TOLD = 128, /* what is refused is counted, where there is a listener (denied.h) */
+    SET_TOLD = 128,     /* what is refused is counted, where there is a listener (denied.h) */
+    SET_HEARD = 256,    /* only in the filter with a listener */
+    SET_UNHEARD = 512,  /* only in the others */
+    SET_ONLY = SET_COUNTED | SET_DEVICE | SET_HEARD | SET_UNHEARD,
     SET_CODE = SET_STRICT | SET_TEMPLATE,
 };
+
+/* A row's err that is none: the listener looks at the call (writes.h), the kernel goes on with it.
+ */
+enum { WATCHED = -1 };
 
 enum seccomp_op { OP_ANY, OP_EQ, OP_NE, OP_MASKED_EQ };
 
 struct seccomp_row {
     unsigned sets;
-    int err;           /* 0 = allowed, else the errno of the refusal */
+    int err;           /* 0 = allowed, WATCHED, else the errno of the refusal */
     const char *calls; /* names, space separated; one name when there is a condition */
     struct {
         enum seccomp_op op;

@@ -114,9 +114,10 @@ static void read_info(struct watch *w)
     struct info info;
 
     while (meter_receive(w->box, w->info_fd, &info))
-        if (info.kind == INFO_LISTENER && w->box->denied)
+        if (info.kind == INFO_LISTENER && w->box->denied) {
+            denied_hurry(w->box->listener);
             __atomic_store_n(&w->box->denied->works, 1, __ATOMIC_RELEASE);
-        else if (info.kind != INFO_DIRS && (w->ended.kind == 0 || info.kind != INFO_ENDED))
+        } else if (info.kind != INFO_DIRS && (w->ended.kind == 0 || info.kind != INFO_ENDED))
             w->ended = info;
 }
 

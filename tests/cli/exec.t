@@ -170,6 +170,40 @@ ts = [threading.Thread(target=go) for i in range(4)]
     r = Exec("--json", "-c", "import os, socket\npid = os.fork()\nif pid == 0:\n    try: socket.socket()\n"
              "    except OSError: pass\n    os._exit(0)\nos.waitpid(pid, 0)")
     eq([d["count"] for d in r.json["denied"]], [1], "and in processes of the code")
+    (BOX / "sales.csv").write_text("a,b\n")
+    r = Exec("--json", "-f", BOX / "sales.csv", "-c", """
+import os, shutil, subprocess
+def t(f, *a, **k):
+    try: f(*a, **k)
+    except OSError: pass
+for i in range(3): t(open, '/usr/new', 'w')
+t(open, '/etc/passwd', 'a'); t(open, '/data/sales.csv', 'w'); t(open, '/output/x', 'w'); t(open, '/proc/sys/kernel/core_pattern', 'w')
+t(os.mkdir, '/home'); t(os.unlink, '/usr/bin/env'); t(os.rmdir, '/usr/lib'); t(os.rename, '/usr/a', '/usr/b')
+t(os.symlink, 'a', '/usr/l'); t(os.link, '/etc/passwd', '/usr/l'); t(os.chmod, '/etc', 0o777); t(os.chown, '/etc', 0, 0)
+t(os.truncate, '/etc/passwd', 0)
+os.symlink('/usr', 'u'); t(open, 'u/x', 'w'); t(open, '/workspace/../usr/x', 'w'); t(open, 'u/' + 'x' * 255, 'w')
+d = os.open('/usr', os.O_RDONLY); t(os.open, 'x', os.O_CREAT | os.O_RDWR, dir_fd=d); t(os.open, '.', os.O_TMPFILE | os.O_RDWR, dir_fd=d)
+subprocess.run(['/bin/sh', '-c', ': > /usr/x'], stderr=subprocess.DEVNULL)
+os.chdir('/etc'); t(open, 'x', 'x')
+""")
+    eq({d["name"]: d["count"] for d in r.json["denied"] if d["what"] == "read-only"},
+       {"open to write in /usr": 9, "open to write in /etc": 2, "open to write in /data": 1, "open to write in /output": 1,
+        "open to write in /proc": 1, "mkdir in /": 1, "unlink in /usr": 1, "rmdir in /usr": 1, "rename in /usr": 1,
+        "symlink in /usr": 1, "link in /usr": 1, "chmod in /etc": 1, "chown in /etc": 1, "truncate in /etc": 1},
+       "writes to what is read-only are counted by call and place, however the path is written")
+    r = Exec("--json", "-c", """
+import os, shutil, sqlite3, tempfile
+def t(f, *a, **k):
+    try: f(*a, **k)
+    except OSError: pass
+open('a', 'w').close(); os.mkdir('d'); os.rename('a', 'd/a'); os.unlink('d/a'); os.rmdir('d')
+tempfile.TemporaryFile().write(b'x'); open('/dev/null', 'w').write('x'); open('/dev/shm/x', 'w').close(); os.makedirs('/usr/lib', exist_ok=True)
+c = sqlite3.connect('x.db'); c.execute('create table t (x)'); c.commit(); c.close()
+t(open, '/nowhere/x', 'w'); t(open, '/usr', 'w'); t(os.mkdir, '/etc'); t(open, '', 'w'); t(open, 'x' * 5000, 'w'); t(os.chmod, '/none', 0)
+print('EROFS Read-only file system: /usr/x')
+raise OSError(30, 'Read-only file system', '/usr/x')
+""")
+    eq(r.json["denied"], [], "and nothing else is: not words, not what is missing or there already, not devices")
 
 # --- validation
 BAD = "import os\nfrom socket import socket as S\ndef f():\n    o.chroot('/')\nimport os as o\nopen('/proc/self/maps')\n" \

@@ -96,6 +96,8 @@ static uint32_t judge(const struct sock_fprog *p, const struct seccomp_data *dat
 
 static uint32_t answer(const struct seccomp_row *row, enum seccomp_told told)
 {
+    if (row->err == WATCHED)
+        return SECCOMP_RET_USER_NOTIF;
     if (row->err && (row->sets & SET_TOLD) && told != TOLD_REFUSE)
         return told == TOLD_NOTIFY ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW;
     return row->err ? SECCOMP_RET_ERRNO | (uint32_t)row->err : SECCOMP_RET_ALLOW;
@@ -140,7 +142,7 @@ static void read_row(const struct seccomp_row *row, const char *name, int nr)
         uint32_t want = answer(row, seccomp_variants[v].told);
         CHECK(with_0 == want && with_1 == want, "%s: %s %s", seccomp_variants[v].name, name,
               want == SECCOMP_RET_ALLOW        ? "is allowed"
-              : want == SECCOMP_RET_USER_NOTIF ? "is refused by the listener"
+              : want == SECCOMP_RET_USER_NOTIF ? "is the listener's"
                                                : "is refused");
     }
 }
@@ -187,7 +189,7 @@ static void try_row(const struct seccomp_row *row, const char *name, int nr)
 {
     struct seccomp_data d;
 
-    if (!row->err || !(row->sets & SET_STRICT))
+    if (row->err <= 0 || !(row->sets & SET_STRICT))
         return;
     fill(&d, row, nr, ~0ull);
     int with = try_call(nr, &d, true), without = try_call(nr, &d, false);
