@@ -382,6 +382,7 @@ void ask_command(struct program *p, struct err *ret_why)
     struct run *r = &p->run;
 
     r->files = &p->files;
+    r->env = &p->env;
     struct loop_result res = { NULL, ERR_INIT };
 
     if (p->conf.json)

@@ -163,8 +163,8 @@ int env_check(const struct env *env, const struct sandbox_info *info, struct err
     if (fstat(env->fd, &opened) < 0 || stat(env->dir, &now) < 0 || opened.st_ino != now.st_ino ||
         opened.st_dev != now.st_dev)
         return err_set(e, ERR_CONFIG, 0,
-                       "the environment %s was replaced or removed while the sandbox was being "
-                       "built; try again",
+                       "the environment %s was replaced or removed meanwhile, and the sandbox that "
+                       "was just started has the new one; start the run again",
                        env->name);
     return 0;
 }

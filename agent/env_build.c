@@ -160,6 +160,19 @@ static int start(struct build *b, struct err *e)
     return b->sandbox ? 0 : -1;
 }
 
+/* The way to the index needs a network namespace; a folder of wheels needs none. */
+static int wait_ready(struct build *b, struct err *e)
+{
+    if (sandbox_wait_ready(b->sandbox, b->stop, e) == 0)
+        return 0;
+    if (b->network && e->code == ERR_SANDBOX)
+        err_wrap(e,
+                 "the environment %s was not made (from a folder of wheels, --wheels DIR, one is "
+                 "made without any network)",
+                 b->plan->name);
+    return -1;
+}
+
 /* --- pip --- */
 
 static int put_text(struct build *b, const char *name, struct str text, struct err *e)
@@ -444,8 +457,8 @@ int env_create(const struct conf *c, const struct env_plan *plan, struct ui *ui,
     };
 
     if (read_plan(&b, e) < 0 || env_draft_begin(&b.draft, plan->name, stop, e) < 0 ||
-        start(&b, e) < 0 || sandbox_wait_ready(b.sandbox, stop, e) < 0 || put_inputs(&b, e) < 0 ||
-        install(&b, e) < 0 || bring_out(&b, e) < 0 || env_draft_commit(&b.draft, stop, e) < 0)
+        start(&b, e) < 0 || wait_ready(&b, e) < 0 || put_inputs(&b, e) < 0 || install(&b, e) < 0 ||
+        bring_out(&b, e) < 0 || env_draft_commit(&b.draft, stop, e) < 0)
         return -1;
     ui_note(ui, "the environment %s is made: %zu package%s; use it with --env %s", plan->name,
             b.packages.n, b.packages.n == 1 ? "" : "s", plan->name);

@@ -13,6 +13,7 @@
 #include "providers/client.h"
 #include "sandbox/sandbox.h"
 
+struct env;
 struct events;
 struct languages;
 
@@ -25,6 +26,7 @@ struct run {
     struct sandbox *sandbox;
     struct asking *asking;
     struct artifacts *artifacts;
+    const struct env *env;             /* of packages; the program's */
     const struct languages *languages; /* besides Python, found to work; NULL = none */
     char *libraries; /* what imports, as the model is told; owned; NULL = not known yet */
     struct convo convo;

@@ -11,6 +11,7 @@
 #include "agent/base/utf8.h"
 #include "agent/cell_json.h"
 #include "agent/callargs.h"
+#include "agent/env.h"
 #include "agent/events.h"
 #include "agent/grounding.h"
 #include "agent/instead.h"
@@ -175,6 +176,12 @@ static int begin_anew(struct run *run, struct err *e)
     ui_warn(run->ui,
             "the sandbox had ended and was started anew; its files and variables are gone");
     record_event(run->record, "sandbox.restart", NULL);
+    /* It was shown by its name: another of that name would be other packages in the same session.
+     */
+    struct sandbox_info info;
+    sandbox_get_info(run->sandbox, &info);
+    if (run->env && env_check(run->env, &info, e) < 0)
+        return -1;
     return artifacts_baseline(run->artifacts, e);
 }
 

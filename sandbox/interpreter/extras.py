@@ -14,7 +14,8 @@ SHELL_MAGICS = ("bash", "sh", "shell", "script bash", "script sh", "system", "sx
 SILENT = ("matplotlib", "pylab", "load_ext", "autosave", "aimport", "reload_ext", "autoreload", "precision",
           "colors", "xmode", "pdb", "automagic", "alias_magic", "unload_ext", "pprint")
 NO_INSTALL = ("nothing can be installed here: the sandbox has no network. "
-              "Use what is there, or write what is missing in plain Python")
+              "Use what is there, or write what is missing in plain Python; "
+              "the user can provide packages beforehand (agent env create NAME PACKAGE...)")
 
 
 class MagicError(Exception):

@@ -210,11 +210,129 @@ static void test_failures(void)
     sandbox_free(s);
 }
 
+static void count_file(void *arg, struct str name, int64_t size)
+{
+    struct buf *out = arg;
+
+    buf_putf(out, "%.*s %lld\n", (int)name.n, name.p, (long long)size);
+}
+
+static bool lists(struct sandbox *s, const char *want)
+{
+    cleanup_buf struct buf out = BUF_MAX(4096);
+
+    return sandbox_file_list(s, count_file, &out, &e) == 1 && strcmp(buf_cstr(&out), want) == 0;
+}
+
+/* Files of the workspace, with the code beside it as the enemy. */
+static void test_files(void)
+{
+    static const char *const no_names[] = { "", ".", "..", "/x", "a/../b", "a//b", "../x" };
+    struct sandbox_spec spec = { .helper = getenv("SANDBOX_PROGRAM") };
+    struct sandbox *s = start(&spec);
+
+    CHECK(lists(s, ""), "no files at first");
+    CHECK(prints(s, "default",
+                 "import os\nos.mkdir('d'); open('d/-x\\n', 'w').write('abc')\n"
+                 "os.symlink('/etc/passwd', 'l'); print('made')",
+                 "made\n"),
+          "files made by code");
+    CHECK(lists(s, "d/-x\n 3\n"), "listed by their bytes; a link is none");
+    for (size_t i = 0; i < sizeof no_names / sizeof no_names[0]; i++) {
+        e = (struct err)ERR_INIT;
+        CHECK(sandbox_file_remove(s, str_of(no_names[i]), &never, &e) < 0 && e.code == ERR_USAGE,
+              "`%s' is no name to remove: %s", no_names[i], e.msg);
+    }
+    CHECK(sandbox_file_remove(s, str_of("none"), &never, &e) < 0, "what is not there: %s", e.msg);
+    CHECK(sandbox_file_remove(s, str_of("l"), &never, &e) == 0 &&
+              prints(s, "default", "print(os.path.lexists('l'), os.path.exists('/etc/passwd'))",
+                     "False True\n"),
+          "a link itself is removed");
+    CHECK(sandbox_file_remove(s, str_of("d/-x\n"), &never, &e) == 0 && lists(s, ""),
+          "and a file with a hostile name: %s", e.msg);
+    CHECK(prints(s, "default",
+                 "os.rmdir('d'); os.symlink('/tmp', 'd'); open('/tmp/f', 'w'); print()", "\n") &&
+              sandbox_file_remove(s, str_of("d/f"), &never, &e) < 0 &&
+              prints(s, "default", "print(os.path.exists('/tmp/f'))", "True\n"),
+          "no link is followed on the way: %s", e.msg);
+    sandbox_free(s);
+}
+
+static void test_context_options(void)
+{
+    static const char *const env[] = { "COLOUR=blue", NULL };
+    struct sandbox_program bash = { sandbox_language("bash"), NULL };
+    struct sandbox_spec spec = { .helper = getenv("SANDBOX_PROGRAM"),
+                                 .programs = &bash,
+                                 .n_programs = 1 };
+    struct sandbox_context_options o = {
+        .cwd = "/tmp", .env = env, .timeout_ms = 500, .input = -1
+    };
+    struct sandbox *s = start(&spec);
+    struct sandbox_result r;
+
+    CHECK(sandbox_context_create(s, NULL, "a", &o, &e) == 0, "a context with options: %s", e.msg);
+    CHECK(sandbox_context_create(s, NULL, "a", &o, &e) < 0 && e.code == ERR_USAGE,
+          "its name is taken: %s", e.msg);
+    CHECK(sandbox_context_create(s, NULL, "../a", &o, &e) < 0 && e.code == ERR_USAGE, "no name: %s",
+          e.msg);
+    CHECK(
+        prints(s, "a", "import os; x = 1; print(os.getcwd(), os.environ['COLOUR'])", "/tmp blue\n"),
+        "directory and environment");
+    struct sandbox_cell slow = { .context = "a", .number = 90, .code = str_of("while True: pass") };
+    CHECK(sandbox_run(s, &slow, &never, NULL, &r, &e) == 0 && r.status == SANDBOX_TIMEOUT,
+          "its time limit holds for cells that name none");
+    sandbox_result_done(&r);
+    CHECK(sandbox_context_restart(s, NULL, "a", &e) == 0, "restart: %s", e.msg);
+    cleanup_free char *out =
+        run(s, "a", "import os; print('x' in globals(), os.getcwd(), os.environ['COLOUR'])", &never,
+            &r);
+    CHECK(out && strcmp(out, "False /tmp blue\n") == 0 && r.lost_names == NULL,
+          "empty, with the same options, and nothing counts as lost: %s", out ? out : e.msg);
+    sandbox_result_done(&r);
+    CHECK(
+        prints(s, "a", "import os, time\nif os.fork() == 0:\n    time.sleep(60)\nprint()", "\n") &&
+            sandbox_context_delete(s, NULL, "a", &e) == 0,
+        "delete: %s", e.msg);
+    CHECK(prints(s, "default",
+                 "import os\nprint([p for p in os.listdir('/proc') if p.isdigit() and "
+                 "p != str(os.getpid())])",
+                 "[]\n"),
+          "all that ran in it is gone");
+    CHECK(sandbox_context_delete(s, NULL, "a", &e) < 0 && e.code == ERR_USAGE &&
+              sandbox_context_restart(s, NULL, "a", &e) < 0 && e.code == ERR_USAGE,
+          "it is not there any more: %s", e.msg);
+    if (sandbox_check_program(&bash, &e) < 0) {
+        tap_skip("no bash: %s", e.msg);
+    } else {
+        CHECK(sandbox_context_create(s, bash.language, "a", &o, &e) == 0,
+              "another language has names of its own: %s", e.msg);
+        struct sandbox_cell cell = { .context = "a",
+                                     .number = 91,
+                                     .code = str_of("echo $PWD $COLOUR; x=1"),
+                                     .timeout_ms = 20000,
+                                     .language = bash.language };
+        CHECK(sandbox_run(s, &cell, &never, NULL, &r, &e) == 0 && r.n_items == 1 &&
+                  strcmp(r.items[0].text, "/tmp blue\n") == 0,
+              "with the same options: %s", r.n_items ? r.items[0].text : e.msg);
+        sandbox_result_done(&r);
+        cell.code = str_of("echo ${x-none}");
+        CHECK(sandbox_context_restart(s, bash.language, "a", &e) == 0 &&
+                  sandbox_run(s, &cell, &never, NULL, &r, &e) == 0 && r.n_items == 1 &&
+                  strcmp(r.items[0].text, "none\n") == 0,
+              "and restarts");
+        sandbox_result_done(&r);
+    }
+    sandbox_free(s);
+}
+
 int main(void)
 {
     struct sandbox_spec spec = { .helper = getenv("SANDBOX_PROGRAM") };
 
     test_failures();
+    test_files();
+    test_context_options();
     int before = open_descriptors();
     struct sandbox *s = start(&spec);
     test_facts(s);
