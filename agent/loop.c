@@ -52,6 +52,7 @@ static void on_restart(void *arg)
 {
     struct run *run = arg;
 
+    ui_text_end(run->ui, false);
     ui_warn(run->ui, "the reply began anew: what was shown of it is void");
 }
 
@@ -221,6 +222,13 @@ static int count_repeat(struct loop *l, const char *digest)
     return r->count = 1;
 }
 
+static bool has_fence(const struct chat_turn *t)
+{
+    struct str text = str_of(t->text), code;
+
+    return fence_next(&text, &code, NULL);
+}
+
 static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
 {
     struct run *run = l->run;
@@ -250,8 +258,8 @@ static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
     record_event(run->record, "turn.start", start);
     ui_wait(run->ui, "thinking");
     int r = asking_turn(run->asking, run, &rq, &ev, ret, e);
+    ui_text_end(run->ui, r < 0 || ret->n_calls || (c->tools == TOOLS_FENCED && has_fence(ret)));
     ui_wait_end(run->ui);
-    ui_text_end(run->ui);
     if (r < 0)
         return -1;
     run->replies++;
@@ -325,13 +333,6 @@ static char *code_args(struct str code)
     json_quote(&b, code);
     buf_putc(&b, '}');
     return buf_steal(&b);
-}
-
-static bool has_fence(const struct chat_turn *t)
-{
-    struct str text = str_of(t->text), code;
-
-    return fence_next(&text, &code, NULL);
 }
 
 /* A model without tool calls: the blocks of its text are the cells, and all their results together

@@ -31,24 +31,34 @@ static struct str slice(struct str s, size_t from, size_t to)
     return (struct str){ s.p + from, to - from };
 }
 
-/* `code`: a run of backticks of the same length ends it. 0 = it is none. */
-static size_t code_span(struct str s, unsigned base, bool colour, struct styled *out)
+/* How far what begins with this backtick reaches: a span of code, or the run alone. */
+static size_t over_code(struct str s, size_t at, size_t stop)
 {
-    size_t n = run_of(s, 0), stop = s.n < LOOK_AHEAD ? s.n : LOOK_AHEAD;
+    size_t n = run_of(s, at);
 
-    for (size_t i = n; i < stop;) {
+    for (size_t i = at + n; i < stop;) {
         size_t k = s.p[i] == '`' ? run_of(s, i) : 1;
-        if (s.p[i] == '`' && k == n) {
-            struct str in = slice(s, n, i);
-            if (in.n > 2 && in.p[0] == ' ' && in.p[in.n - 1] == ' ')
-                in = slice(in, 1, in.n - 1);
-            styled_put(out, colour ? in : slice(s, 0, i + n), (base & 31u) | ST_CYAN);
-            return i + n;
-        }
+        if (s.p[i] == '`' && k == n)
+            return i + n - at;
         i += k;
     }
-    styled_put(out, slice(s, 0, n), base);
     return n;
+}
+
+/* `code`: a run of backticks of the same length ends it. */
+static size_t code_span(struct str s, unsigned base, bool colour, struct styled *out)
+{
+    size_t n = run_of(s, 0), all = over_code(s, 0, s.n < LOOK_AHEAD ? s.n : LOOK_AHEAD);
+    struct str in = slice(s, n, all > n ? all - n : n);
+
+    if (all == n) {
+        styled_put(out, slice(s, 0, n), base);
+        return n;
+    }
+    if (in.n > 2 && in.p[0] == ' ' && in.p[in.n - 1] == ' ')
+        in = slice(in, 1, in.n - 1);
+    styled_put(out, colour ? in : slice(s, 0, all), (base & 31u) | ST_CYAN);
+    return all;
 }
 
 /* Where the delimiter (one or two of a character) that opens at `at` is closed; 0 = nowhere. */
@@ -61,7 +71,7 @@ static size_t closing(struct str s, size_t at, size_t n)
         return 0;
     for (size_t i = at + n; i < stop;) {
         if (s.p[i] == '\\' || s.p[i] == '`') {
-            i += s.p[i] == '\\' ? 2 : run_of(s, i);
+            i += s.p[i] == '\\' ? 2 : over_code(s, i, stop);
             continue;
         }
         size_t k = s.p[i] == c ? run_of(s, i) : 1;

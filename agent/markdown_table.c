@@ -107,10 +107,10 @@ static void measure(struct table *t, struct str line)
     }
 }
 
-/* Between the columns stands " | ". One column of the terminal stays free. */
+/* Between the columns stands " | ". */
 static void shrink(struct table *t)
 {
-    size_t room = t->look->columns - 1;
+    size_t room = t->look->columns;
 
     /* So many that each can have its least width; when some are left out, a mark says so. */
     for (t->shown = t->n; t->shown > 1; t->shown--) {

@@ -286,7 +286,7 @@ static void show_begin(struct run *run, const struct sandbox_cell *cell, const c
 
     str_cut(&text, '\n', &line);
     cleanup_free char *named = xasprintf("%s: %.*s", cell->language->title, (int)line.n, line.p);
-    ui_cell_begin(run->ui, cell->number,
+    ui_cell_begin(run->ui, cell->number, cell->language->name,
                   cell->language->start == START_PYTHON ? description : named, cell->code);
 }
 

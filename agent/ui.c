@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "agent/base/io.h"
 #include "agent/base/log.h"
@@ -37,6 +38,24 @@ static bool want_colour(enum conf_color mode)
     return isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb") != 0;
 }
 
+static bool is_utf8_locale(void)
+{
+    const char *names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (env_set(names[i]))
+            return strcasestr(getenv(names[i]), "utf-8") || strcasestr(getenv(names[i]), "utf8");
+    return false;
+}
+
+static bool same_terminal(void)
+{
+    struct stat out, err;
+
+    return isatty(STDOUT_FILENO) && isatty(STDERR_FILENO) && fstat(STDOUT_FILENO, &out) == 0 &&
+           fstat(STDERR_FILENO, &err) == 0 && out.st_rdev == err.st_rdev;
+}
+
 struct ui *ui_new(const struct conf *c)
 {
     const char *term = getenv("TERM");
@@ -50,7 +69,16 @@ struct ui *ui_new(const struct conf *c)
     }
     u->colour = want_colour(c ? (enum conf_color)c->color : COLOR_AUTO);
     u->moving = !u->quiet && isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb") != 0;
+    u->ascii = !is_utf8_locale();
+    u->same = same_terminal();
+    /* A stream for programs, on the screen of a human: it is not drawn over. */
+    if (c && c->output_format != FORMAT_TEXT && isatty(STDOUT_FILENO))
+        u->moving = false;
     u->partial = (struct buf)BUF_MAX(16);
+    u->said = (struct buf)BUF_MAX(SIZE_MAX / 8);
+    u->held = (struct buf)BUF_MAX(SIZE_MAX / 8);
+    u->tail = (struct buf)BUF_MAX(4 * UI_TAIL_BYTES);
+    u->reply = markdown_new();
     u->at_line_start = true;
     return u;
 }
@@ -60,9 +88,10 @@ size_t ui_width(void)
     struct winsize w;
 
     /* Asked each time: it is one cheap call, and the window may have been resized. */
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col >= 20)
-        return w.ws_col;
-    return 80;
+    if ((ioctl(STDERR_FILENO, TIOCGWINSZ, &w) < 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) < 0) ||
+        w.ws_col == 0)
+        return 80;
+    return w.ws_col < 10 ? 10 : w.ws_col;
 }
 
 /* A reader of our progress who goes away must not end the run: the answer is still wanted. */
@@ -72,13 +101,6 @@ void ui_out(struct ui *u, struct str s)
 
     if (!u->gone && s.n && io_write_all(STDERR_FILENO, s.p, s.n, &e) < 0)
         u->gone = true;
-}
-
-static void erase(struct ui *u)
-{
-    if (u->drawn)
-        ui_out(u, STR("\r\033[K"));
-    u->drawn = false;
 }
 
 void ui_styled(const struct ui *u, struct buf *b, enum ui_style style, struct str s)
@@ -104,21 +126,54 @@ static void end_stream(struct ui *u)
     u->at_line_start = true;
 }
 
+/* On a terminal lines are broken between words; a word that fits into no line, as a path, stays
+ * whole, so that it can be copied. */
+static void put_broken(struct str line, size_t used, size_t columns, struct buf *b)
+{
+    while (line.n) {
+        size_t n = 0;
+        while (n < line.n && line.p[n] == ' ')
+            n++;
+        size_t gap = n;
+        while (n < line.n && line.p[n] != ' ')
+            n++;
+        size_t w = utf8_width((struct str){ line.p + gap, n - gap });
+        if (used + gap + w > columns && used > 2 && w + 2 <= columns) {
+            buf_puts(b, "\n  ");
+            used = 2;
+        } else {
+            buf_put(b, line.p, gap);
+            used += gap;
+        }
+        buf_put(b, line.p + gap, n - gap);
+        used += w;
+        if (w + 2 > columns)
+            used %= columns; /* the terminal has wrapped it */
+        line = str_from(line, n);
+    }
+}
+
 /* One line: optional coloured label, then foreign text made harmless. Written in one go, so that
  * lines of parallel runs into one log do not mix. */
 void ui_line(struct ui *u, enum ui_style style, const char *label, struct str text)
 {
     cleanup_buf struct buf redacted = BUF_MAX(UI_MAX_LINE), clean = BUF_MAX(8 * UI_MAX_LINE),
-                           b = BUF_MAX(9 * UI_MAX_LINE);
+                           b = BUF_MAX(16 * UI_MAX_LINE);
 
-    erase(u);
     end_stream(u);
     secret_redact(&redacted, text);
     utf8_clean(&clean, buf_str(&redacted));
     ui_styled(u, &b, style, str_of(label));
-    buf_putstr(&b, buf_str(&clean));
+    struct str rest = buf_str(&clean), l;
+    for (bool more = u->moving, first = true; more; first = false) {
+        more = str_cut(&rest, '\n', &l);
+        buf_puts(&b, first ? "" : "\n");
+        put_broken(l, first ? utf8_width(str_of(label)) : 0, ui_width() - 1, &b);
+    }
+    if (!u->moving)
+        buf_putstr(&b, rest);
     buf_putc(&b, '\n');
-    ui_out(u, buf_str(&b));
+    ui_stay(u, buf_str(&b), false, true);
 }
 
 /* Foreign text with newlines could pretend to be lines of ours: a note is one line, always. A
@@ -185,6 +240,8 @@ __attribute__((format(printf, 2, 3))) static void error_line(struct ui *u, const
 
 void ui_error(struct ui *u, const struct err *e)
 {
+    ui_reply_end(u, true);
+    ui_cell_left(u);
     ui_wait_end(u);
     error_line(u, "%s", e->msg);
 }
@@ -203,63 +260,23 @@ void ui_put_elapsed(struct buf *b, int64_t ms)
         buf_putf(b, "%lldh%02lldm", s / 3600, s / 60 % 60);
 }
 
-/* The longest prefix of clean text that fits into `columns`. */
-struct str ui_fit(struct str s, size_t columns)
-{
-    size_t n = 0, used = 0;
-
-    while (n < s.n) {
-        size_t k = utf8_seq(str_from(s, n), NULL);
-        size_t w = utf8_width((struct str){ s.p + n, k ? k : 1 });
-        if (used + w > columns)
-            break;
-        used += w;
-        n += k ? k : 1;
-    }
-    return (struct str){ s.p, n };
-}
-
-static void draw(struct ui *u)
-{
-    static const char *const frames[] = { "⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏" };
-    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE), tail = BUF_MAX(64);
-    size_t columns = ui_width();
-
-    /* Not before there is something to tell: the line may stand still for a while. */
-    if (now_ms() - u->wait_since >= 1000) {
-        buf_putc(&tail, ' ');
-        ui_put_elapsed(&tail, now_ms() - u->wait_since);
-    }
-    buf_puts(&b, "\r\033[K");
-    ui_styled(u, &b, CYAN, str_of(frames[u->frame++ % ARRAY_LEN(frames)]));
-    buf_putc(&b, ' ');
-    /* One column stays free: some terminals wrap when the last one is written. */
-    size_t room = columns > tail.n + 3 ? columns - tail.n - 3 : 0;
-    buf_putstr(&b, ui_fit(str_of(u->waiting), room));
-    ui_styled(u, &b, DIM, buf_str(&tail));
-    ui_out(u, buf_str(&b));
-    u->drawn = true;
-    u->last_draw = now_ms();
-}
-
 void ui_wait(struct ui *u, const char *what)
 {
     cleanup_buf struct buf clean = BUF_MAX(UI_MAX_LINE);
 
     if (!u->moving)
         return;
-    erase(u);
     end_stream(u);
     free(u->waiting);
     utf8_clean_line(&clean, utf8_head(str_of(what), 1000));
     u->waiting = buf_steal(&clean);
     u->wait_since = now_ms();
-    draw(u);
+    ui_draw(u);
 }
 
 void ui_wait_end(struct ui *u)
 {
-    erase(u);
+    ui_erase(u);
     free(u->waiting);
     u->waiting = NULL;
 }
@@ -267,7 +284,7 @@ void ui_wait_end(struct ui *u)
 void ui_tick(struct ui *u)
 {
     if (u->waiting && !u->stream && now_ms() - u->last_draw >= TICK_MS)
-        draw(u);
+        ui_draw(u);
 }
 
 /* --- streams --- */
@@ -293,7 +310,7 @@ static void stream(struct ui *u, int which, enum ui_style style, struct str piec
     if (piece.n == 0)
         return;
     if (u->stream != which) {
-        erase(u);
+        ui_erase(u);
         end_stream(u);
         u->stream = which;
     }
@@ -315,8 +332,13 @@ static void stream(struct ui *u, int which, enum ui_style style, struct str piec
 
 void ui_text(struct ui *u, struct str piece)
 {
-    if (u->verbose)
+    if (u->moving) {
+        if (u->stream && piece.n)
+            end_stream(u); /* the reasoning before it */
+        ui_reply(u, piece);
+    } else if (u->verbose) {
         stream(u, 1, PLAIN, piece);
+    }
 }
 
 void ui_reasoning(struct ui *u, struct str piece)
@@ -325,16 +347,19 @@ void ui_reasoning(struct ui *u, struct str piece)
         stream(u, 4, DIM, piece);
 }
 
-void ui_text_end(struct ui *u)
+void ui_text_end(struct ui *u, bool goes_on)
 {
     if (u->stream == 1 || u->stream == 4)
         end_stream(u);
+    ui_reply_end(u, goes_on);
 }
 
 void ui_cell_output(struct ui *u, bool is_stderr, struct str bytes)
 {
     if (u->verbose)
         stream(u, is_stderr ? 3 : 2, is_stderr ? YELLOW : DIM, bytes);
+    else
+        ui_cell_tail(u, bytes);
 }
 
 void ui_retry(struct ui *u, const struct err *why, int64_t wait_ms, int attempt)
@@ -343,6 +368,7 @@ void ui_retry(struct ui *u, const struct err *why, int64_t wait_ms, int attempt)
 
     if (u->quiet)
         return;
+    ui_reply_end(u, false);
     if (wait_ms < 1000)
         buf_putf(&wait, "%lld ms", (long long)wait_ms);
     else
@@ -350,16 +376,34 @@ void ui_retry(struct ui *u, const struct err *why, int64_t wait_ms, int attempt)
     ui_warn(u, "%s; attempt %d in %s", why->msg, attempt, buf_cstr(&wait));
 }
 
+/* Was this what has streamed last, on the terminal that is standard output too? */
+static bool has_streamed(const struct ui *u, struct str text)
+{
+    return u->moving && u->same && u->after == AFTER_TEXT &&
+           str_eq(str_trim(text), str_trim(buf_str(&u->said)));
+}
+
 int ui_answer(struct ui *u, struct str text, struct err *e)
 {
     cleanup_buf struct buf b = BUF_MAX(SIZE_MAX / 2);
+    const char *term = getenv("TERM");
 
-    erase(u);
+    ui_erase(u);
     end_stream(u);
-    utf8_clean(&b, text);
-    while (b.n && (b.p[b.n - 1] == '\n' || b.p[b.n - 1] == ' ' || b.p[b.n - 1] == '\t'))
-        b.n--;
-    buf_putc(&b, '\n');
+    if (has_streamed(u, text))
+        return 0;
+    if (isatty(STDOUT_FILENO) && term && *term && strcmp(term, "dumb") != 0) {
+        struct markdown_look look = ui_look(u);
+        if (u->moving && u->same && u->after == AFTER_LINE)
+            buf_putc(&b, '\n');
+        markdown_render(text, &look, &b);
+        u->after = AFTER_TEXT;
+    } else {
+        utf8_clean(&b, text);
+        while (b.n && (b.p[b.n - 1] == '\n' || b.p[b.n - 1] == ' ' || b.p[b.n - 1] == '\t'))
+            b.n--;
+        buf_putc(&b, '\n');
+    }
     if (io_write_all(STDOUT_FILENO, b.p, b.n, e) < 0)
         return err_wrap(e, "the answer could not be written to standard output");
     return 0;
@@ -369,8 +413,14 @@ void ui_free(struct ui *u)
 {
     if (u == NULL)
         return;
+    ui_reply_end(u, true);
+    ui_cell_left(u);
     ui_wait_end(u);
     end_stream(u);
+    markdown_free(u->reply);
+    buf_free(&u->said);
+    buf_free(&u->held);
+    buf_free(&u->tail);
     buf_free(&u->partial);
     free(u);
 }

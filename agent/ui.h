@@ -3,8 +3,11 @@
  * the terminal's control plane. A closed standard error is not an error; a closed or full standard
  * output is (ui_answer). Nothing here waits. SIGPIPE must be ignored by the process (main.c).
  *
- * Modes, decided once: quiet (errors only), normal, verbose (model text, code, output). Colour and
- * the moving line only on a terminal that can. */
+ * Modes, decided once: quiet (errors only), normal, verbose (model text, code, output). On a
+ * terminal that can, what goes on is live: the model's text rendered as it comes, each cell as one
+ * line that moves while it runs with the last of its output, and then says what came of it. Where
+ * standard output is the same terminal, the answer is what has streamed; where it is a file or a
+ * pipe, it gets the answer as the model wrote it, and the terminal does not show it twice. */
 #ifndef AGENT_UI_H
 #define AGENT_UI_H
 
@@ -32,18 +35,21 @@ void ui_wait_end(struct ui *u);
 /* Redraws the moving line if 100 ms have passed: call it whenever something wakes the program. */
 void ui_tick(struct ui *u);
 
-/* The model's visible text as it streams: verbose mode only. */
+/* The model's visible text as it streams: on a terminal, or in verbose mode. */
 void ui_text(struct ui *u, struct str piece);
 /* The same for its reasoning: only with show_reasoning. */
 void ui_reasoning(struct ui *u, struct str piece);
-void ui_text_end(struct ui *u);
+/* The reply has ended. `goes_on`: it is not the answer, or it is cut: what was held back is shown.
+ */
+void ui_text_end(struct ui *u, bool goes_on);
 /* A retry: what was streamed of this reply is void. */
 void ui_retry(struct ui *u, const struct err *why, int64_t wait_ms, int attempt);
 
 /* A cell starts: its description, or the first line of its code. Shows the code in verbose mode or
- * with show_code. */
-void ui_cell_begin(struct ui *u, int number, const char *description, struct str code);
-/* Its output while it runs: verbose mode only. */
+ * with show_code, with the colours of `language` (a name as in sandbox.h). */
+void ui_cell_begin(struct ui *u, int number, const char *language, const char *description,
+                   struct str code);
+/* Its output while it runs: whole in verbose mode; on a terminal its last lines for the time. */
 void ui_cell_output(struct ui *u, bool is_stderr, struct str bytes);
 struct ui_cell_end {
     bool ok;
@@ -72,8 +78,9 @@ struct ui_spent {
 void ui_spent(struct ui *u, const char *what, const struct ui_spent *s);
 void ui_artifact(struct ui *u, const char *path, int64_t bytes);
 
-/* The answer on standard output, ending in exactly one newline, controls made visible. -1 with
- * ERR_SYS when it cannot be written (a full disk; EPIPE in `sys` for a reader who has gone). */
+/* The answer on standard output, ending in exactly one newline, controls made visible; on a
+ * terminal rendered, unless it is what has just streamed there. -1 with ERR_SYS when it cannot be
+ * written (a full disk; EPIPE in `sys` for a reader who has gone). */
 int ui_answer(struct ui *u, struct str text, struct err *e);
 
 #endif

@@ -1,7 +1,9 @@
 /* Cells, artifacts and the last line: what a run did, one line each. */
 #include <math.h>
+#include <stdlib.h>
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/highlight.h"
 #include "agent/ui_line.h"
 #include "agent/base/banned.h"
 
@@ -23,41 +25,90 @@ static struct str first_line(struct str code)
     return first;
 }
 
-static void show_code(struct ui *u, struct str code)
+static void show_code(struct ui *u, const char *language, struct str code)
 {
-    cleanup_buf struct buf clean = BUF_MAX(SIZE_MAX / 2), b = BUF_MAX(SIZE_MAX / 2);
-    struct str rest, l;
+    cleanup_buf struct buf clean = BUF_MAX(SIZE_MAX / 8), b = BUF_MAX(SIZE_MAX / 8);
+    const struct highlight_language *l = u->colour ? highlight_find(str_of(language)) : NULL;
+    struct highlight_state st = { 0 };
+    struct str rest, line;
 
     utf8_clean(&clean, str_trim(code));
     rest = buf_str(&clean);
     for (bool more = true; more;) {
-        more = str_cut(&rest, '\n', &l);
-        ui_styled(u, &b, DIM, STR("    | "));
-        buf_putstr(&b, l);
+        cleanup_styled struct styled t = STYLED_INIT;
+        more = str_cut(&rest, '\n', &line);
+        styled_put(&t, STR("    | "), ST_DIM);
+        highlight_line(l, &st, line, &t);
+        styled_write(&t, 0, t.text.n, u->colour, &b);
         buf_putc(&b, '\n');
     }
-    ui_out(u, buf_str(&b));
+    ui_stay(u, buf_str(&b), false, false);
 }
 
-void ui_cell_begin(struct ui *u, int number, const char *description, struct str code)
+void ui_cell_begin(struct ui *u, int number, const char *language, const char *description,
+                   struct str code)
 {
     cleanup_buf struct buf clean = BUF_MAX(UI_MAX_LINE), label = BUF_MAX(64);
     struct str text = str_trim(str_of(description));
 
     if (u->quiet)
         return;
+    ui_cell_left(u);
     if (text.n == 0)
         text = first_line(code);
     utf8_clean_line(&clean, utf8_head(text, 1000));
     buf_putf(&label, "[%d] ", number);
-    /* On a terminal the line says it all in its width; a log may be read with other means. */
-    struct str shown = buf_str(&clean);
-    if (u->moving)
-        shown = ui_fit(shown, ui_width() - label.n - 1);
-    ui_line(u, CYAN, buf_cstr(&label), shown);
+    u->cell = number;
+    buf_clear(&u->tail);
+    if (u->moving && !u->verbose && !u->show_code) {
+        u->cell_text = buf_steal(&clean);
+        cleanup_free char *moving = xasprintf("%s%s", buf_cstr(&label), u->cell_text);
+        ui_wait(u, moving);
+        return;
+    }
+    ui_line(u, CYAN, buf_cstr(&label), buf_str(&clean));
     if (u->verbose || u->show_code)
-        show_code(u, code);
+        show_code(u, language, code);
     ui_wait(u, "running");
+}
+
+/* On a terminal: "✓ [1] Load the data  0.4 s, printed 3 lines", in one line if that can be, else
+ * the outcome below. */
+static void live_line(struct ui *u, bool ok, const char *mark, struct str outcome)
+{
+    cleanup_styled struct styled head = STYLED_INIT, tail = STYLED_INIT;
+    cleanup_buf struct buf b = BUF_MAX(SIZE_MAX / 8), label = BUF_MAX(64),
+                           clean = BUF_MAX(UI_MAX_LINE);
+    size_t columns = ui_width() - 1;
+
+    buf_putf(&label, " [%d] ", u->cell);
+    styled_put(&head, str_of(mark), ok ? ST_GREEN : ST_RED);
+    styled_put(&head, buf_str(&label), ST_CYAN);
+    size_t least = styled_width(&head) + 12;
+    styled_put(&head, str_of(u->cell_text), 0);
+    utf8_clean_line(&clean, outcome);
+    styled_put(&tail, buf_str(&clean), ok ? (unsigned)ST_DIM : ST_RED);
+    size_t w = styled_width(&tail) + 2, all = styled_width(&head);
+    if (all + w <= columns || least + w <= columns) {
+        styled_write_cut(&head, columns - w, u->colour, u->ascii, &b);
+        buf_puts(&b, "  ");
+        styled_write(&tail, 0, tail.text.n, u->colour, &b);
+    } else {
+        styled_write_cut(&head, columns, u->colour, u->ascii, &b);
+        buf_puts(&b, "\n    ");
+        styled_write_cut(&tail, columns > 4 ? columns - 4 : 0, u->colour, u->ascii, &b);
+    }
+    buf_putc(&b, '\n');
+    free(u->cell_text);
+    u->cell_text = NULL;
+    buf_clear(&u->tail);
+    ui_stay(u, buf_str(&b), false, false);
+}
+
+void ui_cell_left(struct ui *u)
+{
+    if (u->cell_text)
+        live_line(u, false, u->ascii ? "x" : "✗", STR("not finished"));
 }
 
 static void put_bytes(struct buf *b, int64_t n)
@@ -84,27 +135,21 @@ static void put_time(struct buf *b, int64_t us)
         ui_put_elapsed(b, us / 1000);
 }
 
-void ui_cell_end(struct ui *u, int number, const struct ui_cell_end *end)
+/* What came of it, after the status. */
+static void put_outcome(struct buf *b, const struct ui_cell_end *end)
 {
-    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE), names = BUF_MAX(UI_MAX_LINE),
-                           label = BUF_MAX(256);
+    cleanup_buf struct buf names = BUF_MAX(UI_MAX_LINE);
 
-    ui_wait_end(u);
-    if (u->quiet)
-        return;
-    buf_putf(&label, "[%d] %s", number, end->status);
-    buf_putc(&b, ' ');
-    put_time(&b, end->duration_us);
+    put_time(b, end->duration_us);
     if (end->stdout_bytes > 0) {
-        buf_putf(&b, ", printed %zu line%s (", end->stdout_lines,
-                 end->stdout_lines == 1 ? "" : "s");
-        put_bytes(&b, end->stdout_bytes);
-        buf_putc(&b, ')');
+        buf_putf(b, ", printed %zu line%s (", end->stdout_lines, end->stdout_lines == 1 ? "" : "s");
+        put_bytes(b, end->stdout_bytes);
+        buf_putc(b, ')');
     }
     if (end->stderr_bytes > 0) {
-        buf_puts(&b, ", ");
-        put_bytes(&b, end->stderr_bytes);
-        buf_puts(&b, " on stderr");
+        buf_puts(b, ", ");
+        put_bytes(b, end->stderr_bytes);
+        buf_puts(b, " on stderr");
     }
     for (size_t i = 0; i < end->n_artifacts && i < 8; i++) {
         buf_puts(&names, i ? ", " : "; made ");
@@ -112,11 +157,32 @@ void ui_cell_end(struct ui *u, int number, const struct ui_cell_end *end)
     }
     if (end->n_artifacts > 8)
         buf_putf(&names, " and %zu more", end->n_artifacts - 8);
-    buf_putstr(&b, buf_str(&names));
+    buf_putstr(b, buf_str(&names));
     if (end->error_line && *end->error_line) {
-        buf_puts(&b, ": ");
-        utf8_clean_line(&b, utf8_head(str_of(end->error_line), 500));
+        buf_puts(b, ": ");
+        utf8_clean_line(b, utf8_head(str_of(end->error_line), 500));
     }
+}
+
+void ui_cell_end(struct ui *u, int number, const struct ui_cell_end *end)
+{
+    cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE), label = BUF_MAX(256);
+
+    if (u->quiet)
+        return;
+    if (u->cell_text) {
+        if (!end->ok)
+            buf_putf(&b, "%s ", end->status);
+        put_outcome(&b, end);
+        const char *mark = end->ok ? u->ascii ? "+" : "✓" : u->ascii ? "x" : "✗";
+        live_line(u, end->ok, mark, buf_str(&b));
+        ui_wait_end(u);
+        return;
+    }
+    ui_wait_end(u);
+    buf_putf(&label, "[%d] %s", number, end->status);
+    buf_putc(&b, ' ');
+    put_outcome(&b, end);
     ui_line(u, end->ok ? GREEN : RED, buf_cstr(&label), buf_str(&b));
 }
 
@@ -124,6 +190,7 @@ void ui_usage(struct ui *u, const struct ui_usage *us)
 {
     cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE);
 
+    ui_cell_left(u);
     ui_wait_end(u);
     if (u->quiet)
         return;
