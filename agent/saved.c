@@ -306,30 +306,62 @@ static bool read_info(int root_fd, const char *id, struct saved_info *ret)
     return true;
 }
 
-static int newest_first(const void *a, const void *b)
+/* What a folder's place in the order needs: one look at it. */
+struct place {
+    char *id;
+    int64_t used;
+};
+
+static int used_last_first(const void *a, const void *b)
 {
-    const struct saved_info *x = a, *y = b;
+    const struct place *x = a, *y = b;
 
     return x->used != y->used ? (x->used < y->used ? 1 : -1) : strcmp(y->id, x->id);
 }
 
-int saved_list(const char *root, struct saved_list *ret, struct err *e)
+static struct place *read_places(DIR *d, size_t *ret_n)
+{
+    struct place *v = NULL;
+    size_t n = 0, cap = 0;
+
+    for (struct dirent *de; (de = readdir(d)) != NULL;) {
+        struct stat st;
+        if (!record_is_id(str_of(de->d_name)))
+            continue;
+        cleanup_free char *events = io_join(de->d_name, "events.jsonl");
+        if (fstatat(dirfd(d), events, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+            continue;
+        if (n == cap) {
+            cap = cap ? cap * 2 : 64;
+            v = xrealloc(v, cap, sizeof *v);
+        }
+        v[n++] = (struct place){ xstrdup(de->d_name), used_of(&st) };
+    }
+    if (n)
+        qsort(v, n, sizeof *v, used_last_first);
+    *ret_n = n;
+    return v;
+}
+
+int saved_list(const char *root, size_t max, struct saved_list *ret, struct err *e)
 {
     DIR *d = opendir(root);
+    size_t n;
 
-    *ret = (struct saved_list){ NULL, 0 };
+    *ret = (struct saved_list){ NULL, 0, 0 };
     if (d == NULL)
         return errno == ENOENT ? 0 : err_set(e, ERR_SYS, errno, "read the sessions in %s", root);
-    for (struct dirent *de; (de = readdir(d)) != NULL;) {
-        struct saved_info info;
-        if (!record_is_id(str_of(de->d_name)) || !read_info(dirfd(d), de->d_name, &info))
-            continue;
-        ret->v = xrealloc(ret->v, ret->n + 1, sizeof *ret->v);
-        ret->v[ret->n++] = info;
+    struct place *places = read_places(d, &n);
+    ret->v = xcalloc(n + 1, sizeof *ret->v);
+    for (size_t i = 0; i < n; i++) {
+        if (max && ret->n >= max)
+            ret->more++;
+        else if (read_info(dirfd(d), places[i].id, &ret->v[ret->n]))
+            ret->n++;
+        free(places[i].id);
     }
+    free(places);
     closedir(d);
-    if (ret->n)
-        qsort(ret->v, ret->n, sizeof *ret->v, newest_first);
     return 0;
 }
 
@@ -343,7 +375,7 @@ void saved_list_done(struct saved_list *l)
         free(l->v[i].status);
     }
     free(l->v);
-    *l = (struct saved_list){ NULL, 0 };
+    *l = (struct saved_list){ NULL, 0, 0 };
 }
 
 struct search {

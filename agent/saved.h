@@ -62,9 +62,11 @@ struct saved_info {
 struct saved_list {
     struct saved_info *v; /* the one used last first */
     size_t n;
+    size_t more; /* that were not looked into, for they are beyond `max` */
 };
-/* A root that does not exist is an empty list. Folders that are no sessions are passed over. */
-int saved_list(const char *root, struct saved_list *ret, struct err *e);
+/* The first `max`, 0 = all. A root that does not exist is an empty list. Folders that are no
+ * sessions are passed over. */
+int saved_list(const char *root, size_t max, struct saved_list *ret, struct err *e);
 void saved_list_done(struct saved_list *l);
 
 /* The folder of the session that `word` names: an id, the beginning of one id, or "last", which is

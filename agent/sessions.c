@@ -117,8 +117,9 @@ static int list(struct program *p, const char *root, const char *word, struct er
     struct saved_list l;
     long shown = 0, more = 0;
 
-    if (saved_list(root, &l, e) < 0)
+    if (saved_list(root, word ? 0 : (size_t)p->conf.limit, &l, e) < 0)
         return -1;
+    more = (long)l.more;
     for (size_t i = 0; i < l.n; i++) {
         if (word && !mentions(root, &l.v[i], word))
             continue;
@@ -324,7 +325,7 @@ static int prune(struct program *p, const char *root, struct err *e)
         return err_set(e, ERR_USAGE, 0,
                        "agent sessions prune needs a rule: --older-than 30d, --keep N or "
                        "--max-size 1g; --dry-run shows what would go");
-    if (saved_list(root, &l, e) < 0)
+    if (saved_list(root, 0, &l, e) < 0)
         return -1;
     /* The one used last first: what is beyond a rule has rested longest. */
     for (size_t i = 0; i < l.n && r == 0; i++) {

@@ -135,7 +135,7 @@ static void test_find(void)
     struct saved_list l;
     cleanup_free char *a = make(true), *b = make(false);
 
-    CHECK(saved_list(root, &l, &e) == 0 && l.n >= 3, "the list has %zu sessions", l.n);
+    CHECK(saved_list(root, 0, &l, &e) == 0 && l.n >= 3, "the list has %zu sessions", l.n);
     bool sorted = true, killed = false;
     for (size_t i = 0; i < l.n; i++) {
         sorted =
@@ -162,7 +162,7 @@ static void test_find(void)
     CHECK(held && record_reopen(a, &e) == NULL && strstr(e.msg, "another agent"),
           "a second process is told: %s", e.msg);
     saved_list_done(&l);
-    CHECK(saved_list(root, &l, &e) == 0 && l.n >= 3, "it is listed");
+    CHECK(saved_list(root, 0, &l, &e) == 0 && l.n >= 3, "it is listed");
     bool running = false;
     for (size_t i = 0; i < l.n; i++)
         running =
@@ -170,7 +170,7 @@ static void test_find(void)
     CHECK(running, "as running");
     record_free(held);
     saved_list_done(&l);
-    CHECK(saved_list("/nonexistent/place", &l, &e) == 0 && l.n == 0, "no folder is an empty list");
+    CHECK(saved_list("/nonexistent/place", 0, &l, &e) == 0 && l.n == 0, "no folder is an empty list");
 }
 
 /* A copy has what is whole, and nothing that a link points to; a damaged record is mended once. */
