@@ -199,10 +199,10 @@ static void offer_sessions(struct wanted *w)
     struct err ignored = ERR_INIT;
     cleanup_free char *root = conf_session_root(w->c, &ignored);
 
-    offer(w, "last", "the newest session");
-    if (root == NULL || saved_list(root, &l, &ignored) < 0)
+    offer(w, "last", "the session used last");
+    if (root == NULL || saved_list(root, 200, &l, &ignored) < 0)
         return;
-    for (size_t i = 0; i < l.n && i < 200; i++)
+    for (size_t i = 0; i < l.n; i++)
         offer(w, l.v[i].id, l.v[i].question);
 }
 

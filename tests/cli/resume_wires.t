@@ -41,7 +41,7 @@ for wire in FORMATS:
     for other in FORMATS:
         if other == wire:
             continue
-        later = {"calls": [call("execute_python", {"code": "print(x + 2)"}, id="later_1")]}
+        later = {"calls": [call("execute_python", {"code": "print(x + 2)"}, id=f"later_{wire[:5]}_{other[:8]}")]}
         with Provider([later, say("It is 44.")]) as p:
             r = go(p, other, "-c", "--fork", home=homes[wire])
         ok((r.status, r.out, r.rules) == (0, "It is 44.\n", []) and "not all" not in r.err,
