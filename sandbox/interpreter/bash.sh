@@ -206,7 +206,7 @@ __agent_save() {
     declare -fp
     builtin alias -p
     builtin shopt -p
-    builtin trap -p | command grep -v -e ' EXIT$' -e ' SIGINT$' -e '__agent_line=.* ERR$' || :
+    builtin trap -p | command grep -v -e ' EXIT$' -e ' SIGINT$' -e '__agent_line=.* ERR$' -e '; : __agent_' || :
 }
 
 # ---- a cell ----
@@ -228,6 +228,16 @@ __agent_begin() {
     declare -g __agent_key='' __agent_n=0 __agent_file='' __agent_size=0 __agent_line=0 __agent_code='' __agent_names='' __agent_cut=''
     builtin trap '{ __agent_exit "$?" "$@"; } 2>/dev/null' EXIT
     builtin trap '' INT
+    # Bash dies of these in an orderly way, through the EXIT trap and with the last status, 0 as like
+    # as not: so each gets a status that tells of it. A trap of the code's own goes before.
+    builtin trap -p >"$__agent_scratch"
+    IFS= builtin read -r -d '' __agent_n <"$__agent_scratch" || :
+    [[ $__agent_n == *" SIGHUP"* ]] || builtin trap 'exit 129; : __agent_' HUP
+    [[ $__agent_n == *" SIGUSR1"* ]] || builtin trap 'exit 138; : __agent_' USR1
+    [[ $__agent_n == *" SIGUSR2"* ]] || builtin trap 'exit 140; : __agent_' USR2
+    [[ $__agent_n == *" SIGALRM"* ]] || builtin trap 'exit 142; : __agent_' ALRM
+    [[ $__agent_n == *" SIGTERM"* ]] || builtin trap 'exit 143; : __agent_' TERM
+    __agent_n=0
     [[ -n $1 ]] || __agent_send op ready
 }
 
