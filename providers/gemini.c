@@ -106,9 +106,10 @@ static int take_part(struct decoder *d, const cJSON *p, struct err *e)
 static void take_usage(struct decoder *d, const cJSON *u)
 {
     struct chat_usage *g = &d->r.usage;
-    int64_t prompt = json_int(u, "promptTokenCount", -1), tools = 0, said = -1;
-    int64_t total = json_int(u, "totalTokenCount", -1);
+    int64_t prompt = -1, tools = 0, said = -1, total = -1;
 
+    reply_count(&prompt, u, "promptTokenCount");
+    reply_count(&total, u, "totalTokenCount");
     reply_count(&tools, u, "toolUsePromptTokenCount");
     reply_count(&said, u, "candidatesTokenCount");
     reply_count(&g->reasoning, u, "thoughtsTokenCount");

@@ -84,12 +84,13 @@ static void take_usage(struct decoder *d, const cJSON *u)
 {
     const cJSON *in = json_obj(u, "prompt_tokens_details");
     const cJSON *out = json_obj(u, "completion_tokens_details");
-    int64_t total = json_int(u, "total_tokens", -1);
+    int64_t total = -1;
     struct chat_usage *g = &d->r.usage;
 
     if (u == NULL)
         return;
     *g = CHAT_USAGE_NONE;
+    reply_count(&total, u, "total_tokens");
     reply_count(&g->input, u, "prompt_tokens");
     reply_count(&g->output, u, "completion_tokens");
     reply_count(&g->cached, u, "cache_read_input_tokens");
@@ -105,11 +106,11 @@ static void take_usage(struct decoder *d, const cJSON *u)
         if (g->reasoning < hidden)
             g->reasoning = hidden;
     }
-    g->cost = json_num(u, "cost", NAN);
+    g->cost = reply_cost(u, "cost", 1);
     if (isnan(g->cost))
-        g->cost = json_num(json_obj(u, "cost"), "total_cost", NAN);
+        g->cost = reply_cost(json_obj(u, "cost"), "total_cost", 1);
     if (isnan(g->cost) && json_get(u, "cost_in_usd_ticks"))
-        g->cost = json_num(u, "cost_in_usd_ticks", NAN) / 1e10;
+        g->cost = reply_cost(u, "cost_in_usd_ticks", 1e-10);
     if (g->cost < 0)
         g->cost = NAN;
 }

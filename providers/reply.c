@@ -77,8 +77,15 @@ void reply_count(int64_t *dst, const struct cJSON *o, const char *name)
 {
     int64_t v = json_int(o, name, -1);
 
-    if (v >= 0)
+    if (v >= 0 && v < REPLY_MAX_COUNT)
         *dst = v;
+}
+
+double reply_cost(const struct cJSON *o, const char *name, double unit)
+{
+    double cost = json_num(o, name, NAN) * unit;
+
+    return cost >= 0 && cost < 1e6 ? cost : NAN;
 }
 
 struct cJSON *reply_event(struct reply *r, struct str data, struct err *e)

@@ -32,8 +32,12 @@ int reply_check(const struct reply *r, struct err *e);
 /* A short word (id, model, stop): NULL and "" leave what is there; without `overwrite` the first
  * one stays. */
 void reply_word(struct buf *dst, const char *s, bool overwrite);
-/* Sets *dst when the member is there as a number that is not negative. */
+/* Sets *dst when the member is there as a number of tokens: not negative, and below
+ * REPLY_MAX_COUNT, so that sums of them stay numbers. */
+#define REPLY_MAX_COUNT ((int64_t)1 << 40)
 void reply_count(int64_t *dst, const struct cJSON *o, const char *name);
+/* A cost in USD by the service's word times `unit`; NAN for what is none, negative or absurd. */
+double reply_cost(const struct cJSON *o, const char *name, double unit);
 
 /* One event's JSON, with the event's number in the error. NULL on failure. */
 struct cJSON *reply_event(struct reply *r, struct str data, struct err *e);

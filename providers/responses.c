@@ -90,7 +90,7 @@ static void take_usage(struct decoder *d, const cJSON *u)
     reply_count(&g->output, u, "output_tokens");
     reply_count(&g->cached, json_obj(u, "input_tokens_details"), "cached_tokens");
     reply_count(&g->reasoning, json_obj(u, "output_tokens_details"), "reasoning_tokens");
-    g->cost = json_num(u, "cost", NAN);
+    g->cost = reply_cost(u, "cost", 1);
     if (g->cost < 0)
         g->cost = NAN;
 }
