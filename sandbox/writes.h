@@ -9,7 +9,7 @@
  *
  * Counted is what would have been a write were the place writable: not a name that does not exist,
  * a device, or a directory that is there already. Not seen: changes through an open descriptor
- * (fchmod), and paths through /proc/self, which lead to descriptors. */
+ * (fchmod), times (utime), and paths through /proc/self, which lead to descriptors. */
 #ifndef SANDBOX_WRITES_H
 #define SANDBOX_WRITES_H
 
