@@ -69,7 +69,7 @@ $(B)/obj/%.o: %.S
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
-$(B)/obj/agent/export_embed.o: agent/html.css agent/export_runtime.py
+$(B)/obj/agent/export_embed.o: agent/html.css agent/export_runtime.py agent/rerun_plan.py
 $(B)/obj/providers/models_embed.o: providers/models.tsv
 $(B)/obj/prompts/embed.o: $(wildcard prompts/*.md prompts/*.json)
 $(B)/obj/sandbox/driver_embed.o: $(wildcard sandbox/interpreter/*)

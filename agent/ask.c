@@ -24,6 +24,7 @@
 #include "agent/loop.h"
 #include "agent/network.h"
 #include "agent/program.h"
+#include "agent/rerun.h"
 #include "agent/resume.h"
 #include "agent/validate.h"
 #include "agent/base/banned.h"
@@ -79,6 +80,8 @@ static int check_question(struct program *p, struct err *e)
 /* What the command line asks for, checked before anything is made. */
 static int read_command(struct program *p, struct err *e)
 {
+    if (p->conf.command == CMD_RERUN)
+        return rerun_open(p, e);
     if (!conf_prompt_is_stdin(&p->conf)) {
         p->question = conf_prompt(&p->conf);
         if (is_blank(p->question))
@@ -106,9 +109,12 @@ static void record_start(struct program *p)
         json_add_str(ev, "model", str_of(p->conf.model));
     if (p->conf.replay)
         json_add_str(ev, "replay", str_of(p->conf.replay));
-    else
+    else if (p->run.asking)
         json_add_str(ev, "base_url", str_of(asking_base_url(p->run.asking)));
-    json_add_str(ev, "service", str_of(asking_service(p->run.asking)));
+    if (p->run.asking)
+        json_add_str(ev, "service", str_of(asking_service(p->run.asking)));
+    if (p->rerun)
+        json_add_str(ev, "rerun_of", str_of(p->rerun->saved.id));
     cleanup_free char *cwd = getcwd(NULL, 0);
     if (cwd)
         json_add_str(ev, "cwd", str_of(cwd));
@@ -122,7 +128,7 @@ static int prepare(struct program *p, struct err *e)
     struct run *r = &p->run;
     cleanup_free char *extra = p->conf.out_dir ? xstrdup(p->conf.out_dir) : NULL;
 
-    if (program_start_sandbox(p, e) < 0 || asking_open(p->run.asking, e) < 0 ||
+    if (program_start_sandbox(p, e) < 0 || (p->run.asking && asking_open(p->run.asking, e) < 0) ||
         program_hash_inputs(p, false, e) < 0)
         return -1;
     fonts_check(&p->fonts);
@@ -149,7 +155,7 @@ static int prepare(struct program *p, struct err *e)
     if (languages_probe(r, &p->languages, e) < 0)
         return -1;
     r->languages = &p->languages;
-    return resume_restore(p, e);
+    return p->rerun ? 0 : resume_restore(p, e);
 }
 
 static void add_usage(const struct program *p, cJSON *usage)
@@ -184,6 +190,8 @@ static cJSON *manifest(const struct program *p, const struct err *why, bool answ
         json_add_str(m, "message", str_of(why->msg));
     cJSON_AddBoolToObject(m, "answered", answered);
     json_add_str(m, "question", str_of(p->question));
+    if (p->rerun)
+        json_add_str(m, "rerun_of", str_of(p->rerun->saved.id));
     if (p->conf.model)
         json_add_str(m, "model", str_of(p->conf.model));
     if (p->run.artifacts) { /* the sandbox was ready */
@@ -394,10 +402,10 @@ void ask_command(struct program *p, struct err *ret_why)
     } else {
         if (r->events)
             record_watch(r->record, events_record, r->events);
-        bool ok = read_stdin(p, &res.why) == 0 && check_question(p, &res.why) == 0;
+        bool ok = (p->rerun || read_stdin(p, &res.why) == 0) && check_question(p, &res.why) == 0;
         record_start(p);
         if (ok && prepare(p, &res.why) == 0)
-            loop_run(r, &res);
+            p->rerun ? rerun_run(p, &res) : loop_run(r, &res);
         finish(p, &res);
     }
     *ret_why = res.why;

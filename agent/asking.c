@@ -444,7 +444,7 @@ const char *asking_model(const struct asking *a)
 
 const char *asking_service(const struct asking *a)
 {
-    return a->v[a->at].service;
+    return a ? a->v[a->at].service : NULL;
 }
 
 const char *asking_base_url(const struct asking *a)
@@ -464,7 +464,7 @@ int64_t asking_context(const struct asking *a)
 
 struct asking_total asking_total(const struct asking *a)
 {
-    return a->total;
+    return a ? a->total : (struct asking_total){ 0 };
 }
 
 double asking_last_cost(const struct asking *a)

@@ -33,7 +33,7 @@ int asking_turn(struct asking *a, struct run *run, struct chat_request *rq,
 bool asking_low(const struct asking *a, const struct run *run);
 /* The model and service that answer now. */
 const char *asking_model(const struct asking *a);
-const char *asking_service(const struct asking *a);
+const char *asking_service(const struct asking *a); /* NULL of NULL */
 const char *asking_base_url(const struct asking *a);
 /* Does the model look at pictures, as far as is known? */
 bool asking_sees(const struct asking *a);
@@ -45,7 +45,7 @@ struct asking_total {
     int64_t input, output, cached, reasoning; /* -1 = a turn did not say */
     double cost;                              /* NAN = a turn has no known price */
 };
-struct asking_total asking_total(const struct asking *a);
+struct asking_total asking_total(const struct asking *a); /* of NULL: nothing */
 /* The last turn's: adds "cost_usd" and "cost_from" to a record's usage object, when known. */
 void asking_add_cost(const struct asking *a, struct cJSON *usage);
 double asking_last_cost(const struct asking *a);

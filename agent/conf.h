@@ -27,6 +27,7 @@ enum conf_command {
     CMD_SESSIONS,
     CMD_BATCH,
     CMD_EXPORT,
+    CMD_RERUN,
     CMD_DOCTOR,
     CMD_KEYS,
     CMD_COMPLETION,

@@ -219,6 +219,24 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .also = "quiet verbose color debug session_dir",
         .words_end_flags = true,
     },
+    [CMD_RERUN] = {
+        .name = "rerun",
+        .usage = "agent rerun SESSION [-f FILE[:NAME]]... [flags]",
+        .about = "runs the code of a recorded session again on other files: no model, no cost",
+        .text = "SESSION is a session's id, its beginning, or \"last\". A file takes the place of\n"
+                "the session's file of the same name or, if there is only one, kind; FILE:NAME says\n"
+                "which. Files for which none is given are read again where they lay. What comes of\n"
+                "it is a session of its own, with the same text: values that the code published\n"
+                "({{num:...}}) are the new ones, and numbers that stand in it as plain text are\n"
+                "struck through, as nobody computed them again. Cells that failed are left out\n"
+                "unless what they did before is used later. A cell that fails now ends it with\n"
+                "status 9; no model is asked.\n",
+        .examples = "  agent rerun last -f week-48.csv\n"
+                    "  agent rerun 20261121 -f new.csv:sales.csv -o report.md\n",
+        .groups = 1u << G_SANDBOX,
+        .also = "file deadline timeout strict output output_format out_dir session_dir session_id "
+                "quiet verbose show_code color debug json",
+    },
     [CMD_HELP] = {
         .name = "help",
         .usage = "agent help [COMMAND]",

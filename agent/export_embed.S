@@ -1,4 +1,5 @@
-/* The style sheet of pages, and the helpers of exported scripts, as bytes between two symbols. */
+/* The style sheet of pages, the helpers of exported scripts and what decides
+ * which cells run again, as bytes between two symbols. */
     .section .rodata
     .global html_css
     .global html_css_end
@@ -11,6 +12,13 @@ html_css_end:
 export_runtime:
     .incbin "agent/export_runtime.py"
 export_runtime_end:
+    .byte 0
+
+    .global rerun_plan_code
+    .global rerun_plan_code_end
+rerun_plan_code:
+    .incbin "agent/rerun_plan.py"
+rerun_plan_code_end:
     .byte 0
 
     .section .note.GNU-stack, "", @progbits

@@ -35,10 +35,16 @@ static void help_command(struct program *p, struct err *why)
 }
 
 static void (*const commands[CMD_COUNT])(struct program *p, struct err *why) = {
-    [CMD_ASK] = ask_command,       [CMD_EXEC] = exec_command,   [CMD_ENV] = env_command,
-    [CMD_MODELS] = models_command, [CMD_USAGE] = usage_command, [CMD_SESSIONS] = sessions_command,
+    [CMD_ASK] = ask_command,
+    [CMD_EXEC] = exec_command,
+    [CMD_ENV] = env_command,
+    [CMD_MODELS] = models_command,
+    [CMD_USAGE] = usage_command,
+    [CMD_SESSIONS] = sessions_command,
     [CMD_BATCH] = batch_command,
-    [CMD_EXPORT] = export_command, [CMD_HELP] = help_command,
+    [CMD_EXPORT] = export_command,
+    [CMD_RERUN] = ask_command,
+    [CMD_HELP] = help_command,
     [CMD_DOCTOR] = doctor_command,
     [CMD_KEYS] = keys_command,
     [CMD_COMPLETION] = completion_command,

@@ -10,6 +10,7 @@
 #include "agent/base/mem.h"
 #include "agent/events.h"
 #include "agent/grounding.h"
+#include "agent/rerun.h"
 #include "agent/resume.h"
 #include "agent/base/banned.h"
 
@@ -191,6 +192,7 @@ void program_done(struct program *p)
     free(p->run.libraries);
     record_free(p->run.record);
     resume_free(p->resume);
+    rerun_free(p->rerun);
     events_free(p->run.events);
     grounding_done(&p->run);
     convo_free(&p->run.convo);

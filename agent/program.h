@@ -11,6 +11,7 @@
 #include "agent/languages.h"
 #include "agent/run.h"
 
+struct rerun;
 struct resume;
 
 struct program {
@@ -23,6 +24,7 @@ struct program {
     char *question, *stdin_text;
     struct run run;
     struct resume *resume; /* agent/resume.h; NULL = a new session */
+    struct rerun *rerun;   /* agent/rerun.h; NULL = a model is asked */
     int64_t started_ms;
     bool shows_progress; /* a moving line on the terminal */
     int exit_status; /* a command that ends by another program's status sets it; -1 = by the error

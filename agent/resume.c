@@ -83,9 +83,8 @@ static const cJSON *last_settings(const struct saved *s)
     return found;
 }
 
-static int apply_policy(struct program *p, struct err *e)
+int resume_apply_policy(struct program *p, const struct saved *s, struct err *e)
 {
-    const struct saved *s = &p->resume->saved;
     cleanup_buf struct buf notes = BUF_MAX(MAX_CONF_BYTES);
     const char *backend = saved_text(s, "sandbox.start", "backend");
     struct str rest, line;
@@ -130,7 +129,7 @@ int resume_open(struct program *p, struct err *e)
         ui_warn(p->run.ui, "session %s: %s", r->saved.id, mended);
     if (r->saved.damage)
         ui_warn(p->run.ui, "session %s: %s", r->saved.id, r->saved.damage);
-    return apply_policy(p, e);
+    return resume_apply_policy(p, &r->saved, e);
 }
 
 /* --- its attachments --- */
@@ -138,14 +137,14 @@ int resume_open(struct program *p, struct err *e)
 /* Where an input of before is: what came by standard input lies in the record, which may have been
  * copied or moved; a relative path began at the folder of that question. What is found is compared
  * with the fingerprint in any case. */
-static char *path_of(const struct resume *r, const char *path, const char *cwd)
+char *resume_input_path(const struct saved *s, const char *path, const char *cwd)
 {
     const char *in = NULL;
 
     for (const char *at = path; (at = strstr(at, "/inputs/")) != NULL; in = at)
         at += strlen("/inputs/");
     if (in && strstr(in, "..") == NULL) {
-        cleanup_free char *here = xasprintf("%s/inputs/%s", r->saved.dir, in);
+        cleanup_free char *here = xasprintf("%s/inputs/%s", s->dir, in);
         if (access(here, F_OK) == 0)
             return steal_ptr(&here);
     }
@@ -197,7 +196,7 @@ static void attach_one(struct program *p, const cJSON *file, const char *cwd)
 
     if (given == NULL || name == NULL || attached(p, name))
         return;
-    cleanup_free char *path = path_of(r, given, cwd);
+    cleanup_free char *path = resume_input_path(&r->saved, given, cwd);
     const char *why = rebind(p, file, path, name, &notices);
     if (why == NULL)
         return;
@@ -211,11 +210,13 @@ static void attach_one(struct program *p, const cJSON *file, const char *cwd)
 }
 
 /* The fingerprint of a large file is told at the end, in the manifest. */
-static const cJSON *in_manifest(const struct saved *s, const cJSON *file)
+const cJSON *resume_input_recorded(const struct saved *s, const cJSON *file)
 {
     const char *name = json_str(file, "name"), *of;
     const cJSON *f;
 
+    if (json_str(file, "sha256"))
+        return file;
     cJSON_ArrayForEach(
         f, json_arr(s->manifest, "inputs")) if (name && (of = json_str(f, "name")) != NULL &&
                                                 strcmp(of, name) == 0 &&
@@ -224,24 +225,33 @@ static const cJSON *in_manifest(const struct saved *s, const cJSON *file)
     return file;
 }
 
+const cJSON *resume_inputs(const struct saved *s, const char **ret_cwd)
+{
+    for (size_t i = s->n_events; i > 0; i--) {
+        const cJSON *ev = s->events[i - 1];
+        if (strcmp(json_str(ev, "type"), "inputs") != 0)
+            continue;
+        *ret_cwd = NULL;
+        for (size_t k = i - 1; k > 0 && *ret_cwd == NULL; k--) {
+            const char *type = json_str(s->events[k - 1], "type");
+            if (strcmp(type, "session.start") == 0 || strcmp(type, "session.resume") == 0)
+                *ret_cwd = json_str(s->events[k - 1], "cwd");
+        }
+        return json_arr(ev, "files"); /* the last question's: what was there of the earlier ones */
+    }
+    return NULL;
+}
+
 int resume_attach(struct program *p, struct err *e)
 {
     const struct resume *r = p->resume;
+    const char *cwd = NULL;
+    const cJSON *file;
 
-    for (size_t i = r ? r->saved.n_events : 0; i > 0; i--) {
-        const cJSON *ev = r->saved.events[i - 1], *file;
-        const char *cwd = NULL;
-        if (strcmp(json_str(ev, "type"), "inputs") != 0)
-            continue;
-        for (size_t k = i - 1; k > 0 && cwd == NULL; k--) {
-            const char *type = json_str(r->saved.events[k - 1], "type");
-            if (strcmp(type, "session.start") == 0 || strcmp(type, "session.resume") == 0)
-                cwd = json_str(r->saved.events[k - 1], "cwd");
-        }
-        cJSON_ArrayForEach(file, json_arr(ev, "files"))
-            attach_one(p, json_str(file, "sha256") ? file : in_manifest(&r->saved, file), cwd);
-        break; /* the last question's list holds what was there of the earlier ones */
-    }
+    if (r == NULL)
+        return stop_check(&p->stop, e);
+    cJSON_ArrayForEach(file, resume_inputs(&r->saved, &cwd))
+        attach_one(p, resume_input_recorded(&r->saved, file), cwd);
     return stop_check(&p->stop, e);
 }
 
