@@ -454,6 +454,8 @@ const char *asking_base_url(const struct asking *a)
 
 bool asking_sees(const struct asking *a)
 {
+    if (a == NULL)
+        return false;
     return a->v[a->at].facts.images;
 }
 

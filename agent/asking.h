@@ -35,7 +35,7 @@ bool asking_low(const struct asking *a, const struct run *run);
 const char *asking_model(const struct asking *a);
 const char *asking_service(const struct asking *a); /* NULL of NULL */
 const char *asking_base_url(const struct asking *a);
-/* Does the model look at pictures, as far as is known? */
+/* Does the model look at pictures, as far as is known? NULL does not. */
 bool asking_sees(const struct asking *a);
 /* The tokens that the model takes in all; 0 = not known. */
 int64_t asking_context(const struct asking *a);

@@ -476,7 +476,7 @@ const struct conf_setting conf_table[] = {
       .group = G_RUN,
       .offset = F(strict),
       .def = "false",
-      .only = "ask",
+      .only = "ask rerun",
       .help = "fail (status 9) when a number or file name of the answer is found nowhere" },
 
     { .name = "output",
@@ -494,7 +494,7 @@ const struct conf_setting conf_table[] = {
       .offset = F(output_format),
       .def = "text",
       .choices = "text json stream-json",
-      .only = "ask",
+      .only = "ask rerun",
       .arg = "FORMAT",
       .help = "what standard output carries: the answer; or for programs one JSON object at the "
               "end, or a line of JSON for everything that happens (docs/EVENTS.md)" },
@@ -550,7 +550,7 @@ const struct conf_setting conf_table[] = {
       .def = "",
       .arg = "ID",
       .flag_only = true,
-      .only = "ask",
+      .only = "ask rerun",
       .help = "names the new session: digits, small letters and dashes" },
     { .name = "replay_cells",
       .kind = K_BOOL,
