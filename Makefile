@@ -30,7 +30,7 @@ BASE_SRC := $(filter-out $(JSON_SRC),$(wildcard agent/base/*.c))
 AGENT_SRC := $(wildcard agent/*.c) $(wildcard providers/*.c) prompts/prompts.c $(JSON_SRC) $(BASE_SRC) $(SANDBOX_AGENT_SRC)
 AGENT_LIBS := -lcurl -lcjson -linih -lmd4c -lm
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
-AGENT_OBJ := $(call obj,$(filter %.c,$(AGENT_SRC))) $(patsubst %.S,$(B)/obj/%.o,$(filter %.S,$(AGENT_SRC)) prompts/embed.S providers/models_embed.S agent/export_embed.S)
+AGENT_OBJ := $(call obj,$(filter %.c,$(AGENT_SRC))) $(patsubst %.S,$(B)/obj/%.o,$(filter %.S,$(AGENT_SRC)) prompts/embed.S providers/models_embed.S agent/export_embed.S agent/report_embed.S)
 HELPER_OBJ := $(call obj,$(SANDBOX_HELPER_SRC) $(BASE_SRC))
 EGRESS_OBJ := $(call obj,sandbox/egress_main.c sandbox/egress_conn.c $(SANDBOX_EGRESS_SRC) $(BASE_SRC))
 
@@ -71,6 +71,7 @@ $(B)/obj/%.o: %.S
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 $(B)/obj/agent/export_embed.o: agent/html.css agent/export_runtime.py agent/rerun_plan.py
 $(B)/obj/providers/models_embed.o: providers/models.tsv
+$(B)/obj/agent/report_embed.o: $(wildcard agent/report*.py agent/report*.css agent/report*.js)
 $(B)/obj/prompts/embed.o: $(wildcard prompts/*.md prompts/*.json)
 $(B)/obj/sandbox/driver_embed.o: $(wildcard sandbox/interpreter/*)
 

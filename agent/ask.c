@@ -24,6 +24,7 @@
 #include "agent/loop.h"
 #include "agent/network.h"
 #include "agent/program.h"
+#include "agent/reporting.h"
 #include "agent/rerun.h"
 #include "agent/resume.h"
 #include "agent/validate.h"
@@ -92,7 +93,8 @@ static int read_command(struct program *p, struct err *e)
         if (check_question(p, e) < 0)
             return -1;
     }
-    if (resume_open(p, e) < 0 || validate_patterns(&p->conf, e) < 0 || program_attach(p, e) < 0 ||
+    if (resume_open(p, e) < 0 || validate_patterns(&p->conf, e) < 0 ||
+        reporting_check_names(&p->conf, e) < 0 || program_attach(p, e) < 0 ||
         resume_attach(p, e) < 0)
         return -1;
     return program_choose_model(p, e);
@@ -145,6 +147,8 @@ static int prepare(struct program *p, struct err *e)
     r->artifacts =
         artifacts_new(sandbox_workspace_fd(r->sandbox), record_artifacts_fd(r->record), extra);
     if (artifacts_baseline(r->artifacts, e) < 0)
+        return -1;
+    if (reporting_check_tools(r, e) < 0)
         return -1;
     r->libraries = libs_list(r->sandbox, &p->env, r->ui, &p->stop, e);
     if (r->libraries == NULL)
@@ -346,6 +350,8 @@ static void finish(struct program *p, struct loop_result *res)
         if (r->grounded)
             record_event(r->record, "grounding", grounding_json(r));
         if (write_output(&p->conf, res->answer, &e) < 0 && res->why.code == ERR_NONE)
+            res->why = e;
+        if (reporting_write(p, res->answer, &e) < 0 && res->why.code == ERR_NONE)
             res->why = e;
         if (r->events == NULL && ui_answer(r->ui, str_of(res->answer), &e) < 0 && e.sys != EPIPE &&
             res->why.code == ERR_NONE)

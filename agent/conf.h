@@ -31,6 +31,7 @@ enum conf_command {
     CMD_DOCTOR,
     CMD_KEYS,
     CMD_COMPLETION,
+    CMD_REPORT,
     CMD_HELP,
     CMD_COUNT
 };
@@ -120,15 +121,16 @@ struct conf {
     bool strict;         /* what is not found fails the run */
 
     /* output and record */
-    char *output;      /* the answer's file */
-    int output_format; /* enum conf_format: what standard output carries */
-    char *out_dir;     /* further copies of the artifacts; NULL = none */
-    char *session_dir; /* NULL = the default place (conf_session_root) */
-    bool go_on;        /* with the session used last */
-    char *resume;      /* with this one; NULL = a new session */
-    bool fork;         /* with a copy of it */
-    char *session_id;  /* of the new one; NULL = made */
-    bool replay_cells; /* the cells of the session are run again */
+    char *output;            /* the answer's file */
+    struct conf_list report; /* files of the report, one a format */
+    int output_format;       /* enum conf_format: what standard output carries */
+    char *out_dir;           /* further copies of the artifacts; NULL = none */
+    char *session_dir;       /* NULL = the default place (conf_session_root) */
+    bool go_on;              /* with the session used last */
+    char *resume;            /* with this one; NULL = a new session */
+    bool fork;               /* with a copy of it */
+    char *session_id;        /* of the new one; NULL = made */
+    bool replay_cells;       /* the cells of the session are run again */
     bool ephemeral, quiet, verbose, show_code, usage;
     int color; /* enum conf_color */
     char *debug;

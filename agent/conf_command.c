@@ -141,7 +141,7 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .groups = 1u << G_BATCH | 1u << G_FILES,
         .also = "quiet verbose color debug",
         .asks = true,
-        .not_on = "output output_format json stdin session_id resume continue fork replay_cells dry_run ask "
+        .not_on = "output report output_format json stdin session_id resume continue fork replay_cells dry_run ask "
                   "record show_code usage out_dir pause_file",
     },
     [CMD_EXPORT] = {
@@ -236,6 +236,21 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .groups = 1u << G_SANDBOX,
         .also = "file deadline timeout strict output output_format out_dir session_dir session_id "
                 "quiet verbose show_code color debug json",
+    },
+    [CMD_REPORT] = {
+        .name = "report",
+        .usage = "agent report SESSION FILE...",
+        .about = "writes the report of a recorded session, without a model",
+        .text = "SESSION is a session's id, its beginning, or \"last\". Each FILE is one report,\n"
+                "and its ending is the format: .html, .md (with files beside it), .pdf (made by\n"
+                "weasyprint in the sandbox), .xlsx (by openpyxl). It shows the session's last\n"
+                "answer with the values that its code published. agent --report FILE writes one\n"
+                "at the end of a run.\n",
+        .examples = "  agent report last report.html\n"
+                    "  agent report 20261125-2002 sales.pdf sales.xlsx\n",
+        .groups = 1u << G_FILES,
+        .also = "session_dir deadline quiet verbose color debug memory workspace_size file_size "
+                "max_processes python sandbox sandbox_helper",
     },
     [CMD_HELP] = {
         .name = "help",

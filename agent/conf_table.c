@@ -488,6 +488,17 @@ const struct conf_setting conf_table[] = {
       .arg = "FILE",
       .guard = WRITES,
       .help = "writes the answer to a file as well; of agent export, what it makes" },
+    { .name = "report",
+      .kind = K_LIST,
+      .group = G_OUTPUT,
+      .offset = F(report),
+      .def = "",
+      .arg = "FILE",
+      .only = "ask",
+      .guard = WRITES,
+      .help = "writes the answer as a report, with the figures, tables and numbers that the code "
+              "publishes for it; the ending is the format: .html .md .pdf .xlsx; may be given many "
+              "times" },
     { .name = "output_format",
       .kind = K_CHOICE,
       .group = G_OUTPUT,

@@ -12,8 +12,8 @@
 
 extern const char html_css[], html_css_end[];
 
-/* The style sheet's hash as the policy writes it: nothing else may be a style. */
-static void put_css_hash(struct buf *out, struct str css)
+/* The hash of a style sheet or script as the policy writes it: nothing else may be one. */
+static void put_hash(struct buf *out, struct str css)
 {
     struct sha256 sha;
     char hex[65], raw[32];
@@ -31,12 +31,27 @@ static void put_css_hash(struct buf *out, struct str css)
 
 void html_page_begin(struct buf *out, const char *title)
 {
+    static const struct html_extra none = { 0 };
+
+    html_page_begin_with(out, title, &none);
+}
+
+void html_page_begin_with(struct buf *out, const char *title, const struct html_extra *extra)
+{
     struct str css = { html_css, (size_t)(html_css_end - html_css) };
 
     buf_puts(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                   "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
                   "img-src data:; style-src 'sha256-");
-    put_css_hash(out, css);
+    put_hash(out, css);
+    if (extra->css.n) {
+        buf_puts(out, "' 'sha256-");
+        put_hash(out, extra->css);
+    }
+    if (extra->script.n) {
+        buf_puts(out, "'; script-src 'sha256-");
+        put_hash(out, extra->script);
+    }
     buf_puts(out, "'; base-uri 'none'; form-action 'none'\">\n"
                   "<meta name=\"referrer\" content=\"no-referrer\">\n"
                   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -44,12 +59,29 @@ void html_page_begin(struct buf *out, const char *title)
     html_text(out, str_of(title));
     buf_puts(out, "</title>\n<style>");
     buf_putstr(out, css);
+    if (extra->css.n) {
+        buf_puts(out, "</style>\n<style>");
+        buf_putstr(out, extra->css);
+    }
     buf_puts(out, "</style>\n</head>\n<body>\n<main>\n");
 }
 
 void html_page_end(struct buf *out)
 {
-    buf_puts(out, "</main>\n</body>\n</html>\n");
+    static const struct html_extra none = { 0 };
+
+    html_page_end_with(out, &none);
+}
+
+void html_page_end_with(struct buf *out, const struct html_extra *extra)
+{
+    buf_puts(out, "</main>\n");
+    if (extra->script.n) {
+        buf_puts(out, "<script>");
+        buf_putstr(out, extra->script);
+        buf_puts(out, "</script>\n");
+    }
+    buf_puts(out, "</body>\n</html>\n");
 }
 
 void html_text(struct buf *out, struct str s)

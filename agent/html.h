@@ -12,6 +12,13 @@ struct cJSON;
 /* `title` is plain text. Begin leaves <main> open, end closes it. */
 void html_page_begin(struct buf *out, const char *title);
 void html_page_end(struct buf *out);
+/* The same with further style, and a script that the policy names by its hash: ours, never a
+ * text from outside. The same `extra` at the end. */
+struct html_extra {
+    struct str css, script;
+};
+void html_page_begin_with(struct buf *out, const char *title, const struct html_extra *extra);
+void html_page_end_with(struct buf *out, const struct html_extra *extra);
 
 /* Text for an element or a quoted attribute. What is not UTF-8 or could drive a terminal or turn
  * the direction of text is made visible (agent/base/utf8.h). */

@@ -11,6 +11,7 @@
 #include "agent/fences.h"
 #include "agent/asking.h"
 #include "agent/grounding.h"
+#include "agent/reporting.h"
 #include "agent/tools.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
@@ -367,32 +368,53 @@ static int run_fences(struct loop *l, struct chat_turn *t, struct err *e)
     return r;
 }
 
-/* An answer with claims that are found nowhere goes back once. 1 = the model is asked again, 0 = it
- * stands (run->grounding says how), -1 = *e is set. */
-static int ask_to_mend(struct loop *l, struct chat_turn *t, bool last, struct err *e)
+/* What is wrong with the claims of the answer, for the model; "" = nothing. Caller frees. */
+static char *unproved_text(struct run *run, struct err *e)
 {
-    struct run *run = l->run;
     cleanup_buf struct buf lines = BUF_MAX(MAX_PROMPT_BYTES);
 
-    if (!grounding_applies(run) || grounding_check(run, t->text) == 0)
-        return 0;
-    if (last || l->unproved || run->turns + 2 > run->conf->max_turns)
-        return 0;
+    if (run->grounding.n_unmatched == 0)
+        return xstrdup("");
     cleanup_free char *form = prompt_text(run->conf->prompts_dir, "ground_repair.md", e);
     if (form == NULL)
-        return -1;
+        return NULL;
     grounding_lines(run, 20, &lines);
     const char *const pairs[] = { "misses", buf_cstr(&lines), NULL };
-    cleanup_free char *text = prompt_fill(form, pairs, e);
-    if (text == NULL)
+    return prompt_fill(form, pairs, e);
+}
+
+/* An answer with claims that are found nowhere, or with references to values that nobody
+ * published, goes back once. 1 = the model is asked again, 0 = it stands (run->grounding says how;
+ * `shown` is what the user sees of it), -1 = *e is set. */
+static int ask_to_mend(struct loop *l, struct chat_turn *t, const char *shown, bool last,
+                       struct err *e)
+{
+    struct run *run = l->run;
+
+    if (grounding_applies(run))
+        grounding_check(run, shown);
+    if (last || l->unproved || run->turns + 2 > run->conf->max_turns)
+        return 0;
+    cleanup_free char *references = reporting_repair(run, t->text, e);
+    cleanup_free char *claims = references ? unproved_text(run, e) : NULL;
+    if (claims == NULL)
         return -1;
+    if (claims[0] == '\0' && references[0] == '\0')
+        return 0;
     l->unproved = xstrdup(t->text);
-    record_event(run->record, "grounding", grounding_json(run));
+    if (claims[0])
+        record_event(run->record, "grounding", grounding_json(run));
     convo_assistant(&run->convo, t);
-    ui_note(run->ui,
-            "%zu of %zu numbers and files in the answer are not in what the code printed: "
-            "the model is asked to mend it",
-            run->grounding.n_unmatched, run->grounding.checked);
+    if (references[0])
+        ui_note(run->ui, "the report refers to values that were not published: the model is asked "
+                         "to mend it");
+    if (claims[0])
+        ui_note(run->ui,
+                "%zu of %zu numbers and files in the answer are not in what the code printed: "
+                "the model is asked to mend it",
+                run->grounding.n_unmatched, run->grounding.checked);
+    cleanup_free char *text =
+        xasprintf("%s%s%s", references, references[0] && claims[0] ? "\n\n" : "", claims);
     say_text(l, text);
     return 1;
 }
@@ -409,10 +431,11 @@ static int settle(struct loop *l, struct chat_turn *t, bool last, struct loop_re
     struct err *e = &ret->why;
 
     if (has_text(t)) {
-        int mend = t->stop == CHAT_STOP_LENGTH ? 0 : ask_to_mend(l, t, last, e);
+        cleanup_free char *shown = reporting_resolve(run, t->text);
+        int mend = t->stop == CHAT_STOP_LENGTH ? 0 : ask_to_mend(l, t, shown, last, e);
         if (mend)
             return mend;
-        ret->answer = steal_ptr(&t->text);
+        ret->answer = steal_ptr(&shown);
         if (t->stop == CHAT_STOP_LENGTH)
             ui_warn(run->ui, "the answer was cut at the model's output limit (--max-tokens)");
         if (last && l->low)
@@ -434,6 +457,21 @@ static int settle(struct loop *l, struct chat_turn *t, bool last, struct loop_re
                            "printed or made (--strict); the first: %s",
                            run->grounding.n_unmatched, run->grounding.checked,
                            run->grounding.unmatched[0].text);
+        cleanup_buf struct buf lines = BUF_MAX(MAX_PROMPT_BYTES);
+        size_t unknown = run->reporting.markdown ? reporting_unknown(run, &lines) : 0;
+        struct str rest = buf_str(&lines), first;
+        str_cut(&rest, '\n', &first);
+        if (unknown && run->conf->strict)
+            return err_set(
+                e, ERR_CHECK, 0,
+                "the report refers to %zu values that were not published (--strict); the "
+                "first: %.*s",
+                unknown, (int)first.n, first.p);
+        if (unknown)
+            ui_warn(run->ui,
+                    "the report refers to %zu values that were not published, which are marked in "
+                    "it; the first: %.*s",
+                    unknown, (int)first.n, first.p);
         return 0;
     }
     if (t->refusal && t->refusal[0])
@@ -516,13 +554,14 @@ static void turns(struct loop *l, struct loop_result *ret)
 static void keep_unproved(struct loop *l, struct loop_result *ret)
 {
     if (l->unproved && ret->answer == NULL) {
-        ret->answer = steal_ptr(&l->unproved);
-        grounding_check(l->run, ret->answer);
+        ret->answer = reporting_resolve(l->run, l->unproved);
+        if (grounding_applies(l->run))
+            grounding_check(l->run, ret->answer);
         enum err_code c = ret->why.code;
         if (c == ERR_NET || c == ERR_PROVIDER || c == ERR_LOOP || c == ERR_TURNS) {
             ui_warn(l->run->ui, "the answer could not be mended: %s", ret->why.msg);
             ret->why = (struct err)ERR_INIT;
-            if (l->run->conf->strict)
+            if (l->run->conf->strict && l->run->grounding.n_unmatched)
                 err_set(&ret->why, ERR_CHECK, 0,
                         "%zu of %zu numbers and files in the answer are not in what the code "
                         "printed or made (--strict)",

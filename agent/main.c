@@ -43,6 +43,7 @@ static void (*const commands[CMD_COUNT])(struct program *p, struct err *why) = {
     [CMD_SESSIONS] = sessions_command,
     [CMD_BATCH] = batch_command,
     [CMD_EXPORT] = export_command,
+    [CMD_REPORT] = report_command,
     [CMD_RERUN] = ask_command,
     [CMD_HELP] = help_command,
     [CMD_DOCTOR] = doctor_command,

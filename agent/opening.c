@@ -10,6 +10,7 @@
 #include "agent/base/utf8.h"
 #include "agent/grounding.h"
 #include "agent/languages.h"
+#include "agent/reporting.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
 
@@ -131,6 +132,14 @@ char *opening_system(struct run *run, const struct attach_list *files, const cha
         if (fenced == NULL)
             return NULL;
         char *both = xasprintf("%s\n\n%s", text, fenced);
+        free(text);
+        text = both;
+    }
+    cleanup_free char *report = reporting_prompt(run, e);
+    if (report == NULL)
+        return NULL;
+    if (report[0]) {
+        char *both = xasprintf("%s\n\n%s", text, report);
         free(text);
         text = both;
     }

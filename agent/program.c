@@ -1,4 +1,5 @@
 #include "agent/program.h"
+#include "agent/reporting.h"
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +196,7 @@ void program_done(struct program *p)
     rerun_free(p->rerun);
     events_free(p->run.events);
     grounding_done(&p->run);
+    reporting_done(&p->run);
     convo_free(&p->run.convo);
     attach_list_done(&p->files);
     free(p->question);

@@ -44,6 +44,7 @@ void batch_command(struct program *p, struct err *why);
 void doctor_command(struct program *p, struct err *why);
 void keys_command(struct program *p, struct err *why);
 void completion_command(struct program *p, struct err *why);
+void report_command(struct program *p, struct err *why);
 
 /* One warning a line. */
 void program_warn_lines(struct ui *ui, struct str lines);

@@ -11,6 +11,7 @@
 #include "agent/base/utf8.h"
 #include "agent/grounding.h"
 #include "agent/opening.h"
+#include "agent/reporting.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
 
@@ -417,6 +418,7 @@ int resume_restore(struct program *p, struct err *e)
     compare_place(p);
     resume_convo(run, &r->saved, p->conf.tools == TOOLS_FENCED, &r->differs);
     grounding_saved(run, &r->saved);
+    reporting_saved(run, &r->saved);
     if (p->conf.replay_cells) {
         if (resume_cells(run, &r->saved, &r->differs, e) < 0)
             return err_wrap(e, "running the session's cells again (--no-replay-cells leaves "
@@ -430,6 +432,11 @@ int resume_restore(struct program *p, struct err *e)
     }
     if (settle_system(p, e) < 0 || tell(p, e) < 0)
         return -1;
+    cleanup_free char *report = reporting_prompt(run, e);
+    if (report == NULL)
+        return -1;
+    if (report[0] && strstr(run->convo.m[0].text, report) == NULL)
+        opening_say(run, false, report); /* the session was begun without */
     cleanup_free char *user = attach_prompt(p->question, p->stdin_text);
     opening_say(run, false, user);
     return 0;

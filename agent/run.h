@@ -8,6 +8,7 @@
 #include "agent/conf.h"
 #include "agent/convo.h"
 #include "agent/ground.h"
+#include "agent/published.h"
 #include "agent/record.h"
 #include "agent/ui.h"
 #include "providers/client.h"
@@ -43,6 +44,12 @@ struct run {
     struct ground_result grounding;
     bool grounded;
     const struct attach_list *files;
+    struct reporting {            /* reporting.c */
+        struct published values;  /* by the code, for a report */
+        struct report_cell *code; /* what ran; owned, with its texts */
+        size_t n_code;
+        char *markdown; /* the answer as the model wrote it, with references; NULL = it has none */
+    } reporting;
     bool told_of_env;        /* the user was told how a missing package can be had */
     struct err artifact_err; /* first artifact that could not be written */
 };

@@ -18,6 +18,7 @@
 #include "agent/network.h"
 #include "agent/observe.h"
 #include "agent/pictures.h"
+#include "agent/reporting.h"
 #include "agent/tools.h"
 #include "agent/validate.h"
 #include "agent/base/banned.h"
@@ -443,6 +444,7 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
     ret->is_error = r.status != SANDBOX_OK;
     run->cells_ok += r.status == SANDBOX_OK;
     grounding_cell(run, cell.code, &r);
+    reporting_cell(run, &cell, a.description, &r);
     record_cell(run, call, &cell, &r, buf_cstr(&files));
     events_cell_end(run->events, &cell, &r, run->artifacts, before);
     show_end(run, number, &r, before);

@@ -23,7 +23,9 @@
     X(fenced_md, "fenced.md")                                                                      \
     X(no_progress_md, "no_progress.md")                                                            \
     X(resumed_md, "resumed.md")                                                                    \
-    X(ground_repair_md, "ground_repair.md")
+    X(ground_repair_md, "ground_repair.md")                                                        \
+    X(report_md, "report.md")                                                                      \
+    X(report_repair_md, "report_repair.md")
 
 #define DECLARE(sym, file) extern const char prompt_##sym[], prompt_##sym##_end[];
 EMBEDDED(DECLARE)

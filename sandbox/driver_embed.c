@@ -35,6 +35,7 @@ EMBED(tables, "tables.py");
 EMBED(charts, "charts.py");
 EMBED(words, "words.py");
 EMBED(webcharts, "webcharts.py");
+EMBED(report, "report.py");
 EMBED(javascript, "javascript.js");
 EMBED(bash, "bash.sh");
 EMBED(r, "r.R");
@@ -67,6 +68,7 @@ const struct driver_file driver_files[] = {
     ROW(charts, "charts.py"),
     ROW(words, "words.py"),
     ROW(webcharts, "webcharts.py"),
+    ROW(report, "report.py"),
     LANGUAGE(javascript, "javascript.js"),
     LANGUAGE(bash, "bash.sh"),
     LANGUAGE(r, "r.R"),

@@ -17,14 +17,14 @@
 /* --- text from the sandbox --- */
 #define MAX_STREAM_BYTES (16 * MIB) /* stdout or stderr of one cell kept in the record */
 #define MAX_WRITTEN_BYTES                                                                          \
-    (16ll * MAX_STREAM_BYTES) /* of a stream in one cell: beyond it is a flood, and the end */
-#define MAX_FRAME_BYTES (24 * MIB)  /* one message of the interpreter: a PNG and its bundle */
-#define MAX_FONTS_BYTES (4 * MIB)   /* matplotlib's list of fonts: 60 kB with a hundred of them */
-#define MAX_EVENT_STREAM (1 * MIB)  /* of one stream of a cell in the events for programs */
-#define MAX_CELL_EVENTS 10000       /* results and displays of one cell */
+    (16ll * MAX_STREAM_BYTES)      /* of a stream in one cell: beyond it is a flood, and the end */
+#define MAX_FRAME_BYTES (24 * MIB) /* one message of the interpreter: a PNG and its bundle */
+#define MAX_FONTS_BYTES (4 * MIB)  /* matplotlib's list of fonts: 60 kB with a hundred of them */
+#define MAX_EVENT_STREAM (1 * MIB) /* of one stream of a cell in the events for programs */
+#define MAX_CELL_EVENTS 10000      /* results and displays of one cell */
 #define MAX_TRACEBACK_BYTES (256 * KIB)
-#define MAX_CONTEXTS 32             /* of a session: each is two processes */
-#define MAX_CONTEXT_ENV (64 * KIB)  /* environment of one, and arguments of a program */
+#define MAX_CONTEXTS 32            /* of a session: each is two processes */
+#define MAX_CONTEXT_ENV (64 * KIB) /* environment of one, and arguments of a program */
 
 /* --- files --- */
 #define MAX_ARTIFACTS 1000                /* files collected from one session */
@@ -67,10 +67,19 @@
 #define MAX_ENV_TEXT (1 * MIB)    /* lock, manifest */
 #define ENV_BUILD_MS (60 * 60000) /* a large set over a slow line */
 
+/* --- reports --- */
+#define MAX_PUBLISHED 500                  /* values that a session's code published */
+#define MAX_PUBLISHED_NAME 64              /* bytes of a name */
+#define MAX_PUBLISHED_BYTES (256ull * MIB) /* of all of them together */
+#define MAX_REPORT_BYTES (512ull * MIB)    /* one report */
+#define MAX_REPORT_ROWS 500u               /* of a table on a page; the spreadsheet has them all */
+#define MAX_REPORTS 16                     /* --report */
+#define REPORT_CONVERT_MS (5 * 60000)      /* a page to PDF, values to a spreadsheet */
+
 /* --- the network --- */
 #define MAX_HEADER_BYTES (256 * KIB) /* all response headers together */
-#define MAX_SPEND_BYTES (64 * MIB)  /* what a day's runs have cost: a million requests */
-#define MAX_USAGE_FILE (256 * MIB) /* one session's events, read for `agent usage' */
+#define MAX_SPEND_BYTES (64 * MIB)   /* what a day's runs have cost: a million requests */
+#define MAX_USAGE_FILE (256 * MIB)   /* one session's events, read for `agent usage' */
 #define MAX_ERROR_BODY (256 * KIB)   /* body of an error answer that is looked at */
 
 /* --- what the sandbox does on the network, where it is permitted --- */

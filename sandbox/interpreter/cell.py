@@ -558,7 +558,45 @@ class Finder:
             return spec
         if name.startswith(("IPython", "matplotlib_inline")) and name in load("extras").SHIMS:
             return load("extras").ipython_spec(self.context, name)
+        if name == "report" and not self.context.is_program:
+            return self.report_spec(path)
         return None
+
+    def report_spec(self, path):
+        """`import report`, unless there is a file of that name."""
+        external = sys.modules["_frozen_importlib_external"]
+        if external.PathFinder.find_spec("report", path) is not None:
+            return None
+        return sys.modules["_frozen_importlib"].ModuleSpec("report", ReportLoader(self.context))
+
+
+class ReportLoader:
+    def __init__(self, context):
+        self.context = context
+
+    def create_module(self, spec):
+        return load("report").module(self.context)
+
+    def exec_module(self, module):
+        pass
+
+
+class LazyReport:
+    """The name `report` of a notebook's cells (report.py, loaded at its first use)."""
+
+    def __init__(self, context):
+        self.__dict__["context"] = context
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(load("report").Report(self.context), name)
+
+    def __dir__(self):
+        return ["figure", "number", "table", "text"]
+
+    def __repr__(self):
+        return load("report").Report.__doc__
 
 
 class PatchLoader:
@@ -603,6 +641,7 @@ def main(link, load_site, later):
     program = load("program")   # it keeps the real input()
     builtins.input = no_input
     builtins.display = context.display
+    builtins.report = LazyReport(context)
     posix.register_at_fork(after_in_child=context.in_child)
     import faulthandler
     faulthandler.enable(ERR, all_threads=False)

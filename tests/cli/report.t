@@ -1,0 +1,161 @@
+#!/usr/bin/python3
+"""Reports: what is published and what is not, references to nothing, hostile values in each format, disks that fill, and
+the same report from the record."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from harness import *
+
+need_modules("pandas", "matplotlib", "openpyxl")
+PDF = have_modules("weasyprint") is None
+out = BOX / "out"
+out.mkdir()
+
+
+def report(*words, script, files=("r.html",), **how):
+    return run("report it", *words, *[a for f in files for a in ("--report", str(out / f))], script=script,
+               timeout=200, **how)
+
+
+# --- the command line ---
+r = run("x", "--report", str(out / "r.docx"))
+eq(r.status, 2, "a format that there is not is found before anything is started")
+like(r.err, r"r\.docx: a report's format is told by its ending: \.html, \.md, \.pdf or \.xlsx", "and said")
+r = run("x", "--report", str(out / ".pdf"))
+eq(r.status, 2, "a name that is nothing but an ending has none")
+r = run("x", "--report", str(out / "r.md"), "--report", str(out / "r.md"))
+eq(r.status, 2, "one file for two reports is refused")
+
+# --- publishing ---
+r = report(script=[code("report.number('n', 1234.5, unit='$')\nreport.number('share', 0.123, format='.1%')\nreport.text('who', 'Ann_B *x*')"),
+                   code("report.number('n', 1234.6, unit='$')"),
+                   code("import os; os._exit(3)"),
+                   say("# T\n\nIt is {{num:n}}, {{ num : share }}, by {{text:who}}.\n\n```\n{{num:n}}\n```\n")])
+eq(r.status, 0, "values outlive the interpreter that published them")
+like(r.out, r"It is \$1,234\.60, 12\.3%, by Ann\\_B \\\*x\\\*\.", "the later value of a name counts; words mean themselves")
+like(r.out, r"```\n\{\{num:n\}\}\n```", "code is left alone")
+page = (out / "r.html").read_text()
+like(page, r"It is \$1,234\.60, 12\.3%, by Ann_B \*x\*\.", "and in the page")
+
+r = report(script=[code("""import report as r
+for work in (lambda: r.number('a b', 1), lambda: r.number('../x', 1), lambda: r.number('x', 'many'),
+             lambda: r.figure(None, 'f'), lambda: r.table([1, 2], 't', formats={'no': ',d'}), lambda: r.text('', 'x'),
+             lambda: r.number('x', 1, format='q')):
+    try:
+        work()
+        print('taken')
+    except (ValueError, TypeError, KeyError) as e:
+        print(type(e).__name__, str(e)[:70])
+r.number('nan', float('nan')); r.number('inf', float('-inf')); r.number('big', 10**40, format='.3g'); r.number('yes', True)"""),
+                   say("{{num:nan}} {{num:inf}} {{num:big}} {{num:yes}}")])
+shown = r.record.file("cells/1.stdout")
+eq((shown.count("taken"), shown.count("Error")), (0, 7), "what cannot be published is refused with a reason")
+like(r.out, r"n/a \u2212\u221e 1e\+40 1", "NaN and the infinities have words")
+
+r = report(script=[code("open('report.py', 'w').write('x = 41')\nimport report\nprint(report.x + 1)"), say("It is 42.")])
+like(r.out, "It is 42", "a file report.py of the code's own is what it imports")
+
+# --- references to nothing ---
+r = report(script=[code("report.number('n', 7)"), say("It is {{num:m}} or {{num:n}}."), say("It is {{num:n}}.")])
+eq((r.status, r.out), (0, "It is 7.\n"), "a reference to nothing goes back once")
+told = r.bodies()[-1]["messages"][-1]["content"]
+like(told, r"(?s)not published:\n\{\{num:m\}\}\n.*Published are: \{\{num:n\}\}\.", "the model is told which, and what there is")
+bad = [code("report.number('n', 7)"), say("It is {{num:m}}."), say("It is {{fig:m}} and {{num:n}}.")]
+r = report(script=bad)
+eq((r.status, r.out), (0, "It is {{fig:m}} and 7.\n"), "and then stays as it is")
+like(r.err, r"refers to 1 values that were not published.*\{\{fig:m\}\}", "which is told")
+like((out / "r.html").read_text(), r"<mark [^>]*>\{\{fig:m\}\}</mark>", "and marked in the page")
+eq(report("--strict", script=bad).status, 9, "--strict makes it fail")
+r = run("x", script=[code("1 + 1"), say("Jinja writes {{num:x}} and {{name}}.")])
+eq((r.status, r.out), (0, "Jinja writes {{num:x}} and {{name}}.\n"), "without a report and published values it is text")
+
+# --- hostile values in every format ---
+HOSTILE = """import pandas as pd, numpy as np, matplotlib.pyplot as plt
+evil = ['<script>alert(1)</script>', '=cmd|x!A1', '+1', '-1', '@SUM(1)', '\\x00\\x1b[31m|a|b', '](javascript:x)', '\\u202eabc']
+df = pd.DataFrame({'<img src=x onerror=y>': evil, '=1+1': [np.nan, np.inf, -np.inf, 1, 2, 3, 4, 5]})
+report.table(df, 'evil', caption='<b>bold</b> | `x`')
+report.table(pd.DataFrame({'n': np.arange(1_000_000)}), 'rows')
+report.table(pd.DataFrame(np.zeros((3, 500))), 'columns')
+fig, ax = plt.subplots()
+ax.bar(['=1+1', '<b>'], [1, 2])
+ax.set_title('</figcaption><script>alert(2)</script>')
+report.figure(fig, 'f')
+report.text('t', '<script>alert(3)</script> =1+1')
+for name in ('../../etc/x', 'a/b', ''):
+    display({'text/plain': 'x', 'application/vnd.agent.publish+json': {'kind': 'number', 'name': name, 'text': '1'}}, raw=True)
+display({'text/plain': 'x', 'application/vnd.agent.publish+json': '{"kind": "table", "name": "forged"}',
+         'application/vnd.agent.data+json': '{"columns": ["a"], "rows": [[1, 2], 3]}'}, raw=True)
+display({'text/plain': 'x', 'application/vnd.agent.publish+json': '{"kind": "figure", "name": "forged"}', 'image/png': b'no png'}, raw=True)"""
+TEXT = ("# <script>alert(4)</script> report\n\n{{text:t}} <img src=http://x/y> [l](javascript:alert(5)) ![p](http://x/z.png)\n\n"
+        "{{table:evil}}\n\n{{table:rows}}\n\n{{table:columns}}\n\n{{fig:f}}\n")
+files = ["h.html", "h.md", "h.xlsx"] + (["h.pdf"] if PDF else [])
+r = report("--timeout", "150s", "--no-grounding", files=files, script=[code(HOSTILE), say(TEXT)])
+eq((r.status, [l for l in r.err.splitlines() if "error" in l.lower()]), (0, []), "hostile values make a report")
+eq(r.err.count("no proper kind or name"), 3, "names of paths are not taken")
+like(r.err, r"table `forged' .* not taken: its data is no table", "a table that is none is not taken")
+like(r.err, r"figure `forged' .* not taken: it is no PNG", "nor a picture that is none")
+page = (out / "h.html").read_text()
+eq(re.findall(r"(?i)<(script|img|b|iframe)\b[^>]{0,30}", re.sub(r"data:image/png[^\"]*", "", page)), ["img", "script"],
+   "HTML: one figure and our script, nothing of theirs")
+unlike(page, r"(?i)<[^>]*(href=\"?javascript|src=\"?http)", "HTML: no foreign link or picture")
+like(page, r"500 of 1000000 rows are shown", "HTML: rows that are not shown are counted")
+like(page, r"400 columns are not", "HTML: columns too")
+text = (out / "h.md").read_text()
+unlike(text, r"(?m)^\|.*[^\\]<(script|img)", "Markdown: no markup in a table")
+like((out / "h-files" / "evil.csv").read_text(), r"(?m)\"'=cmd\|x!A1\",", "CSV: a formula has an apostrophe")
+book = json.loads(bare("""
+import json, openpyxl, sys
+w = openpyxl.load_workbook(sys.argv[1])
+f = [(s.title, c.coordinate) for s in w for row in s.iter_rows() for c in row if c.data_type == 'f']
+print(json.dumps([f, [c.value for c in w['evil']['A']][4:8], w['rows'].max_row, w['rows']['A2'].value, w['columns'].max_column]))
+""", out / "h.xlsx"))
+eq(book[0], [], "XLSX: no cell is a formula")
+eq(book[1][:3], ["<script>alert(1)</script>", "=cmd|x!A1", "+1"], "XLSX: it is text, as it was")
+eq((book[2], book[3], book[4]), (5004, "The first 5,000 of 1,000,000 rows", 100), "XLSX: a million rows are bounded, and counted")
+if PDF:
+    ok((out / "h.pdf").read_bytes().startswith(b"%PDF-"), "PDF: made all the same")
+else:
+    skip("weasyprint is not installed", "PDF")
+
+r = report("--timeout", "150s", script=[code("""import numpy as np, matplotlib.pyplot as plt
+fig = plt.figure(figsize=(26, 26), dpi=100)
+fig.figimage(np.random.default_rng(1).integers(0, 255, (2600, 2600, 3), dtype=np.uint8))
+report.figure(fig, 'huge')"""), say("It is too large.")])
+like(json.dumps(r.record.events), r"the picture of 'huge' has [\d,]+ bytes; the limit is 12,582,912", "a picture that is too large is said to be")
+
+# --- from the record ---
+first = (out / "h.html").read_text()
+hostile = [x for x in RUNS if x.argv and str(out / "h.md") in x.argv][0]
+again = run("report", hostile.record.path.name, str(out / "again.html"), str(out / "again.xlsx"), model=None, home=hostile.home)
+eq(again.status, 0, "agent report makes it again from the record")
+second = (out / "again.html").read_text()
+body = lambda page: re.search(r"(?s)</p>\n(.*)</article>", page)[1]
+eq(body(second), body(first), "with the same text, figures and tables")
+like(second, r"from a recorded session, without a model", "and says so")
+r = run("report", "last", model=None, home=hostile.home)
+eq(r.status, 2, "without a file it says what it wants")
+r = run("report", "nosuch", str(out / "x.html"), model=None, home=hostile.home)
+eq((r.status, (out / "x.html").exists()), (2, False), "a session that is not there")
+
+# --- a disk that fills ---
+small = BOX / "small"
+small.mkdir()
+if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], capture_output=True).returncode == 0:
+    try:
+        for name in ("r.html", "r.md", "r.xlsx"):
+            (small / name).write_text("old")
+        FIG = code("import numpy as np, matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.imshow(np.random.rand(300, 300))\nreport.figure(fig, 'f')")
+        r = run("x", "--report", str(small / "r.html"), "--report", str(small / "r.md"), "--report", str(out / "good.html"),
+                script=[FIG, say("# F\n\n{{fig:f}}")], timeout=120)
+        ok(r.status not in (0, 2), "a disk that is full fails the run", r.status)
+        like(r.err, r"report .*r\.html.*No space left", "and says which file, and why")
+        eq([(small / n).read_text() for n in ("r.html", "r.md")], ["old", "old"], "the old reports are whole")
+        eq([p.name for p in small.rglob("*") if p.is_file() and p.suffix not in (".html", ".md", ".xlsx")], [], "nothing half-written is left")
+        ok((out / "good.html").is_file(), "the report elsewhere is written")
+        like(r.out, r"Figure 1", "and the answer is printed")
+    finally:
+        subprocess.run(["umount", small])
+else:
+    skip("no tmpfs can be mounted here", "a disk that fills", 6)
+done()
