@@ -82,7 +82,7 @@ static int check_question(struct program *p, struct err *e)
 static int read_command(struct program *p, struct err *e)
 {
     if (p->conf.command == CMD_RERUN)
-        return rerun_open(p, e);
+        return reporting_check_names(&p->conf, e) < 0 ? -1 : rerun_open(p, e);
     if (!conf_prompt_is_stdin(&p->conf)) {
         p->question = conf_prompt(&p->conf);
         if (is_blank(p->question))

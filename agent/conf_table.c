@@ -494,7 +494,7 @@ const struct conf_setting conf_table[] = {
       .offset = F(report),
       .def = "",
       .arg = "FILE",
-      .only = "ask",
+      .only = "ask rerun",
       .guard = WRITES,
       .help = "writes the answer as a report, with the figures, tables and numbers that the code "
               "publishes for it; the ending is the format: .html .md .pdf .xlsx; may be given many "

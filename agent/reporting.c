@@ -151,6 +151,7 @@ int reporting_write(struct program *p, const char *answer, struct err *e)
     struct run *run = &p->run;
     struct reporting *g = &run->reporting;
     struct asking_total total = asking_total(run->asking);
+    bool again = p->rerun != NULL; /* no model takes part */
     char made[40] = "", cost[40] = "";
     time_t now = time(NULL);
     struct tm tm;
@@ -169,8 +170,8 @@ int reporting_write(struct program *p, const char *answer, struct err *e)
         .markdown = str_of(g->markdown ? g->markdown : answer),
         .values = &g->values,
         .question = p->question,
-        .model = p->conf.model,
-        .service = asking_service(run->asking),
+        .model = again ? NULL : p->conf.model,
+        .service = again ? NULL : asking_service(run->asking),
         .session = record_dir(run->record) ? record_id(run->record) : NULL,
         .made = made,
         .cost = cost[0] ? cost : NULL,
@@ -182,6 +183,7 @@ int reporting_write(struct program *p, const char *answer, struct err *e)
         .grounding = run->grounded ? &run->grounding : NULL,
         .code = g->code,
         .n_code = g->n_code,
+        .from_record = again,
     };
     for (size_t i = 0; i < p->conf.report.n; i++) {
         struct err why = ERR_INIT;

@@ -14,6 +14,7 @@
 #include "agent/resume.h"
 #include "agent/tools.h"
 #include "agent/validate.h"
+#include "agent/reporting.h"
 #include "agent/base/banned.h"
 
 void rerun_free(struct rerun *r)
@@ -367,7 +368,7 @@ static int answer(struct program *p, struct loop_result *ret)
 
     if (old && !rerun_has_references(r->text) && put_printed(p, &text, &ret->why) < 0)
         return -1;
-    ret->answer = buf_steal(&text);
+    ret->answer = reporting_resolve(&p->run, buf_cstr(&text));
     if (old == 0)
         return 0;
     if (p->conf.strict)

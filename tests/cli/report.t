@@ -138,6 +138,21 @@ eq(r.status, 2, "without a file it says what it wants")
 r = run("report", "nosuch", str(out / "x.html"), model=None, home=hostile.home)
 eq((r.status, (out / "x.html").exists()), (2, False), "a session that is not there")
 
+# --- on other files, without a model ---
+(BOX / "a.csv").write_text("x\n1\n2\n")
+(BOX / "b.csv").write_text("x\n10\n20\n30\n")
+SUM = code("import pandas as pd\ndf = pd.read_csv('a.csv')\nreport.number('sum', int(df.x.sum()))\nreport.table(df, 'all')")
+r = report("-f", BOX / "a.csv", script=[SUM, say("# Sum\n\nIt is {{num:sum}}.\n\n{{table:all}}\n")])
+like(r.out, r"It is 3\.", "the first file's sum")
+again = run("rerun", "last", "-f", f"{BOX / 'b.csv'}:a.csv", "--report", str(out / "b.html"), "--report", str(out / "b.xlsx"), model=None,
+            home=r.home, timeout=120)
+eq(again.status, 0, "agent rerun makes the report of another file")
+like(again.out, r"It is 60\.", "with that file's number in the text")
+page = (out / "b.html").read_text()
+like(page, r"<p>It is 60\.</p>", "and in the page")
+eq(page.count("<td class=\"r\""), 4, "and its three rows (and one input's size)")
+like(page, r"from a recorded session, without a model", "which says that no model took part")
+
 # --- a disk that fills ---
 small = BOX / "small"
 small.mkdir()
