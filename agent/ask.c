@@ -20,6 +20,7 @@
 #include "agent/base/log.h"
 #include "agent/events.h"
 #include "agent/grounding.h"
+#include "agent/intake.h"
 #include "agent/libs.h"
 #include "agent/loop.h"
 #include "agent/network.h"
@@ -124,8 +125,21 @@ static void record_start(struct program *p)
     record_event(p->run.record, p->resume ? "session.resume" : "session.start", ev);
 }
 
+/* What the user should know of it: it is a help, so a failure is a line and no more. */
+static void say_intake(struct program *p, const struct intake *in)
+{
+    const char *instead = in->schema ? "nothing of it" : "its first lines";
+
+    for (size_t i = 0; i < in->n; i++) {
+        const char *why = in->v[i].failed ? in->v[i].failed : in->v[i].text ? NULL : in->failed;
+        if (why)
+            ui_note(p->run.ui, "%s could not be profiled (%s); the model is told %s",
+                    p->files.v[i].name, why, in->v[i].text ? "that" : instead);
+    }
+}
+
 /* The sandbox is built and answers, the workspace is open, the conversation has begun. */
-static int prepare(struct program *p, struct err *e)
+static int prepare(struct program *p, struct intake *intake, struct err *e)
 {
     struct run *r = &p->run;
     cleanup_free char *extra = p->conf.out_dir ? xstrdup(p->conf.out_dir) : NULL;
@@ -148,6 +162,12 @@ static int prepare(struct program *p, struct err *e)
         artifacts_new(sandbox_workspace_fd(r->sandbox), record_artifacts_fd(r->record), extra);
     if (artifacts_baseline(r->artifacts, e) < 0)
         return -1;
+    /* matplotlib's list of fonts is made before code of any kind has run over foreign files. */
+    bool early = p->fonts.name != NULL;
+    bool wanted = !p->rerun; /* nobody reads it there */
+    if (wanted && early &&
+        intake_begin(intake, r->sandbox, &p->conf, &p->files, false, &p->stop, e) < 0)
+        return -1;
     if (reporting_check_tools(r, e) < 0)
         return -1;
     r->libraries = libs_list(r->sandbox, &p->env, r->ui, &p->stop, e);
@@ -156,9 +176,16 @@ static int prepare(struct program *p, struct err *e)
     if (strstr(r->libraries, "matplotlib") &&
         fonts_make(&p->fonts, r->sandbox, r->ui, &p->stop, e) < 0)
         return -1;
+    if (wanted && !early &&
+        intake_begin(intake, r->sandbox, &p->conf, &p->files, false, &p->stop, e) < 0)
+        return -1;
     if (languages_probe(r, &p->languages, e) < 0)
         return -1;
     r->languages = &p->languages;
+    if (intake_end(intake, r->sandbox, &p->files, &p->stop, e) < 0)
+        return -1;
+    r->intake = intake;
+    say_intake(p, intake);
     return p->rerun ? 0 : resume_restore(p, e);
 }
 
@@ -398,6 +425,7 @@ void ask_command(struct program *p, struct err *ret_why)
     r->files = &p->files;
     r->env = &p->env;
     struct loop_result res = { NULL, ERR_INIT };
+    struct intake intake = { 0 };
 
     if (p->conf.json)
         p->conf.output_format = FORMAT_STREAM;
@@ -410,10 +438,12 @@ void ask_command(struct program *p, struct err *ret_why)
             record_watch(r->record, events_record, r->events);
         bool ok = (p->rerun || read_stdin(p, &res.why) == 0) && check_question(p, &res.why) == 0;
         record_start(p);
-        if (ok && prepare(p, &res.why) == 0)
+        if (ok && prepare(p, &intake, &res.why) == 0)
             p->rerun ? rerun_run(p, &res) : loop_run(r, &res);
         finish(p, &res);
     }
+    r->intake = NULL;
+    intake_done(&intake, r->sandbox);
     *ret_why = res.why;
     free(res.answer);
 }

@@ -185,6 +185,11 @@ static int check_unique(const struct attach_list *l, const char *path, const cha
     return 0;
 }
 
+static int64_t mtime_ns(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
 static int add(struct attach_list *l, const char *path, const char *wanted, struct buf *notices,
                struct err *e)
 {
@@ -210,7 +215,7 @@ static int add(struct attach_list *l, const char *path, const char *wanted, stru
                  shown(&b1, path), shown(&b2, name));
 
     bool is_all = (int64_t)sample.n >= (int64_t)st.st_size;
-    struct attach a = { .size = st.st_size };
+    struct attach a = { .size = st.st_size, .mtime_ns = mtime_ns(&st) };
     a.encoding = guess_encoding(buf_str(&sample), is_all);
     a.head_is_all = guess_head(buf_str(&sample), is_all, a.encoding, ATTACH_HEAD_LINES,
                                ATTACH_HEAD_BYTES, &head);
@@ -274,6 +279,13 @@ int attach_hash(struct attach *a, const struct stop *stop, struct err *e)
             "attachment %s: has changed since the run began (%lld bytes then, %lld now); "
             "attach a copy that stays as it is",
             shown(&b, a->path), (long long)a->size, (long long)total);
+    if (fstat(fd, &st) < 0)
+        return err_set(e, ERR_USAGE, errno, "attachment %s", shown(&b, a->path));
+    if (mtime_ns(&st) != a->mtime_ns)
+        return err_set(e, ERR_USAGE, 0,
+                       "attachment %s: was written to since the run began; attach a copy that "
+                       "stays as it is",
+                       shown(&b, a->path));
     sha256_hex(&sha, a->sha256);
     return 0;
 }

@@ -20,9 +20,10 @@
 const char *attach_encoding_word(enum attach_encoding enc);
 
 struct attach {
-    char *path;   /* as given; relative to the working directory */
-    char *name;   /* in the sandbox: unique in the list, safe as a file name */
-    int64_t size; /* bytes, > 0 */
+    char *path;       /* as given; relative to the working directory */
+    char *name;       /* in the sandbox: unique in the list, safe as a file name */
+    int64_t size;     /* bytes, > 0 */
+    int64_t mtime_ns; /* when it was last written, as the run began */
     enum attach_encoding encoding;
     char *head; /* first lines as clean UTF-8; "" if binary; long lines are clipped with a count */
     bool head_is_all; /* the head shows the whole file */
@@ -41,7 +42,8 @@ int attach_add(struct attach_list *l, const char *arg, struct buf *notices, stru
 /* The same without a split at a colon, for what was attached before. */
 int attach_again(struct attach_list *l, const char *path, const char *name, struct buf *notices,
                  struct err *e);
-/* Fills sha256. Reads the whole file, so it is apart from attach_add. */
+/* Fills sha256. Reads the whole file, so it is apart from attach_add. ERR_USAGE: it is not what it
+ * was when it was added, by size or time of writing, or it changed while it was read. */
 int attach_hash(struct attach *a, const struct stop *stop, struct err *e);
 void attach_list_done(struct attach_list *l);
 

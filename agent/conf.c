@@ -179,10 +179,27 @@ static const struct conf_assign *deciding(const struct conf_loader *l, const cha
     return best;
 }
 
+/* profile = full, schema or off, where no section has that name, is what --intake says. */
+static void read_intake_words(struct conf_loader *l)
+{
+    static const char *const words[] = { "full", "schema", "off" };
+    int profile = conf_find(STR("profile")), intake = conf_find(STR("intake"));
+
+    for (size_t i = 0; i < l->n; i++)
+        for (size_t w = 0; w < ARRAY_LEN(words) && l->v[i].setting == profile; w++) {
+            bool is_section = false;
+            for (size_t k = 0; k < l->profiles.n; k++)
+                is_section = is_section || strcmp(l->profiles.v[k], words[w]) == 0;
+            if (!is_section && strcmp(l->v[i].value, words[w]) == 0)
+                l->v[i].setting = intake;
+        }
+}
+
 /* Which profile is chosen, and whether the project is trusted. */
 static int decide(struct conf_loader *l, struct err *e)
 {
     cleanup_buf struct buf b = BUF_MAX(1024);
+    read_intake_words(l);
     const struct conf_assign *profile = deciding(l, "profile", true),
                              *trust = deciding(l, "trust_project", false);
 

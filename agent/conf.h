@@ -32,6 +32,7 @@ enum conf_command {
     CMD_KEYS,
     CMD_COMPLETION,
     CMD_REPORT,
+    CMD_PROFILE,
     CMD_HELP,
     CMD_COUNT
 };
@@ -45,6 +46,7 @@ enum conf_validate { VALIDATE_OFF, VALIDATE_WARN, VALIDATE_STRICT };
 enum conf_sandbox { SANDBOX_STRICT, SANDBOX_BEST };
 enum conf_tools { TOOLS_NATIVE, TOOLS_FENCED };
 enum conf_images { IMAGES_AUTO, IMAGES_ON, IMAGES_OFF };
+enum conf_intake { INTAKE_FULL, INTAKE_SCHEMA, INTAKE_OFF };
 enum conf_stdin { STDIN_AUTO, STDIN_NO, STDIN_WAIT };
 
 struct conf_list {
@@ -117,6 +119,7 @@ struct conf {
     int64_t deadline_ms; /* 0 = none; the whole run */
     int64_t timeout_ms;  /* one cell */
     long output_cap;     /* characters of one stream that the model is shown */
+    int intake;          /* enum conf_intake */
     bool grounding;      /* check the answer's numbers against what was printed */
     bool strict;         /* what is not found fails the run */
 

@@ -252,6 +252,22 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .also = "session_dir deadline quiet verbose color debug memory workspace_size file_size "
                 "max_processes python sandbox sandbox_helper",
     },
+    [CMD_PROFILE] = {
+        .name = "profile",
+        .usage = "agent profile [flags] FILE...",
+        .about = "tells what is in tables and data files: no model, no key",
+        .text = "Encoding, delimiter, header, rows; of each column its type, missing and\n"
+                "different values, range, form of dates; the line of Python that reads the\n"
+                "file, tried; and what may join several files. For CSV, TSV, JSON, JSON lines,\n"
+                "XLSX, SQLite and Parquet. The files are read in the sandbox. A large one is\n"
+                "sampled, which the text says. The files of a question are profiled in the same\n"
+                "way (--intake).\n",
+        .examples = "  agent profile sales.csv\n"
+                    "  agent profile orders.csv customers.xlsx\n"
+                    "  agent profile --intake schema --json shop.db\n",
+        .groups = 1u << G_SANDBOX | 1u << G_FILES,
+        .also = "deadline quiet verbose color debug",
+    },
     [CMD_HELP] = {
         .name = "help",
         .usage = "agent help [COMMAND]",

@@ -13,6 +13,7 @@
 #define RUNS "it runs a command"
 #define KEY "it decides who gets your API key"
 #define READS "it can send files of yours to the model's service"
+#define TELLS "it decides what of your files is sent to the model's service"
 #define WRITES "it can overwrite files of yours"
 #define SPENDS "it decides what may be spent"
 #define DRIVERS "it lets the code talk to a driver of this machine"
@@ -74,7 +75,7 @@ const struct conf_setting conf_table[] = {
       .offset = F(json),
       .def = "false",
       .flag_only = true,
-      .only = "ask exec models usage sessions doctor keys",
+      .only = "ask exec models usage sessions doctor keys profile",
       .help = "for programs: of a question, a line of JSON for everything that happens (as "
               "--output-format stream-json); else one JSON object at the end, of code that is "
               "results, output, error, files, refusals, status, and it runs as --notebook does" },
@@ -463,6 +464,18 @@ const struct conf_setting conf_table[] = {
       .arg = "N",
       .help = "how many characters of an output the model is shown; it can read the rest from a "
               "file" },
+    { .name = "intake",
+      .kind = K_CHOICE,
+      .group = G_RUN,
+      .offset = F(intake),
+      .def = "full",
+      .choices = "full schema off",
+      .only = "ask profile",
+      .arg = "WHAT",
+      .guard = TELLS,
+      .help = "what the model is told of attached tables before it begins: full, with ranges, "
+              "frequent values and three rows; schema, with no value of any file, only what its "
+              "code prints; off, the first lines. --profile full, schema or off is the same" },
     { .name = "grounding",
       .kind = K_BOOL,
       .group = G_RUN,

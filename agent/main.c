@@ -46,6 +46,7 @@ static void (*const commands[CMD_COUNT])(struct program *p, struct err *why) = {
     [CMD_REPORT] = report_command,
     [CMD_RERUN] = ask_command,
     [CMD_HELP] = help_command,
+    [CMD_PROFILE] = profile_command,
     [CMD_DOCTOR] = doctor_command,
     [CMD_KEYS] = keys_command,
     [CMD_COMPLETION] = completion_command,

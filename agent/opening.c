@@ -9,6 +9,7 @@
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
 #include "agent/grounding.h"
+#include "agent/intake.h"
 #include "agent/languages.h"
 #include "agent/reporting.h"
 #include "prompts/prompts.h"
@@ -24,9 +25,32 @@ static void put_size(struct buf *out, int64_t n)
         buf_putf(out, "%" PRId64 " bytes", n);
 }
 
-char *opening_files(const struct attach_list *files, const char *workspace)
+/* One file as it is told: its profile, or where there is none its first lines. With INTAKE_SCHEMA
+ * no value of it. */
+static void put_file(struct buf *b, const struct attach *a, const struct intake_file *f,
+                     bool is_schema)
+{
+    if (f && f->text) {
+        buf_putf(b, "Profile, made by a program from the file:\n```\n%s%s```\n", f->text,
+                 str_ends(str_of(f->text), "\n") ? "" : "\n");
+        return;
+    }
+    buf_putf(b, "Encoding (guessed from the first bytes): %s.\n",
+             attach_encoding_word(a->encoding));
+    if (f && f->failed)
+        buf_putf(b, "It could not be profiled: %s.\n", f->failed);
+    if (is_schema)
+        buf_puts(b, "Its content is not shown to you; your code can read it.\n");
+    else if (a->head && a->head[0])
+        buf_putf(b, "%s\n```\n%s%s```\n", a->head_is_all ? "All of it:" : "First lines:", a->head,
+                 str_ends(str_of(a->head), "\n") ? "" : "\n");
+}
+
+char *opening_files(const struct attach_list *files, const struct intake *intake,
+                    const char *workspace)
 {
     cleanup_buf struct buf b = BUF_MAX(MAX_PROMPT_BYTES);
+    bool is_schema = intake && intake->schema;
     size_t n = 0;
 
     for (size_t i = 0; i < files->n; i++)
@@ -42,13 +66,11 @@ char *opening_files(const struct attach_list *files, const char *workspace)
         utf8_clean_line(&b, str_of(a->name));
         buf_puts(&b, "\nSize: ");
         put_size(&b, a->size);
-        buf_putf(&b, ". Encoding (guessed from the first bytes): %s.\n",
-                 attach_encoding_word(a->encoding));
-        if (a->head && a->head[0])
-            buf_putf(&b, "%s\n```\n%s%s```\n",
-                     a->head_is_all ? "All of it:" : "First lines:", a->head,
-                     str_ends(str_of(a->head), "\n") ? "" : "\n");
+        buf_puts(&b, ". ");
+        put_file(&b, a, intake && i < intake->n ? &intake->v[i] : NULL, is_schema);
     }
+    if (intake && intake->joins)
+        buf_putf(&b, "\n## Likely join keys\n```\n%s```\n", intake->joins);
     return buf_steal(&b);
 }
 
@@ -88,7 +110,7 @@ char *opening_system(struct run *run, const struct attach_list *files, const cha
                                      : xstrdup("there is no network");
 
     sandbox_get_info(run->sandbox, &info);
-    cleanup_free char *attachments = opening_files(files, info.workspace_dir);
+    cleanup_free char *attachments = opening_files(files, run->intake, info.workspace_dir);
     cleanup_free char *languages = run->languages ? languages_text(run->languages) : xstrdup("");
     grounding_said(run, attachments);
     cleanup_free char *limits = limits_text(c, info.workspace_dir);

@@ -12,11 +12,12 @@ int opening_write(struct run *run, const char *question, const char *stdin_text,
                   const struct attach_list *files, const char *libraries, struct err *e);
 
 /* Its parts, for a conversation that goes on. The caller frees the texts. The system prompt; the
- * files that the model was not told of yet ("" = none); and one message more, into conversation and
+ * files that the model was not told of yet ("" = none; the profile may be NULL); and one message more, into conversation and
  * record, which counts as evidence when it is the user's. */
 char *opening_system(struct run *run, const struct attach_list *files, const char *libraries,
                      struct err *e);
-char *opening_files(const struct attach_list *files, const char *workspace);
+char *opening_files(const struct attach_list *files, const struct intake *intake,
+                    const char *workspace);
 void opening_say(struct run *run, bool is_system, const char *text);
 
 #endif

@@ -40,6 +40,7 @@ void models_command(struct program *p, struct err *why);
 void usage_command(struct program *p, struct err *why);
 void export_command(struct program *p, struct err *why);
 void sessions_command(struct program *p, struct err *why);
+void profile_command(struct program *p, struct err *why);
 void batch_command(struct program *p, struct err *why);
 void doctor_command(struct program *p, struct err *why);
 void keys_command(struct program *p, struct err *why);

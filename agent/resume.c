@@ -391,7 +391,7 @@ static int tell(struct program *p, struct err *e)
         ui_warn(p->run.ui, "%.*s", (int)line.n, line.p);
     }
     sandbox_get_info(p->run.sandbox, &info);
-    cleanup_free char *files = opening_files(&p->files, info.workspace_dir);
+    cleanup_free char *files = opening_files(&p->files, p->run.intake, info.workspace_dir);
     if (r->differs.n == 0 && files[0] == '\0')
         return 0;
     if (r->differs.n == 0) {

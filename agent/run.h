@@ -17,6 +17,7 @@
 struct env;
 struct events;
 struct languages;
+struct intake;
 
 struct run {
     const struct conf *conf;
@@ -44,6 +45,7 @@ struct run {
     struct ground_result grounding;
     bool grounded;
     const struct attach_list *files;
+    const struct intake *intake; /* the files' profile; NULL = not made yet */
     struct reporting {            /* reporting.c */
         struct published values;  /* by the code, for a report */
         struct report_cell *code; /* what ran; owned, with its texts */

@@ -43,6 +43,17 @@ EMBED(java, "java.java");
 EMBED(go, "go.py");
 EMBED(install, "install.py"); /* a cell of `agent env create`, no file of the driver's */
 
+/* The intake profile: one cell of four files. */
+__asm__(".pushsection .rodata\n"
+        "sandbox_profile:\n"
+        ".incbin \"sandbox/interpreter/profile_column.py\"\n"
+        ".incbin \"sandbox/interpreter/profile_text.py\"\n"
+        ".incbin \"sandbox/interpreter/profile_binary.py\"\n"
+        ".incbin \"sandbox/interpreter/profile.py\"\n"
+        "sandbox_profile_end:\n.byte 0\n.popsection\n");
+extern const char sandbox_profile[] __attribute__((visibility("hidden")));
+extern const char sandbox_profile_end[] __attribute__((visibility("hidden")));
+
 /* The bytecode of the others, made by the build; empty where the build had no Python. */
 __asm__(".pushsection .rodata\n"
         "sandbox_code:\n.incbin \"" DRIVER_CODE "\"\n"
@@ -81,4 +92,9 @@ struct str sandbox_installer(void)
 {
     return (struct str){ sandbox_in_install,
                          (size_t)(sandbox_in_install_end - sandbox_in_install) };
+}
+
+struct str sandbox_profiler(void)
+{
+    return (struct str){ sandbox_profile, (size_t)(sandbox_profile_end - sandbox_profile) };
 }

@@ -546,54 +546,110 @@ static void start_failed(struct sandbox_result *r, struct err *e)
     *e = (struct err)ERR_INIT;
 }
 
-int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct stop *stop,
-                const struct sandbox_sink *sink, struct sandbox_result *ret, struct err *e)
-{
-    struct run r = { .sink = sink,
-                     .is_program = cell->program != NULL,
-                     .failed = BUF_MAX(4 * KIB) };
-    struct sandbox_result *res = &r.got.r;
-    cleanup_free char *lost = NULL;
-    int result = -1;
+/* A cell between its two steps. `r.done` or `r.died` may be set as soon as it begins. */
+struct sandbox_running {
+    struct run r;
+    char *context;
+    const struct sandbox_language *language;
+    char *lost;     /* names that were gone before it began */
+    bool unstarted; /* its runtime did not start: the result stands */
+    int64_t kills, start, limit_ms;
+    struct denied_counts before;
+};
 
+static void running_free(struct sandbox_running *g)
+{
+    sandbox_result_done(&g->r.got.r);
+    buf_free(&g->r.failed);
+    free(g->context);
+    free(g->lost);
+    free(g);
+}
+
+int sandbox_run_begin(struct sandbox *s, const struct sandbox_cell *cell, const struct stop *stop,
+                      struct sandbox_running **ret, struct err *e)
+{
     if (sandbox_revive(s, stop, e) < 0 || sandbox_wait_ready(s, stop, e) < 0)
         return -1;
+    struct sandbox_running *g = xcalloc(1, sizeof *g);
+    g->r = (struct run){ .is_program = cell->program != NULL, .failed = BUF_MAX(4 * KIB) };
+    g->context = xstrdup(cell->context);
+    g->language = cell->language;
     struct context *c = session_context(s, cell->language, cell->context);
     if (c->control < 0) {
-        lost = steal_ptr(&c->names); /* gone with a lost sandbox, not yet told */
-        if (context_open(s, c, &r, cell->code, stop, e) < 0) {
+        g->lost = steal_ptr(&c->names); /* gone with a lost sandbox, not yet told */
+        if (context_open(s, c, &g->r, cell->code, stop, e) < 0) {
             if (c->language->start == START_PYTHON || e->code != ERR_SANDBOX || s->lost)
-                goto out;
-            start_failed(res, e); /* the sandbox lives, this runtime does not */
-            give(&r, ret);
-            result = 0;
-            goto out;
+                goto fail;
+            start_failed(&g->r.got.r, e); /* the sandbox lives, this runtime does not */
+            g->unstarted = true;
+            *ret = g;
+            return 0;
         }
     }
-    int64_t kills = s->oom_kills, start = now_us();
-    struct denied_counts before;
-    refusals_look(s->h.denied, &before);
-    if (send_code(c, &r, cell, e) < 0)
-        goto out;
-    int64_t limit = cell->timeout_ms ? cell->timeout_ms : c->timeout_ms;
+    g->kills = s->oom_kills;
+    g->start = now_us();
+    refusals_look(s->h.denied, &g->before);
+    if (send_code(c, &g->r, cell, e) < 0)
+        goto fail;
+    g->limit_ms = cell->timeout_ms ? cell->timeout_ms : c->timeout_ms;
     c->cells++;
-    if (watch(s, c, &r, start / 1000 + limit, stop, e) < 0) {
+    *ret = g;
+    return 0;
+fail:
+    running_free(g);
+    return -1;
+}
+
+int sandbox_run_end(struct sandbox *s, struct sandbox_running *g, const struct stop *stop,
+                    const struct sandbox_sink *sink, struct sandbox_result *ret, struct err *e)
+{
+    struct context *c = session_context(s, g->language, g->context);
+    struct run *r = &g->r;
+    int result = -1;
+
+    r->sink = sink;
+    if (g->unstarted) {
+        give(r, ret);
+        result = 0;
+        goto out;
+    }
+    if (watch(s, c, r, g->start / 1000 + g->limit_ms, stop, e) < 0) {
         context_close(c); /* the stop came: what runs there is killed */
         goto out;
     }
-    if (r.done) {
-        drain(&r, c);
-        res->status = r.interrupted ? SANDBOX_TIMEOUT : r.has_error ? SANDBOX_ERROR : SANDBOX_OK;
-        res->lost_names = steal_ptr(&lost);
+    if (r->done) {
+        drain(r, c);
+        r->got.r.status = r->interrupted ? SANDBOX_TIMEOUT
+                          : r->has_error ? SANDBOX_ERROR
+                                         : SANDBOX_OK;
+        r->got.r.lost_names = steal_ptr(&g->lost);
     } else {
-        bury(s, c, &r, kills, stop);
+        bury(s, c, r, g->kills, stop);
     }
-    res->duration_us = now_us() - start;
-    refusals_since(s->h.denied, &before, res);
-    give(&r, ret);
+    r->got.r.duration_us = now_us() - g->start;
+    refusals_since(s->h.denied, &g->before, &r->got.r);
+    give(r, ret);
     result = 0;
 out:
-    sandbox_result_done(&r.got.r);
-    buf_free(&r.failed);
+    running_free(g);
     return result;
+}
+
+void sandbox_run_drop(struct sandbox *s, struct sandbox_running *g)
+{
+    if (g == NULL)
+        return;
+    context_close(session_context(s, g->language, g->context));
+    running_free(g);
+}
+
+int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct stop *stop,
+                const struct sandbox_sink *sink, struct sandbox_result *ret, struct err *e)
+{
+    struct sandbox_running *running;
+
+    return sandbox_run_begin(s, cell, stop, &running, e) < 0
+               ? -1
+               : sandbox_run_end(s, running, stop, sink, ret, e);
 }

@@ -91,6 +91,9 @@ enum sandbox_shown { SHOWN_PACKAGES, SHOWN_WHEELS };
 const char *sandbox_place(const struct sandbox_spec *spec, enum sandbox_shown which);
 /* The source of the cell that builds an environment: it defines build(folder of its inputs). */
 struct str sandbox_installer(void);
+/* The source of the cell that profiles files: it defines profile(a dict that agent/intake.c makes).
+ */
+struct str sandbox_profiler(void);
 
 /* The agent-sandbox program that a spec with this `helper` starts. ERR_SANDBOX when there is none.
  * Caller frees. */
@@ -218,6 +221,17 @@ struct sandbox_cell {
 };
 int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct stop *stop,
                 const struct sandbox_sink *sink, struct sandbox_result *ret, struct err *e);
+/* The same in two steps, so that the caller can do other things while it runs: begin returns once
+ * the code was sent, end waits for it and takes what came. What it prints meanwhile waits in its
+ * pipe, and beyond that it waits itself. Its time counts from begin. A sandbox that was lost in
+ * between is a cell that died. end frees; so does drop, which kills what still runs. NULL is fine.
+ */
+struct sandbox_running;
+int sandbox_run_begin(struct sandbox *s, const struct sandbox_cell *cell, const struct stop *stop,
+                      struct sandbox_running **ret, struct err *e);
+int sandbox_run_end(struct sandbox *s, struct sandbox_running *running, const struct stop *stop,
+                    const struct sandbox_sink *sink, struct sandbox_result *ret, struct err *e);
+void sandbox_run_drop(struct sandbox *s, struct sandbox_running *running);
 
 /* --- contexts: interpreters that share the workspace and nothing else ---
  *

@@ -31,7 +31,7 @@ $(B)/gen/context_so.h: $(B)/gen/context.so
 	od -An -v -tx1 $< | sed 's/ \([0-9a-f][0-9a-f]\)/0x\1,/g' > $@.tmp && mv $@.tmp $@
 # The interpreter's files as bytecode of this machine's Python; another one takes the source.
 BUILD_PYTHON := $(firstword $(wildcard /usr/bin/python3) $(shell command -v python3))
-INTERPRETER_PY := $(sort $(filter-out %/start.py %/install.py,$(wildcard sandbox/interpreter/*.py)))
+INTERPRETER_PY := $(sort $(filter-out %/start.py %/install.py $(wildcard sandbox/interpreter/profile*.py),$(wildcard sandbox/interpreter/*.py)))
 $(B)/gen/driver_code.bin: sandbox/precompile.py $(INTERPRETER_PY)
 	@mkdir -p $(@D)
 	$(if $(BUILD_PYTHON),$(BUILD_PYTHON) -I -S $< $@.tmp $(INTERPRETER_PY),: > $@.tmp) && mv $@.tmp $@

@@ -45,6 +45,10 @@
 #define MAX_GROUND_MISSES 100       /* claims that were not found and are told */
 #define MAX_GROUND_FILE (4 * MIB)   /* of a text file that the code made */
 
+/* --- the profile of attached files --- */
+#define INTAKE_SECONDS 5 /* what it aims at, for all files together */
+#define INTAKE_MS 20000  /* when it is ended */
+
 /* --- records that are read back --- */
 #define MAX_RECORD_BYTES                                                                           \
     (1024u * MIB) /* events.jsonl; a thousand turns with pictures stay below                       \

@@ -17,7 +17,7 @@ like(system, r"\b17 ?s", "the time limit in force")
 like(system, r"\b1234\b", "the output cap in force")
 like(system, r"\b5 turns", "the turns in force")
 like(system, r"\b700 M", "the memory limit in force")
-like(system, r"(?s)sales\.csv.*city,amount", "the attachment and its first lines")
+like(system, r"(?s)sales\.csv.*- city: text.*- amount: integer", "the attachment and its profile")
 unlike(system, re.escape(str(BOX)), "no path of the user's machine")
 
 # --- the libraries it names are exactly those that import in the sandbox

@@ -74,7 +74,7 @@ r = run("top city by amount", send=CSV, script=[
          "print('top', max(rows, key=lambda r: int(r['amount']))['city'])"),
     say("{1}", find=r"^top (\w+)$")])
 eq((r.status, r.out), (0, "Rome\n"), "piped CSV answers a question (psql --csv | agent ...)")
-ok("Oslo,10" in prompt(r), "its first lines are shown to the model")
+ok('"Oslo", "10"' in prompt(r), "its first rows are shown to the model")
 big = b"a,b\n" + b"".join(b"%d,%d\n" % (i, i * i) for i in range(200000))
 r = run("rows?", send=big, script=[
     code("print('rows', sum(1 for _ in open('/data/stdin.csv')))"), say("{1}", find=r"^rows (\d+)$")])
