@@ -12,8 +12,8 @@ int opening_write(struct run *run, const char *question, const char *stdin_text,
                   const struct attach_list *files, const char *libraries, struct err *e);
 
 /* Its parts, for a conversation that goes on. The caller frees the texts. The system prompt; the
- * files that the model was not told of yet ("" = none; the profile may be NULL); and one message more, into conversation and
- * record, which counts as evidence when it is the user's. */
+ * files that the model was not told of yet ("" = none; the profile may be NULL); and one message
+ * more, into conversation and record, which counts as evidence when it is the user's. */
 char *opening_system(struct run *run, const struct attach_list *files, const char *libraries,
                      struct err *e);
 char *opening_files(const struct attach_list *files, const struct intake *intake,

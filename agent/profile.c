@@ -85,7 +85,7 @@ void profile_command(struct program *p, struct err *why)
 
     if (attach_args(p, why) < 0)
         return;
-    r->record = record_new(NULL, true, why);
+    r->record = record_new(NULL, NULL, true, why);
     if (r->record == NULL || program_start_sandbox(p, why) < 0 ||
         sandbox_wait_ready(r->sandbox, &p->stop, why) < 0 || program_sandbox_ready(p, why) < 0)
         return;

@@ -13,6 +13,7 @@ enum rule {
     SMALLER,  /* of two numbers; 0 is no limit */
     LOWER,    /* of two choices, by their order */
     HIGHER,   /* likewise */
+    SECRET,   /* what keeps values of files here, where either says so */
     BOTH,     /* words that stand in both */
     EITHER,   /* words that stand in one of them */
     RECORDED, /* part of the session: what its cells and its conversation were made with */
@@ -27,6 +28,7 @@ static const struct {
     { "timeout", SMALLER },       { "validate", HIGHER },        { "forbid_imports", EITHER },
     { "forbid_calls", EITHER },   { "forbid_patterns", EITHER }, { "env", RECORDED },
     { "languages", RECORDED },    { "contexts", RECORDED },      { "tools", RECORDED },
+    { "intake", SECRET },
 };
 /* Whom to ask: kept together, and only where the address is the same. */
 static const char *const asked[] = { "model", "provider", "wire", "base_url" };
@@ -128,6 +130,8 @@ static bool takes_recorded(const struct conf_setting *s, enum rule rule, const v
         return then->choice < *(const int *)now;
     case HIGHER:
         return then->choice > *(const int *)now;
+    case SECRET:
+        return then->choice == INTAKE_SCHEMA;
     case BOTH:
     case EITHER:
     case RECORDED:
