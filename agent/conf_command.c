@@ -224,9 +224,9 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .usage = "agent rerun SESSION [-f FILE[:NAME]]... [flags]",
         .about = "runs the code of a recorded session again on other files: no model, no cost",
         .text = "SESSION is a session's id, its beginning, or \"last\". A file takes the place of\n"
-                "the session's file of the same name or, if there is only one, kind; FILE:NAME says\n"
-                "which. Files for which none is given are read again where they lay. What comes of\n"
-                "it is a session of its own, with the same text: values that the code published\n"
+                "the session's file of the same name or, if there is only one, kind; FILE:NAME\n"
+                "says which. Files for which none is given are read again where they lay. What\n"
+                "comes of it is a session of its own, with the same text: values that the code published\n"
                 "({{num:...}}) are the new ones, and numbers that stand in it as plain text are\n"
                 "struck through, as nobody computed them again. Cells that failed are left out\n"
                 "unless what they did before is used later. A cell that fails now ends it with\n"
