@@ -226,11 +226,11 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .text = "SESSION is a session's id, its beginning, or \"last\". A file takes the place of\n"
                 "the session's file of the same name or, if there is only one, kind; FILE:NAME\n"
                 "says which. Files for which none is given are read again where they lay. What\n"
-                "comes of it is a session of its own, with the same text: values that the code published\n"
-                "({{num:...}}) are the new ones, and numbers that stand in it as plain text are\n"
-                "struck through, as nobody computed them again. Cells that failed are left out\n"
-                "unless what they did before is used later. A cell that fails now ends it with\n"
-                "status 9; no model is asked.\n",
+                "comes of it is a session of its own, with the same text: values that the code\n"
+                "published ({{num:...}}) are the new ones, and numbers that stand in it as plain\n"
+                "text are struck through, as nobody computed them again. Cells that failed are\n"
+                "left out unless what they did before is used later. A cell that fails now ends\n"
+                "it with status 9; no model is asked.\n",
         .examples = "  agent rerun last -f week-48.csv\n"
                     "  agent rerun 20261121 -f new.csv:sales.csv -o report.md\n",
         .groups = 1u << G_SANDBOX,
