@@ -18,6 +18,9 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/log.h"
+#include "agent/base/utf8.h"
+#include "agent/consent.h"
+#include "agent/dry_run.h"
 #include "agent/events.h"
 #include "agent/grounding.h"
 #include "agent/intake.h"
@@ -28,6 +31,7 @@
 #include "agent/reporting.h"
 #include "agent/rerun.h"
 #include "agent/resume.h"
+#include "agent/schema.h"
 #include "agent/validate.h"
 #include "agent/base/banned.h"
 
@@ -79,6 +83,37 @@ static int check_question(struct program *p, struct err *e)
     return 0;
 }
 
+/* Can the answer be written where -o says? Found out before it is paid for. */
+static int check_output(const struct conf *c, struct err *e)
+{
+    cleanup_buf struct buf b = BUF_MAX(8192);
+    struct stat st;
+
+    if (c->output == NULL)
+        return 0;
+    const char *slash = strrchr(c->output, '/');
+    cleanup_free char *dir = slash == NULL ? xstrdup(".")
+                             : slash == c->output
+                                 ? xstrdup("/")
+                                 : xstrndup(c->output, (size_t)(slash - c->output));
+    utf8_clean_line(&b, str_of(c->output));
+    if (stat(c->output, &st) == 0 && S_ISDIR(st.st_mode))
+        return err_set(e, ERR_USAGE, 0, "--output %s: is a folder; name a file in it",
+                       buf_cstr(&b));
+    if (slash && slash[1] == '\0')
+        return err_set(e, ERR_USAGE, 0, "--output %s: names a folder, not a file", buf_cstr(&b));
+    if (stat(dir, &st) < 0 || !S_ISDIR(st.st_mode))
+        return err_set(e, ERR_USAGE, 0,
+                       "--output %s: there is no folder of that name to write into; make it first "
+                       "(mkdir -p)",
+                       buf_cstr(&b));
+    /* What is no file of its own (a terminal, a pipe) is written to, not replaced. */
+    bool in_place = stat(c->output, &st) == 0 && !S_ISREG(st.st_mode);
+    if (access(in_place ? c->output : dir, W_OK) < 0)
+        return err_set(e, ERR_USAGE, errno, "--output %s cannot be written", buf_cstr(&b));
+    return 0;
+}
+
 /* What the command line asks for, checked before anything is made. */
 static int read_command(struct program *p, struct err *e)
 {
@@ -94,9 +129,14 @@ static int read_command(struct program *p, struct err *e)
         if (check_question(p, e) < 0)
             return -1;
     }
-    if (resume_open(p, e) < 0 || validate_patterns(&p->conf, e) < 0 ||
-        reporting_check_names(&p->conf, e) < 0 || program_attach(p, e) < 0 ||
-        resume_attach(p, e) < 0)
+    if (check_output(&p->conf, e) < 0 || resume_open(p, e) < 0 ||
+        validate_patterns(&p->conf, e) < 0 || reporting_check_names(&p->conf, e) < 0)
+        return -1;
+    if (p->conf.schema && (p->run.schema = schema_open(p->conf.schema, e)) == NULL)
+        return -1;
+    if (p->conf.ask && !p->conf.dry_run && (p->run.consent = consent_open(e)) == NULL)
+        return -1;
+    if (program_attach(p, e) < 0 || resume_attach(p, e) < 0)
         return -1;
     return program_choose_model(p, e);
 }
@@ -271,9 +311,18 @@ static int write_output(const struct conf *c, const char *answer, struct err *e)
     buf_puts(&b, answer);
     if (!str_ends(buf_str(&b), "\n"))
         buf_putc(&b, '\n');
-    if (io_write_atomic(AT_FDCWD, c->output, buf_str(&b), 0666, e) < 0)
-        return err_wrap(e, "--output");
-    return 0;
+    struct stat st;
+    if (stat(c->output, &st) == 0 && !S_ISREG(st.st_mode)) { /* /dev/stderr, a pipe */
+        cleanup_fd int fd = open(c->output, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        if (fd < 0)
+            return err_set(e, ERR_SYS, errno, "--output: open %s", c->output);
+        return io_write_all(fd, b.p, b.n, e) < 0 ? err_wrap(e, "--output %s", c->output) : 0;
+    }
+    /* Through a link: the file it leads to is the one that is replaced. */
+    char *real = realpath(c->output, NULL);
+    int r = io_write_atomic(AT_FDCWD, real ? real : c->output, buf_str(&b), 0666, e);
+    free(real);
+    return r < 0 ? err_wrap(e, "--output") : 0;
 }
 
 /* What the reader of the answer should not take on trust. */
@@ -429,7 +478,14 @@ void ask_command(struct program *p, struct err *ret_why)
 
     if (p->conf.json)
         p->conf.output_format = FORMAT_STREAM;
-    if (p->conf.output_format != FORMAT_TEXT)
+    if (p->conf.dry_run) { /* there is no run to record, and no cell runs, a second time neither */
+        p->conf.ephemeral = true;
+        if (p->conf.go_on || p->conf.resume)
+            p->conf.replay_cells = false;
+        free(p->conf.session_id);
+        p->conf.session_id = NULL;
+    }
+    if (p->conf.output_format != FORMAT_TEXT && !p->conf.dry_run)
         r->events = events_new(STDOUT_FILENO, p->conf.output_format == FORMAT_STREAM);
     if (read_command(p, &res.why) < 0 || resume_record(p, &res.why) < 0) {
         tell_failure(p, &res.why);
@@ -438,9 +494,15 @@ void ask_command(struct program *p, struct err *ret_why)
             record_watch(r->record, events_record, r->events);
         bool ok = (p->rerun || read_stdin(p, &res.why) == 0) && check_question(p, &res.why) == 0;
         record_start(p);
-        if (ok && prepare(p, &intake, &res.why) == 0)
-            p->rerun ? rerun_run(p, &res) : loop_run(r, &res);
-        finish(p, &res);
+        ok = ok && prepare(p, &intake, &res.why) == 0;
+        if (p->conf.dry_run) {
+            if (ok)
+                (void)dry_run_print(r, &res.why);
+        } else {
+            if (ok)
+                p->rerun ? rerun_run(p, &res) : loop_run(r, &res);
+            finish(p, &res);
+        }
     }
     r->intake = NULL;
     intake_done(&intake, r->sandbox);

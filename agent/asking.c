@@ -91,8 +91,12 @@ static int add_endpoint(struct asking *a, const char *model, struct ui *ui, stru
         ep->key.hint = k->hint ? xstrdup(k->hint) : NULL;
         return check_price(a, ep, e);
     }
-    if (endpoint_key(ep, a->stop, e) < 0)
-        return -1;
+    if (endpoint_key(ep, a->stop, e) < 0) {
+        if (!a->conf->dry_run || e->code != ERR_CONFIG)
+            return -1;
+        ui_warn(ui, "%s", e->msg); /* nothing is sent, so it is not needed yet */
+        *e = (struct err)ERR_INIT;
+    }
     if (ep->key.warning)
         ui_warn(ui, "%s", ep->key.warning);
     return check_price(a, ep, e);
@@ -174,6 +178,7 @@ static struct estimate estimate(const struct asking *a, const struct chat_reques
     }
     for (size_t i = 0; i < rq->n_tools; i++)
         s.bytes += strlen(rq->tools[i].description) + strlen(rq->tools[i].schema);
+    s.bytes += rq->schema ? strlen(rq->schema) : 0;
     s.input = (int64_t)((double)s.bytes * a->ratio) + s.images * IMAGE_TOKENS;
     /* The request before this one has been counted, so only what came since is a guess. */
     if (a->last_input > 0 && s.bytes >= a->last_bytes)
@@ -435,6 +440,18 @@ int asking_turn(struct asking *a, struct run *run, struct chat_request *rq,
         if (ev && ev->sink.restart)
             ev->sink.restart(ev->sink.arg);
     }
+}
+
+int asking_preview(struct asking *a, const struct run *run, struct chat_request *rq,
+                   struct asking_preview *ret, struct err *e)
+{
+    rq->model = a->v[a->at].model;
+    rq->messages = run->convo.m;
+    rq->n_messages = run->convo.n;
+    struct estimate s = estimate(a, rq);
+    ret->input_tokens = s.input;
+    ret->cost = s.cost;
+    return client_preview(a->client, rq, &ret->request, e);
 }
 
 const char *asking_model(const struct asking *a)

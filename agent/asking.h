@@ -29,6 +29,15 @@ int asking_open(struct asking *a, struct err *e);
  * been counted. Blocks in client_ask. */
 int asking_turn(struct asking *a, struct run *run, struct chat_request *rq,
                 const struct client_events *ev, struct chat_turn *ret, struct err *e);
+/* The request that asking_turn() would make, with the estimate that the limits go by. Nothing is
+ * sent or counted. Caller: client_preview_done(&ret->request), also after a failure. */
+struct asking_preview {
+    struct client_preview request;
+    int64_t input_tokens;
+    double cost; /* USD of these tokens; NAN = no price is known */
+};
+int asking_preview(struct asking *a, const struct run *run, struct chat_request *rq,
+                   struct asking_preview *ret, struct err *e);
 /* Is the budget so far gone that the turn that follows should be the last? */
 bool asking_low(const struct asking *a, const struct run *run);
 /* The model and service that answer now. */

@@ -127,7 +127,7 @@ static int open_checked(const char *path, struct stat *st, struct err *e)
     if (S_ISDIR(st->st_mode))
         return err_set(
             e, ERR_USAGE, 0,
-            "attachment %s: is a directory; attach the files in it, each with its own -f", p);
+            "attachment %s: is a directory; to attach the files in it write %s/", p, p);
     if (!S_ISREG(st->st_mode))
         return err_set(e, ERR_USAGE, 0,
                        "attachment %s: is %s; save its content to a file and attach that, or pipe "

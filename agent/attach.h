@@ -42,6 +42,11 @@ int attach_add(struct attach_list *l, const char *arg, struct buf *notices, stru
 /* The same without a split at a colon, for what was attached before. */
 int attach_again(struct attach_list *l, const char *path, const char *name, struct buf *notices,
                  struct err *e);
+/* The same for a pattern ("*.csv") or for all files in a folder ("data/"), in the order of their
+ * names; anything else goes to attach_add(). A path that exists as written is no pattern. What
+ * cannot be attached there (empty files, subfolders, pipes) is left out, with a line in `notices`,
+ * and so are hidden files of a folder; that nothing is left is ERR_USAGE. */
+int attach_add_all(struct attach_list *l, const char *arg, struct buf *notices, struct err *e);
 /* Fills sha256. Reads the whole file, so it is apart from attach_add. ERR_USAGE: it is not what it
  * was when it was added, by size or time of writing, or it changed while it was read. */
 int attach_hash(struct attach *a, const struct stop *stop, struct err *e);

@@ -122,6 +122,8 @@ struct conf {
     int intake;          /* enum conf_intake */
     bool grounding;      /* check the answer's numbers against what was printed */
     bool strict;         /* what is not found fails the run */
+    char *schema;        /* a file, or the JSON Schema itself; NULL = none */
+    bool ask;            /* before each cell */
 
     /* output and record */
     char *output;            /* the answer's file */
@@ -176,7 +178,7 @@ struct conf {
     /* agent sessions */
     long limit, keep; /* keep -1 = no rule */
     int64_t older_ms, max_size;
-    bool dry_run;
+    bool dry_run; /* also of a question */
 
     /* agent export */
     bool export_py, export_ipynb, export_md, export_html, embed;

@@ -9,6 +9,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/schema.h"
 #include "agent/base/banned.h"
 
 static struct ground *evidence(struct run *run)
@@ -126,7 +127,13 @@ size_t grounding_check(struct run *run, const char *answer)
         ground_file(g, run->files->v[i].path);
     }
     ground_result_done(&run->grounding);
-    ground_check(g, str_of(answer), &run->grounding);
+    if (run->schema) {
+        cleanup_buf struct buf said = BUF_MAX(MAX_ANSWER_BYTES);
+        schema_words(str_of(answer), &said);
+        ground_check(g, buf_str(&said), &run->grounding);
+    } else {
+        ground_check(g, str_of(answer), &run->grounding);
+    }
     run->grounded = true;
     return run->grounding.n_unmatched;
 }

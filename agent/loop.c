@@ -7,11 +7,13 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/sha256.h"
+#include "agent/base/utf8.h"
 #include "agent/events.h"
 #include "agent/fences.h"
 #include "agent/asking.h"
 #include "agent/grounding.h"
 #include "agent/reporting.h"
+#include "agent/schema.h"
 #include "agent/tools.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
@@ -19,6 +21,7 @@
 #define REPEATS_NUDGE 2 /* the same code with the same result: the model is told */
 #define REPEATS_END 3   /* and once more: the run ends */
 #define EMPTY_REPLIES_END 2
+#define FORM_TRIES 2 /* how often an answer goes back that does not fit the schema */
 
 struct loop {
     struct run *run;
@@ -32,6 +35,11 @@ struct loop {
     int empty_replies;
     bool low;       /* the budget has room for one more turn at most */
     char *unproved; /* the answer that the model was asked to mend; owned */
+    /* --schema */
+    bool form_only; /* the next reply is the answer in another form */
+    int form_tries;
+    bool misformed; /* the answer does not fit, after all tries */
+    char *misfit;   /* the first reason; owned */
 };
 
 static void on_text(void *arg, struct str piece)
@@ -230,14 +238,19 @@ static bool has_fence(const struct chat_turn *t)
     return fence_next(&text, &code, NULL);
 }
 
-static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
+/* The answer's schema goes along where code is not written as text, which it would forbid. */
+static struct chat_request request(const struct loop *l, bool last)
 {
-    struct run *run = l->run;
-    const struct conf *c = run->conf;
-    struct chat_request rq = {
+    const struct conf *c = l->run->conf;
+    bool text_only = last || l->form_only;
+
+    return (struct chat_request){
         .tools = l->tools,
         .n_tools = c->tools == TOOLS_NATIVE ? l->n_tools : 0,
-        .tools_off = last,
+        .tools_off = text_only,
+        .schema = l->run->schema && (text_only || c->tools == TOOLS_NATIVE)
+                      ? schema_text(l->run->schema)
+                      : NULL,
         .stream = c->stream,
         .max_tokens = c->max_tokens,
         .temperature = c->temperature,
@@ -245,6 +258,13 @@ static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
         .show_reasoning = c->show_reasoning,
         .num_ctx = c->num_ctx,
     };
+}
+
+static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
+{
+    struct run *run = l->run;
+    const struct conf *c = run->conf;
+    struct chat_request rq = request(l, last);
     struct client_events ev = {
         .sink = { .text = on_text, .reasoning = on_reasoning, .restart = on_restart, .arg = run },
         .retry = on_retry,
@@ -255,7 +275,7 @@ static int ask(struct loop *l, bool last, struct chat_turn *ret, struct err *e)
     run->turns++;
     cJSON *start = cJSON_CreateObject();
     json_add_int(start, "turn", run->turns_before + run->turns);
-    cJSON_AddBoolToObject(start, "tools_off", last);
+    cJSON_AddBoolToObject(start, "tools_off", rq.tools_off);
     record_event(run->record, "turn.start", start);
     ui_wait(run->ui, "thinking");
     int r = asking_turn(run->asking, run, &rq, &ev, ret, e);
@@ -419,6 +439,55 @@ static int ask_to_mend(struct loop *l, struct chat_turn *t, const char *shown, b
     return 1;
 }
 
+static char *first_line(const struct buf *b)
+{
+    struct str rest = buf_str(b), line;
+
+    (void)str_cut(&rest, '\n', &line);
+    return str_dup(utf8_head(line, 300));
+}
+
+/* With --schema the answer must be JSON that fits; what does not goes back, with the reasons. 1 =
+ * the model is asked again, 0 = t->text is the answer (l->misformed: and does not fit), -1 = *e is
+ * set. */
+static int ask_for_form(struct loop *l, struct chat_turn *t, bool last, struct err *e)
+{
+    struct run *run = l->run;
+    cleanup_buf struct buf why = BUF_MAX(MAX_PROMPT_BYTES);
+    struct str json = schema_payload(str_of(t->text));
+
+    l->form_only = l->misformed = false;
+    if (schema_allows(run->schema, json, &why)) {
+        char *bare = str_dup(json);
+        free(t->text);
+        t->text = bare;
+        return 0;
+    }
+    free(l->misfit);
+    l->misfit = first_line(&why);
+    if (l->unproved) { /* mending took the form away: the answer before it has it */
+        free(t->text);
+        t->text = steal_ptr(&l->unproved);
+        grounding_check(run, t->text);
+        return 0;
+    }
+    l->misformed = true;
+    if (last || l->form_tries >= FORM_TRIES)
+        return 0;
+    l->form_tries++;
+    l->form_only = true;
+    cleanup_free char *form = prompt_text(run->conf->prompts_dir, "schema_repair.md", e);
+    const char *const pairs[] = { "reasons", buf_cstr(&why), NULL };
+    cleanup_free char *text = form ? prompt_fill(form, pairs, e) : NULL;
+    if (text == NULL)
+        return -1;
+    ui_note(run->ui, "the answer does not fit the schema (%s): the model is asked again",
+            l->misfit);
+    convo_assistant(&run->convo, t);
+    say_text(l, text);
+    return 1;
+}
+
 static bool has_text(const struct chat_turn *t)
 {
     return t->text && str_trim(str_of(t->text)).n > 0;
@@ -431,11 +500,19 @@ static int settle(struct loop *l, struct chat_turn *t, bool last, struct loop_re
     struct err *e = &ret->why;
 
     if (has_text(t)) {
+        int again = run->schema ? ask_for_form(l, t, last, e) : 0;
+        if (again)
+            return again;
         cleanup_free char *shown = reporting_resolve(run, t->text);
-        int mend = t->stop == CHAT_STOP_LENGTH ? 0 : ask_to_mend(l, t, shown, last, e);
-        if (mend)
-            return mend;
+        if (!l->misformed && t->stop != CHAT_STOP_LENGTH)
+            again = ask_to_mend(l, t, shown, last, e);
+        if (again)
+            return again;
         ret->answer = steal_ptr(&shown);
+        if (l->misformed)
+            return err_set(e, ERR_CHECK, 0,
+                           "the answer does not fit the schema (--schema), asked %d times: %s",
+                           1 + l->form_tries, l->misfit);
         if (t->stop == CHAT_STOP_LENGTH)
             ui_warn(run->ui, "the answer was cut at the model's output limit (--max-tokens)");
         if (last && l->low)
@@ -584,4 +661,18 @@ void loop_run(struct run *run, struct loop_result *ret)
     keep_unproved(&l, ret);
     tools_free(l.tools, l.n_tools);
     free(l.repeats);
+    free(l.misfit);
+}
+
+int loop_preview(struct run *run, struct asking_preview *ret, struct err *e)
+{
+    struct loop l = { .run = run };
+
+    l.tools = tools_declare(run, &l.n_tools, e);
+    if (l.tools == NULL)
+        return -1;
+    struct chat_request rq = request(&l, run->conf->max_turns <= 1);
+    int r = asking_preview(run->asking, run, &rq, ret, e);
+    tools_free(l.tools, l.n_tools);
+    return r;
 }

@@ -21,4 +21,8 @@ struct loop_result {
 /* run->convo holds system and question. Every event goes into the record as it happens. */
 void loop_run(struct run *run, struct loop_result *ret);
 
+struct asking_preview;
+/* The first request of such a run, not sent (agent/asking.h). Caller: client_preview_done(). */
+int loop_preview(struct run *run, struct asking_preview *ret, struct err *e);
+
 #endif

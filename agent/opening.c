@@ -12,6 +12,7 @@
 #include "agent/intake.h"
 #include "agent/languages.h"
 #include "agent/reporting.h"
+#include "agent/schema.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
 
@@ -186,6 +187,32 @@ void opening_say(struct run *run, bool is_system, const char *text)
     record_text(run, is_system ? "system" : "user", text);
 }
 
+/* What the model is told of the answer's form, beside the question that it belongs to: also where
+ * the service enforces it, since the model should know before its last turn. "" without a schema.
+ */
+static char *schema_rules(const struct run *run, struct err *e)
+{
+    if (run->schema == NULL)
+        return xstrdup("");
+    cleanup_free char *form = prompt_text(run->conf->prompts_dir, "schema.md", e);
+    const char *const pairs[] = { "schema", schema_text(run->schema), NULL };
+
+    return form ? prompt_fill(form, pairs, e) : NULL;
+}
+
+int opening_question(struct run *run, const char *question, const char *stdin_text, struct err *e)
+{
+    cleanup_free char *rules = schema_rules(run, e), *plain = attach_prompt(question, stdin_text);
+
+    if (rules == NULL)
+        return -1;
+    cleanup_free char *all = xasprintf("%s%s%s", plain, rules[0] ? "\n\n" : "", rules);
+    convo_user(&run->convo, all);
+    grounding_said(run, plain); /* a schema's numbers prove nothing */
+    record_text(run, "user", all);
+    return 0;
+}
+
 int opening_write(struct run *run, const char *question, const char *stdin_text,
                   const struct attach_list *files, const char *libraries, struct err *e)
 {
@@ -193,9 +220,7 @@ int opening_write(struct run *run, const char *question, const char *stdin_text,
 
     if (sys_text == NULL)
         return -1;
-    cleanup_free char *user = attach_prompt(question, stdin_text);
     convo_system(&run->convo, sys_text);
     record_text(run, "system", sys_text);
-    opening_say(run, false, user);
-    return 0;
+    return opening_question(run, question, stdin_text, e);
 }

@@ -18,6 +18,8 @@ char *opening_system(struct run *run, const struct attach_list *files, const cha
                      struct err *e);
 char *opening_files(const struct attach_list *files, const struct intake *intake,
                     const char *workspace);
+/* The user's question, with what stood on standard input and the form that the answer must have. */
+int opening_question(struct run *run, const char *question, const char *stdin_text, struct err *e);
 void opening_say(struct run *run, bool is_system, const char *text);
 
 #endif

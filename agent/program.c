@@ -10,9 +10,11 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/events.h"
+#include "agent/consent.h"
 #include "agent/grounding.h"
 #include "agent/rerun.h"
 #include "agent/resume.h"
+#include "agent/schema.h"
 #include "agent/base/banned.h"
 
 void program_warn_lines(struct ui *ui, struct str lines)
@@ -37,7 +39,7 @@ int program_attach(struct program *p, struct err *e)
     cleanup_buf struct buf notices = BUF_MAX(MAX_CONF_BYTES);
 
     for (size_t i = 0; i < p->conf.file.n; i++)
-        if (attach_add(&p->files, p->conf.file.v[i], &notices, e) < 0)
+        if (attach_add_all(&p->files, p->conf.file.v[i], &notices, e) < 0)
             return -1;
     program_warn_lines(p->run.ui, buf_str(&notices));
     return 0;
@@ -197,6 +199,8 @@ void program_done(struct program *p)
     events_free(p->run.events);
     grounding_done(&p->run);
     reporting_done(&p->run);
+    schema_free(p->run.schema);
+    consent_free(p->run.consent);
     convo_free(&p->run.convo);
     attach_list_done(&p->files);
     free(p->question);

@@ -437,7 +437,5 @@ int resume_restore(struct program *p, struct err *e)
         return -1;
     if (report[0] && strstr(run->convo.m[0].text, report) == NULL)
         opening_say(run, false, report); /* the session was begun without */
-    cleanup_free char *user = attach_prompt(p->question, p->stdin_text);
-    opening_say(run, false, user);
-    return 0;
+    return opening_question(run, p->question, p->stdin_text, e);
 }

@@ -18,6 +18,8 @@ struct env;
 struct events;
 struct languages;
 struct intake;
+struct schema;
+struct consent;
 
 struct run {
     const struct conf *conf;
@@ -52,6 +54,8 @@ struct run {
         size_t n_code;
         char *markdown; /* the answer as the model wrote it, with references; NULL = it has none */
     } reporting;
+    struct schema *schema;   /* of the answer; owned; NULL = none */
+    struct consent *consent; /* asks before each cell; owned; NULL = nobody is asked */
     bool told_of_env;        /* the user was told how a missing package can be had */
     struct err artifact_err; /* first artifact that could not be written */
 };

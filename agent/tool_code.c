@@ -12,6 +12,7 @@
 #include "agent/cell_json.h"
 #include "agent/callargs.h"
 #include "agent/env.h"
+#include "agent/consent.h"
 #include "agent/events.h"
 #include "agent/grounding.h"
 #include "agent/instead.h"
@@ -389,6 +390,35 @@ static int refuse_forbidden(struct run *run, const struct sandbox_cell *cell,
     return 0;
 }
 
+/* --ask: 1 = it may run, 0 = the user forbids it and *ret tells the model, -1 = the run ends. */
+static int ask_user(struct run *run, const struct sandbox_language *language,
+                    const struct code_args *a, struct tool_outcome *ret, struct err *e)
+{
+    struct consent_cell cell = { run->cells_before + run->cells + 1, language->title,
+                                 a->description, str_of(a->code) };
+    cleanup_free char *reason = NULL;
+    enum consent_answer answer;
+
+    if (run->consent == NULL)
+        return 1;
+    ui_wait_end(run->ui);
+    int r = consent_ask(run->consent, &cell, run->stop, &answer, &reason, e);
+    cJSON *ev = cJSON_CreateObject();
+    cJSON_AddStringToObject(ev, "answer", r < 0 ? "quit" : answer == CONSENT_YES ? "yes" : "no");
+    if (reason)
+        json_add_str(ev, "reason", str_of(reason));
+    record_event(run->record, "consent", ev);
+    if (r < 0 || answer == CONSENT_YES)
+        return r < 0 ? -1 : 1;
+    ret->is_error = true;
+    buf_puts(&ret->text, "Not run: the user looked at this code and does not want it to run.");
+    if (reason)
+        buf_putf(&ret->text, " The user's reason: %s", reason);
+    buf_puts(&ret->text, "\nDo not send the same code again. Reach the end in a way that respects "
+                         "this, or answer with what is known and say what is missing.\n");
+    return 0;
+}
+
 int tool_code_call(struct run *run, const struct sandbox_language *language,
                    const struct chat_call *call, bool cut, struct tool_outcome *ret, struct err *e)
 {
@@ -399,6 +429,9 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
 
     if (parse_args(call, cut, &a, ret) < 0 || choose_context(run, language, &a, ret) < 0)
         return 0;
+    int may = ask_user(run, language, &a, ret, e);
+    if (may <= 0)
+        return may;
     int number = run->cells_before + ++run->cells;
     size_t before = artifacts_count(run->artifacts);
     struct sandbox_cell cell = {

@@ -27,5 +27,7 @@ prompt_\name\()_end:
     embed ground_repair_md, "prompts/ground_repair.md"
     embed report_md, "prompts/report.md"
     embed report_repair_md, "prompts/report_repair.md"
+    embed schema_md, "prompts/schema.md"
+    embed schema_repair_md, "prompts/schema_repair.md"
 
     .section .note.GNU-stack, "", @progbits

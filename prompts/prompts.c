@@ -25,7 +25,9 @@
     X(resumed_md, "resumed.md")                                                                    \
     X(ground_repair_md, "ground_repair.md")                                                        \
     X(report_md, "report.md")                                                                      \
-    X(report_repair_md, "report_repair.md")
+    X(report_repair_md, "report_repair.md")                                                        \
+    X(schema_md, "schema.md")                                                                      \
+    X(schema_repair_md, "schema_repair.md")
 
 #define DECLARE(sym, file) extern const char prompt_##sym[], prompt_##sym##_end[];
 EMBEDDED(DECLARE)

@@ -11,6 +11,7 @@
 #include "agent/base/json.h"
 #include "agent/base/mem.h"
 #include "providers/history.h"
+#include "providers/structured.h"
 #include "agent/base/banned.h"
 
 static const char cache_mark[] = ",\"cache_control\":{\"type\":\"ephemeral\"}";
@@ -196,8 +197,10 @@ static bool loop_is_foreign(const struct chat_request *rq)
     return false;
 }
 
-/* Older models take a budget of tokens, newer ones an effort. Returns whether thinking is on. */
-static bool put_thinking(struct buf *out, const struct chat_request *rq, long limit)
+/* Older models take a budget of tokens, newer ones an effort, whose member then goes to `output`.
+ * Returns whether thinking is on. */
+static bool put_thinking(struct buf *out, struct buf *output, const struct chat_request *rq,
+                         long limit)
 {
     static const char *const by_budget[] = { "claude-3", "sonnet-4-5", "haiku-4-5",
                                              "opus-4-5", "opus-4-1",   "sonnet-4-0",
@@ -220,10 +223,9 @@ static bool put_thinking(struct buf *out, const struct chat_request *rq, long li
         if (strcmp(rq->effort, levels[i].effort) != 0)
             continue;
         if (!named(rq->model, by_budget, ARRAY_LEN(by_budget))) {
-            buf_putf(
-                out,
-                ",\"thinking\":{\"type\":\"adaptive\"%s},\"output_config\":{\"effort\":\"%s\"}",
-                rq->show_reasoning ? ",\"display\":\"summarized\"" : "", levels[i].as);
+            buf_putf(out, ",\"thinking\":{\"type\":\"adaptive\"%s}",
+                     rq->show_reasoning ? ",\"display\":\"summarized\"" : "");
+            buf_putf(output, ",\"effort\":\"%s\"", levels[i].as);
             return true;
         }
         if (budget > limit / 2)
@@ -236,8 +238,27 @@ static bool put_thinking(struct buf *out, const struct chat_request *rq, long li
     return false;
 }
 
+/* What the reply is to be: `output` holds members, each with a comma before it. */
+static void put_output(struct buf *out, struct buf *output, const struct chat_request *rq)
+{
+    cleanup_buf struct buf schema = BUF_MAX(SIZE_MAX / 2);
+
+    if (structured_sent(rq, true) && structured_anthropic(&schema, rq->schema)) {
+        buf_puts(output, ",\"format\":{\"type\":\"json_schema\",\"schema\":");
+        buf_putstr(output, buf_str(&schema));
+        buf_putc(output, '}');
+    }
+    if (output->n == 0)
+        return;
+    buf_puts(out, ",\"output_config\":{");
+    buf_putstr(out, str_from(buf_str(output), 1));
+    buf_putc(out, '}');
+}
+
 int anthropic_encode(const struct chat_request *rq, struct buf *body, struct err *e)
 {
+    cleanup_buf struct buf output = BUF_MAX(SIZE_MAX / 2);
+
     if (history_need_model(rq, e) < 0)
         return -1;
     long limit = reply_limit(rq);
@@ -247,7 +268,8 @@ int anthropic_encode(const struct chat_request *rq, struct buf *body, struct err
     put_system(body, rq);
     put_messages(body, rq);
     put_tools(body, rq);
-    bool thinks = put_thinking(body, rq, limit);
+    bool thinks = put_thinking(body, &output, rq, limit);
+    put_output(body, &output, rq);
     if (rq->stream && !(rq->quirks & CHAT_NO_STREAM))
         buf_puts(body, ",\"stream\":true");
     if (isfinite(rq->temperature) && !thinks && !(rq->quirks & CHAT_NO_TEMPERATURE))

@@ -73,6 +73,8 @@ enum chat_quirk {
     CHAT_REASONING_BACK = 1 << 13,   /* a turn with calls must have reasoning_content, even "" */
     CHAT_PLAIN_HISTORY = 1 << 14,    /* the service does not take its own opaque state back */
     CHAT_NO_IMAGES = 1 << 15,        /* the model does not look at pictures */
+    CHAT_NO_SCHEMA = 1 << 16,        /* no structured output: the answer's schema is not sent */
+    CHAT_SCHEMA_ALONE = 1 << 17,     /* not beside tools that may be called */
 };
 
 /* How a key travels. */
@@ -97,6 +99,8 @@ struct chat_request {
     const char *effort;  /* how hard to think: none, minimal, low, medium, high, xhigh, max; NULL =
                             the service's default */
     bool show_reasoning; /* ask for reasoning that can be read, where that needs asking */
+    const char *schema;  /* JSON Schema that the text of the reply should follow; NULL = none. Sent
+                            where the service has structured output, so check the reply */
     long num_ctx;    /* the context window to make, where the server makes it; 0 = by estimate */
     unsigned quirks; /* enum chat_quirk; the client sets it, callers leave 0 */
     /* The service and model asked, in any words; the client sets it. A message whose `origin`

@@ -266,12 +266,12 @@ static void record(struct client *c, struct str body, struct reading *r, int *rc
 }
 
 /* The codec's lines, with the user's own over them. */
-static void header_lines(const struct client *c, struct buf *out)
+static void header_lines(const struct client *c, const char *key, struct buf *out)
 {
     struct str own = str_of(c->conf.headers), line, name;
     cleanup_buf struct buf first = BUF_MAX(64 * KIB);
 
-    c->codec->headers(c->conf.key, c->conf.auth, &first);
+    c->codec->headers(key, c->conf.auth, &first);
     for (struct str rest = buf_str(&first); rest.n;) {
         (void)str_cut(&rest, '\n', &line);
         struct str after = line;
@@ -285,6 +285,14 @@ static void header_lines(const struct client *c, struct buf *out)
     }
     buf_putstr(out, own);
     mem_wipe(first.p, first.n);
+}
+
+static void accept_line(const struct client *c, const struct chat_request *rq, struct buf *out)
+{
+    buf_putf(out, "Accept: %s\n",
+             !rq->stream                        ? "application/json"
+             : c->codec->framing == CODEC_LINES ? "application/x-ndjson"
+                                                : "text/event-stream");
 }
 
 static int encode(const struct client *c, const struct chat_request *rq, struct buf *body,
@@ -315,11 +323,8 @@ static int attempt(struct client *c, const struct chat_request *rq, const struct
     if (c->replay) {
         rc = play(c, buf_str(sent), r, e);
     } else {
-        header_lines(c, &lines);
-        buf_putf(&lines, "Accept: %s\n",
-                 !rq->stream                        ? "application/json"
-                 : c->codec->framing == CODEC_LINES ? "application/x-ndjson"
-                                                    : "text/event-stream");
+        header_lines(c, c->conf.key, &lines);
+        accept_line(c, rq, &lines);
         buf_puts(&lines, "Expect:\n"); /* no 100-continue: it costs a round trip */
         struct http_req hr = { url,
                                buf_str(sent),
@@ -453,6 +458,39 @@ const char *client_wire(const struct client *c)
     return c->codec->name;
 }
 
+/* The request with what was learnt and what is the connection's. */
+static struct chat_request complete(const struct client *c, const struct chat_request *rq)
+{
+    struct chat_request mine = *rq;
+
+    mine.quirks = c->quirks.set;
+    mine.origin = c->conf.origin;
+    if (c->quirks.max_tokens > 0 &&
+        (mine.max_tokens == 0 || mine.max_tokens > c->quirks.max_tokens))
+        mine.max_tokens = c->quirks.max_tokens;
+    return mine;
+}
+
+int client_preview(struct client *c, const struct chat_request *rq, struct client_preview *ret,
+                   struct err *e)
+{
+    struct chat_request mine = complete(c, rq);
+
+    take_wire(c);
+    cleanup_free char *url = make_url(c, &mine);
+    buf_puts(&ret->url, url);
+    header_lines(c, c->conf.key ? "[redacted]" : NULL, &ret->headers);
+    accept_line(c, rq, &ret->headers);
+    return encode(c, &mine, &ret->body, e);
+}
+
+void client_preview_done(struct client_preview *p)
+{
+    buf_free(&p->url);
+    buf_free(&p->headers);
+    buf_free(&p->body);
+}
+
 int client_ask(struct client *c, const struct chat_request *rq, const struct stop *stop,
                const struct client_events *ev, struct chat_turn *ret, struct err *e)
 {
@@ -470,11 +508,7 @@ int client_ask(struct client *c, const struct chat_request *rq, const struct sto
         int64_t pause_ms = pause_left_ms(c->conf.pause); /* another run was told to slow down */
         if (pause_ms > 0 ? stop_sleep(stop, pause_ms, e) < 0 : stop_check(stop, e) < 0)
             return -1;
-        mine.quirks = c->quirks.set;
-        mine.origin = c->conf.origin;
-        if (c->quirks.max_tokens > 0 &&
-            (mine.max_tokens == 0 || mine.max_tokens > c->quirks.max_tokens))
-            mine.max_tokens = c->quirks.max_tokens;
+        mine = complete(c, rq);
         take_wire(c);
         cleanup_free char *url = make_url(c, &mine), *shown = show_url(url);
         struct fault_place place = { c->host,
@@ -634,7 +668,7 @@ int client_get(struct client *c, const char *path, const struct stop *stop, stru
 
     if (c->http == NULL)
         return err_set(e, ERR_CONFIG, 0, "a replay has no list of models");
-    header_lines(c, &lines);
+    header_lines(c, c->conf.key, &lines);
     buf_puts(&lines, "Accept: application/json\n");
     for (;;) {
         struct listing l = { .out = out, .error = BUF_MAX(MAX_ERROR_BODY) };

@@ -9,6 +9,7 @@
 #define PROVIDERS_CLIENT_H
 
 #include "agent/base/err.h"
+#include "agent/base/limits.h"
 #include "agent/base/stop.h"
 #include "providers/chat.h"
 #include "providers/patch.h"
@@ -53,6 +54,18 @@ void client_free(struct client *c);                                    /* wipes 
  * ERR_NET (after the last retry), ERR_DEADLINE, ERR_CANCEL. */
 int client_ask(struct client *c, const struct chat_request *rq, const struct stop *stop,
                const struct client_events *ev, struct chat_turn *ret, struct err *e);
+/* The request that client_ask() would send first, its key and other secrets made unreadable.
+ * Nothing is sent. */
+struct client_preview {
+    struct buf url, headers, body; /* headers: "Name: value\n" lines */
+};
+#define CLIENT_PREVIEW_INIT                                                                        \
+    {                                                                                              \
+        BUF_MAX(MAX_HEADER_BYTES), BUF_MAX(MAX_HEADER_BYTES), BUF_MAX(MAX_REPLY_BYTES)             \
+    }
+int client_preview(struct client *c, const struct chat_request *rq, struct client_preview *ret,
+                   struct err *e);
+void client_preview_done(struct client_preview *p);
 /* The wire format in use: a refusal can change it. */
 const char *client_wire(const struct client *c);
 /* One GET of a list of models, at a path after the base URL or a whole URL of the same service,

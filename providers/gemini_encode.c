@@ -12,6 +12,7 @@
 #include "agent/base/json.h"
 #include "agent/base/mem.h"
 #include "providers/history.h"
+#include "providers/structured.h"
 #include "agent/base/banned.h"
 
 static const char no_signature[] = ",\"thoughtSignature\":\"skip_thought_signature_validator\"";
@@ -254,13 +255,18 @@ static void put_thinking(struct buf *out, const struct chat_request *rq)
 
 static void put_config(struct buf *out, const struct chat_request *rq)
 {
-    cleanup_buf struct buf c = BUF_MAX(4096);
+    cleanup_buf struct buf c = BUF_MAX(SIZE_MAX / 2);
 
     if (rq->max_tokens > 0 && !(rq->quirks & CHAT_NO_MAX_TOKENS))
         buf_putf(&c, ",\"maxOutputTokens\":%ld", rq->max_tokens);
     if (isfinite(rq->temperature) && !(rq->quirks & CHAT_NO_TEMPERATURE))
         buf_putf(&c, ",\"temperature\":%.6g", rq->temperature);
     put_thinking(&c, rq);
+    /* Up to Gemini 2.5 a reply's type beside tools is refused. */
+    if (structured_sent(rq, !model_is(rq, "gemini-1") && !model_is(rq, "gemini-2"))) {
+        buf_puts(&c, ",\"responseMimeType\":\"application/json\",\"responseJsonSchema\":");
+        buf_puts(&c, rq->schema);
+    }
     if (c.n == 0)
         return;
     buf_puts(out, ",\"generationConfig\":{");

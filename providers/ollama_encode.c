@@ -8,6 +8,7 @@
 #include <string.h>
 #include "agent/base/json.h"
 #include "providers/history.h"
+#include "providers/structured.h"
 #include "agent/base/banned.h"
 
 enum {
@@ -210,6 +211,10 @@ int ollama_encode(const struct chat_request *rq, struct buf *body, struct err *e
     put_messages(body, rq);
     put_tools(body, rq);
     put_think(body, rq);
+    if (structured_sent(rq, false)) { /* it binds all text, so that no tool could be called */
+        buf_puts(body, ",\"format\":");
+        buf_puts(body, rq->schema);
+    }
     buf_putf(body, ",\"stream\":%s,\"options\":{\"num_ctx\":%ld",
              rq->stream && !(rq->quirks & CHAT_NO_STREAM) ? "true" : "false", ollama_num_ctx(rq));
     if (rq->max_tokens > 0)

@@ -12,6 +12,7 @@
 #include "agent/base/json.h"
 #include "agent/base/mem.h"
 #include "providers/history.h"
+#include "providers/structured.h"
 #include "providers/patch.h"
 #include "agent/base/banned.h"
 
@@ -161,6 +162,17 @@ static void put_tools(struct buf *out, const struct chat_request *rq)
         buf_puts(out, rq->tools_off ? ",\"tool_choice\":\"none\"" : ",\"tool_choice\":\"auto\"");
 }
 
+static void put_schema(struct buf *out, const struct chat_request *rq)
+{
+    cleanup_buf struct buf b = BUF_MAX(SIZE_MAX / 2);
+
+    if (!structured_sent(rq, true) || !structured_openai(&b, rq->schema))
+        return;
+    buf_puts(out, ",\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{");
+    buf_putstr(out, str_from(buf_str(&b), 1)); /* without the comma */
+    buf_puts(out, "}}");
+}
+
 int openai_chat_encode(const struct chat_request *rq, struct buf *body, struct err *e)
 {
     if (history_need_model(rq, e) < 0)
@@ -169,6 +181,7 @@ int openai_chat_encode(const struct chat_request *rq, struct buf *body, struct e
     json_quote(body, str_of(rq->model));
     put_messages(body, rq);
     put_tools(body, rq);
+    put_schema(body, rq);
     if (rq->stream && !(rq->quirks & CHAT_NO_STREAM)) {
         buf_puts(body, ",\"stream\":true");
         if (!(rq->quirks & CHAT_NO_STREAM_OPTIONS))

@@ -144,6 +144,35 @@ static bool learn_images(struct quirks *q, const struct chat_request *sent, cons
     return true;
 }
 
+/* Refusals of structured output: of the member, of its combination with tools, of the schema. */
+static bool learn_schema(struct quirks *q, const struct chat_request *sent, const struct errbody *b,
+                         char *notice, size_t size)
+{
+    static const char *const words[] = {
+        "response_format",    "json_schema",          "text.format",
+        "output_config.format", "output_format",        "output format",
+        "responseJsonSchema", "response_json_schema", "responseMimeType",
+        "response mime type", "response_schema",      "structured output",
+        "json mode",          "json schema",          "grammar"
+    };
+    bool tools = sent->n_tools > 0 && !sent->tools_off && !(sent->quirks & CHAT_SCHEMA_ALONE);
+    bool hit = false;
+
+    if (sent->schema == NULL || (sent->quirks & CHAT_NO_SCHEMA))
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        hit = hit || strcasestr(b->text, words[i]) || strcasestr(b->param, words[i]);
+    if (!hit)
+        return false;
+    tools = tools && (strcasestr(b->text, "tool") || strcasestr(b->text, "function"));
+    q->set |= tools ? CHAT_SCHEMA_ALONE : CHAT_NO_SCHEMA;
+    snprintf(notice, size,
+             tools ? "the service takes no schema beside tools: the answer is checked here"
+                   : "the service does not take the schema (%.80s): the answer is checked here",
+             b->text);
+    return true;
+}
+
 /* Words by which services refuse the opaque state of an earlier turn: their own, made useless by
  * another key or route, or by a history that was cut. */
 static bool learn_state(struct quirks *q, const struct chat_request *sent, const struct errbody *b,
@@ -257,6 +286,8 @@ bool quirk_learn(struct quirks *q, const struct chat_request *sent, long status,
                  "reasoning_effort is \"none\" from now on");
         return true;
     }
+    if (learn_schema(q, sent, b, notice, size))
+        return true;
     if (learn_state(q, sent, b, notice, size) || learn_cap(q, sent, b, notice, size))
         return true;
     if (!unwanted(b))

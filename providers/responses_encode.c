@@ -9,6 +9,7 @@
 #include "agent/base/json.h"
 #include "agent/base/mem.h"
 #include "providers/history.h"
+#include "providers/structured.h"
 #include "agent/base/banned.h"
 
 struct writer {
@@ -187,6 +188,17 @@ static void put_reasoning(struct buf *out, const struct chat_request *rq)
     buf_putc(out, '}');
 }
 
+static void put_schema(struct buf *out, const struct chat_request *rq)
+{
+    cleanup_buf struct buf b = BUF_MAX(SIZE_MAX / 2);
+
+    if (!structured_sent(rq, true) || !structured_openai(&b, rq->schema))
+        return;
+    buf_puts(out, ",\"text\":{\"format\":{\"type\":\"json_schema\"");
+    buf_putstr(out, buf_str(&b));
+    buf_puts(out, "}}");
+}
+
 int responses_encode(const struct chat_request *rq, struct buf *body, struct err *e)
 {
     if (history_need_model(rq, e) < 0)
@@ -197,6 +209,7 @@ int responses_encode(const struct chat_request *rq, struct buf *body, struct err
     put_input(body, rq);
     put_tools(body, rq);
     put_reasoning(body, rq);
+    put_schema(body, rq);
     buf_puts(body, ",\"store\":false");
     if (rq->stream && !(rq->quirks & CHAT_NO_STREAM))
         buf_puts(body, ",\"stream\":true");

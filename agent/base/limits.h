@@ -35,6 +35,7 @@
 #define STDIN_PROMPT_BYTES (8 * KIB)    /* piped text that still goes into the prompt */
 #define MAX_PROMPT_BYTES (4 * MIB)      /* the question itself */
 #define MAX_CONF_BYTES (1 * MIB)
+#define MAX_SCHEMA_BYTES (1 * MIB)      /* a JSON Schema: services take 100 kB at most */
 
 /* --- a batch of questions --- */
 #define MAX_BATCH_BYTES (256 * MIB)    /* the file of questions */

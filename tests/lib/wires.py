@@ -75,7 +75,7 @@ class Responses:
 
     @staticmethod
     def check(path, body):
-        known(body, """model input instructions tools tool_choice stream store include reasoning temperature
+        known(body, """model input instructions tools tool_choice stream store include reasoning temperature text
               max_output_tokens parallel_tool_calls""", "the request")
         need(body.get("store") is False, "this test wants store: false")
         open_ids, reasoning = [], False
@@ -445,7 +445,7 @@ class Ollama:
 
     @staticmethod
     def check(path, body):
-        known(body, "model messages tools stream options think", "the request")
+        known(body, "model messages tools stream options think format", "the request")
         need(isinstance(body.get("options", {}).get("num_ctx"), int), "this test wants num_ctx")
         asked = []
         for i, msg in enumerate(body["messages"]):

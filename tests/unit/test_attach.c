@@ -73,7 +73,7 @@ static void test_refused(void)
     refused(&l, "dangling", "no such file");
     refused(&l, "empty.csv", "attachment empty.csv: is empty");
     refused(&l, "ctl\033[31m.csv", "ctl\\x1b[31m.csv: is empty");
-    refused(&l, "dir", "is a directory");
+    refused(&l, "dir", "to attach the files in it write dir/");
     refused(&l, "dir/", "is a directory");
     refused(&l, "fifo", "is a named pipe");
     refused(&l, "sock", "is a socket");
