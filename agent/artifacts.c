@@ -268,8 +268,10 @@ static int copy_data(int in, int out, int64_t size, char *hex, struct err *e)
             if (r == 0) { /* cut while we read: what is left counts as a hole */
                 memset(tmp, 0, want);
                 r = (ssize_t)want;
-            } else if (out >= 0 && pwrite(out, tmp, (size_t)r, at) != r) {
-                return err_set(e, ERR_SYS, errno ? errno : ENOSPC, "write");
+            } else if (out >= 0) {
+                ssize_t n = pwrite(out, tmp, (size_t)r, at);
+                if (n != r) /* a part: the disk became full */
+                    return err_set(e, ERR_SYS, n < 0 ? errno : ENOSPC, "write");
             }
             sha256_put(&h, tmp, (size_t)r);
             at += r;

@@ -28,6 +28,7 @@ enum conf_command {
     CMD_BATCH,
     CMD_EXPORT,
     CMD_RERUN,
+    CMD_JOB,
     CMD_DOCTOR,
     CMD_KEYS,
     CMD_COMPLETION,

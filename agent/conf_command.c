@@ -268,6 +268,23 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .groups = 1u << G_SANDBOX | 1u << G_FILES,
         .also = "deadline quiet verbose color debug",
     },
+    [CMD_JOB] = {
+        .name = "job",
+        .usage = "agent job new|check|run|show|log NAME.job\n"
+                 "       agent job list [FOLDER]",
+        .about = "makes reports that a job file describes, for cron or a timer",
+        .text = "new writes a file to begin with, check says whether it can run, show what it\n"
+                "would do now, log what its runs did. run makes one report: the code of the last\n"
+                "one runs again on the present files; when that does not do, or mode is\n"
+                "model-always, the model is asked. The report comes into a new folder named by\n"
+                "the time, and only when all of it is there is the link `latest' switched to it.\n"
+                "Two runs never overlap. Status 10: nothing had changed (only_if_changed).\n",
+        .examples = "  agent job new weekly.job\n"
+                    "  agent job run weekly.job\n"
+                    "  0 7 * * 1  agent job run reports/weekly.job      (in crontab)\n",
+        .groups = 0,
+        .also = "session_dir quiet verbose color debug",
+    },
     [CMD_HELP] = {
         .name = "help",
         .usage = "agent help [COMMAND]",

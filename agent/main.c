@@ -45,6 +45,7 @@ static void (*const commands[CMD_COUNT])(struct program *p, struct err *why) = {
     [CMD_EXPORT] = export_command,
     [CMD_REPORT] = report_command,
     [CMD_RERUN] = ask_command,
+    [CMD_JOB] = job_command,
     [CMD_HELP] = help_command,
     [CMD_PROFILE] = profile_command,
     [CMD_DOCTOR] = doctor_command,

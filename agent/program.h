@@ -42,6 +42,7 @@ void export_command(struct program *p, struct err *why);
 void sessions_command(struct program *p, struct err *why);
 void profile_command(struct program *p, struct err *why);
 void batch_command(struct program *p, struct err *why);
+void job_command(struct program *p, struct err *why);
 void doctor_command(struct program *p, struct err *why);
 void keys_command(struct program *p, struct err *why);
 void completion_command(struct program *p, struct err *why);

@@ -11,10 +11,10 @@
 #include "agent/base/utf8.h"
 #include "agent/export.h"
 #include "agent/grounding.h"
+#include "agent/reporting.h"
 #include "agent/resume.h"
 #include "agent/tools.h"
 #include "agent/validate.h"
-#include "agent/reporting.h"
 #include "agent/base/banned.h"
 
 void rerun_free(struct rerun *r)
@@ -233,7 +233,7 @@ int rerun_open(struct program *p, struct err *e)
 
     if (check_flags(p, e) < 0 || load(p, e) < 0 ||
         resume_apply_policy(p, &p->rerun->saved, e) < 0 || validate_patterns(&p->conf, e) < 0 ||
-        program_attach(p, e) < 0)
+        reporting_check_names(&p->conf, e) < 0 || program_attach(p, e) < 0)
         return -1;
     const cJSON *inputs = resume_inputs(&p->rerun->saved, &cwd);
     if (match_given(p, inputs, e) < 0 || attach_rest(p, inputs, cwd, e) < 0)
@@ -360,17 +360,36 @@ static int put_printed(struct program *p, struct buf *out, struct err *e)
     return 0;
 }
 
+/* Values that the text refers to and the cells did not publish this time. */
+static int check_references(struct program *p, struct err *e)
+{
+    cleanup_buf struct buf lines = BUF_MAX(MAX_PROMPT_BYTES);
+    size_t n = p->run.reporting.markdown ? reporting_unknown(&p->run, &lines) : 0;
+    struct str rest = buf_str(&lines), first;
+
+    (void)str_cut(&rest, '\n', &first);
+    if (n && p->conf.strict)
+        return err_set(e, ERR_CHECK, 0,
+                       "the text refers to %zu values that were not published this time "
+                       "(--strict); the first: %.*s",
+                       n, (int)first.n, first.p);
+    if (n)
+        ui_warn(p->run.ui, "the text refers to %zu values that were not published; the first: %.*s",
+                n, (int)first.n, first.p);
+    return 0;
+}
+
 static int answer(struct program *p, struct loop_result *ret)
 {
     struct rerun *r = p->rerun;
     cleanup_buf struct buf text = BUF_MAX(MAX_ANSWER_BYTES * 4);
     size_t old = rerun_mark(r, p->question, &text);
 
-    if (old && !rerun_has_references(r->text) && put_printed(p, &text, &ret->why) < 0)
+    if (old && !report_has_references(str_of(r->text)) && put_printed(p, &text, &ret->why) < 0)
         return -1;
     ret->answer = reporting_resolve(&p->run, buf_cstr(&text));
-    if (old == 0)
-        return 0;
+    if (check_references(p, &ret->why) < 0 || old == 0)
+        return ret->why.code == ERR_NONE ? 0 : -1;
     if (p->conf.strict)
         return err_set(&ret->why, ERR_CHECK, 0,
                        "%zu numbers in the text are of the earlier data, as no published value "

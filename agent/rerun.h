@@ -43,7 +43,4 @@ int rerun_plan(struct program *p, struct err *e);
 /* The text for the new files: what of its numbers stands there as plain text and comes neither from
  * the question nor from the code is marked as old. Returns how many. */
 size_t rerun_mark(const struct rerun *r, const char *question, struct buf *out);
-/* Does the text refer to published values? */
-bool rerun_has_references(const char *text);
-
 #endif

@@ -5,6 +5,7 @@
 #include "agent/base/json.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
+#include "agent/report.h"
 #include "agent/rerun.h"
 #include "agent/base/banned.h"
 
@@ -44,7 +45,7 @@ static char *question(const struct rerun *r)
         json_add_int(one, "line", json_int(error, "line", 0));
         cJSON_AddItemToArray(cells, one);
     }
-    cJSON_AddBoolToObject(o, "references", rerun_has_references(r->text));
+    cJSON_AddBoolToObject(o, "references", report_has_references(str_of(r->text)));
     return json_text(o);
 }
 

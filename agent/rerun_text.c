@@ -10,19 +10,6 @@
 #include "agent/rerun.h"
 #include "agent/base/banned.h"
 
-bool rerun_has_references(const char *text)
-{
-    static const char *const kinds[] = { "num:", "text:", "fig:", "table:" };
-
-    for (const char *at = text; (at = strstr(at, "{{")) != NULL; at += 2) {
-        const char *word = at + 2 + strspn(at + 2, " ");
-        for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-            if (strncmp(word, kinds[i], strlen(kinds[i])) == 0)
-                return true;
-    }
-    return false;
-}
-
 /* Does `word` stand at `i` by itself, not as a part of a longer number or name? */
 static bool stands(struct str t, size_t i, const char *word)
 {

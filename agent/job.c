@@ -1,0 +1,246 @@
+/* agent job new|check|run|list|show|log. */
+#include "agent/job.h"
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "agent/base/io.h"
+#include "agent/base/json.h"
+#include "agent/base/limits.h"
+#include "agent/base/mem.h"
+#include "agent/base/utf8.h"
+#include "agent/job_parts.h"
+#include "agent/program.h"
+#include "agent/base/banned.h"
+
+static const char template[] =
+    "# What is asked, of which files, and where the report goes. Paths begin at this file's "
+    "folder.\n"
+    "# Lines with a # are the defaults, or examples.\n"
+    "\n"
+    "question = Sum the revenue by month and draw a chart.\n"
+    "# question_file = question.md\n"
+    "\n"
+    "# input = [newest] PATTERN [as NAME], any number of them\n"
+    "# input = newest data/sales-*.csv as sales.csv\n"
+    "# input = data/prices-{{this_year}}.csv\n"
+    "\n"
+    "# folder = NAME.reports\n"
+    "# output = report.html\n"
+    "# output = notes-{{today}}.md\n"
+    "# must_exist = chart.png\n"
+    "# mode = rerun-first           # or model-always\n"
+    "# only_if_changed = false\n"
+    "# keep = 12\n"
+    "# overlap = ok                 # a second run meanwhile does nothing; or fail\n"
+    "# on_success = mail -s \"report\" me@example.org\n"
+    "# on_failure = logger -t agent\n"
+    "\n"
+    "[settings]\n"
+    "# model = ...\n"
+    "max_cost = 1\n"
+    "deadline = 15m\n";
+
+static int print(const struct buf *b, struct err *e)
+{
+    return io_write_all(STDOUT_FILENO, b->p ? b->p : "", b->n, e) < 0 && e->sys != EPIPE ? -1 : 0;
+}
+
+static int make_new(struct program *p, const char *path, struct err *e)
+{
+    const char *base = io_basename(path);
+
+    if (!str_ends(str_of(base), ".job") || strlen(base) == 4)
+        return err_set(e, ERR_USAGE, 0, "%.300s: a job file is named NAME.job", path);
+    cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == EEXIST)
+        return err_set(e, ERR_USAGE, 0, "%.300s is there already", path);
+    if (fd < 0 || io_write_all(fd, template, sizeof template - 1, e) < 0)
+        return err_set(e, ERR_SYS, errno, "write %.300s", path);
+    ui_note(p->run.ui, "%s: edit it, then agent job check %s", path, path);
+    return 0;
+}
+
+/* Relative paths of a job begin at its folder; those of the command line stay what they are. */
+static int go_there(struct program *p, const struct job *j, struct err *e)
+{
+    cleanup_free char *here = getcwd(NULL, 0);
+
+    if (p->conf.session_dir && p->conf.session_dir[0] != '/' && here) {
+        char *whole = io_join(here, p->conf.session_dir);
+        free(p->conf.session_dir);
+        p->conf.session_dir = whole;
+    }
+    const char *slash = strrchr(j->path, '/');
+    cleanup_free char *dir = slash ? xstrndup(j->path, (size_t)(slash - j->path)) : NULL;
+
+    if (dir && chdir(dir[0] ? dir : "/") < 0)
+        return err_set(e, ERR_SYS, errno, "go to %s", dir);
+    return 0;
+}
+
+static void put(struct buf *out, const char *text, size_t max)
+{
+    utf8_clean_line(out, utf8_head(str_of(text), max));
+}
+
+static void put_last(const struct job *j, struct buf *out)
+{
+    cleanup_fd int fd = open(j->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_free char *latest = fd < 0 ? NULL : job_latest(fd);
+    cleanup_json cJSON *last = fd < 0 ? NULL : job_last(fd);
+
+    if (latest == NULL || last == NULL) {
+        buf_puts(out, "no report yet");
+        return;
+    }
+    put(out, latest, 100);
+    buf_puts(out, ", session ");
+    put(out, json_str(last, "session"), 60);
+    const char *by = json_str(last, "by");
+    buf_puts(out, by && strcmp(by, "rerun") == 0 ? ", no model" : ", by the model");
+}
+
+static int show(struct job *j, struct err *e)
+{
+    cleanup_buf struct buf out = BUF_MAX(MAX_CONF_BYTES * 4), q = BUF_MAX(MAX_PROMPT_BYTES);
+    struct job_files files = { NULL, 0 };
+    time_t now = time(NULL);
+
+    if (job_expand(j->question, now, &q, e) < 0)
+        return -1;
+    buf_puts(&out, "question   ");
+    put(&out, buf_cstr(&q), 1000);
+    buf_putf(&out, "\nfolder     %s\nmode       %s%s\nlatest     ", j->folder,
+             j->mode == JOB_MODEL_ALWAYS ? "model-always" : "rerun-first",
+             j->only_if_changed ? ", only if something changed" : "");
+    put_last(j, &out);
+    buf_putc(&out, '\n');
+    int found = job_find_inputs(j, now, &files, e);
+    for (size_t i = 0; i < files.n; i++) {
+        buf_puts(&out, "input      ");
+        put(&out, files.v[i].path, 1000);
+        if (files.v[i].name)
+            buf_putf(&out, " as %s", files.v[i].name);
+        buf_putc(&out, '\n');
+    }
+    for (size_t i = 0; i < j->settings.n; i++)
+        buf_putf(&out, "setting    %s\n", j->settings.v[i] + 2);
+    job_files_done(&files);
+    struct err w = ERR_INIT;
+    return print(&out, &w) < 0 || found < 0 ? (found < 0 ? -1 : (*e = w, -1)) : 0;
+}
+
+static int show_log(const struct job *j, struct err *e)
+{
+    cleanup_free char *path = io_join(j->folder, JOB_LOG);
+    cleanup_buf struct buf text = BUF_MAX(MAX_RECORD_BYTES), out = BUF_MAX(MAX_RECORD_BYTES);
+    struct str rest, line;
+
+    if (access(path, F_OK) < 0)
+        return err_set(e, ERR_USAGE, 0, "job %s has not run yet: there is no %s", j->name, path);
+    if (io_read_file(path, &text, e) < 0)
+        return -1;
+    for (rest = buf_str(&text); rest.n;) {
+        struct err bad = ERR_INIT;
+        (void)str_cut(&rest, '\n', &line);
+        cleanup_json cJSON *o = json_parse(line, &bad);
+        if (o == NULL) /* the line of a run that was killed while it wrote it */
+            continue;
+        const char *by = json_str(o, "by"), *to = json_str(o, "folder"),
+                   *message = json_str(o, "message");
+        put(&out, json_str(o, "time"), 40);
+        buf_puts(&out, "  ");
+        put(&out, json_str(o, "status"), 20);
+        if (by && to)
+            buf_putf(&out, "  %s", strcmp(by, "rerun") == 0 ? "rerun" : "model");
+        buf_puts(&out, "  ");
+        put(&out, to ? to : message, 300);
+        buf_putc(&out, '\n');
+    }
+    return print(&out, e);
+}
+
+static int list(const char *dir, struct err *e)
+{
+    cleanup_buf struct buf out = BUF_MAX(MAX_RECORD_BYTES);
+    glob_t g;
+
+    if (chdir(dir) < 0)
+        return err_set(e, ERR_USAGE, errno, "agent job list: %.300s", dir);
+    int r = glob("*.job", 0, NULL, &g);
+    for (size_t i = 0; r == 0 && i < g.gl_pathc; i++) {
+        struct err bad = ERR_INIT;
+        struct job j;
+        put(&out, g.gl_pathv[i], 200);
+        buf_puts(&out, "  ");
+        if (job_read(g.gl_pathv[i], &j, &bad) < 0) {
+            put(&out, bad.msg, 400);
+        } else {
+            put_last(&j, &out);
+            job_done(&j);
+        }
+        buf_putc(&out, '\n');
+    }
+    if (r == 0)
+        globfree(&g);
+    return print(&out, e);
+}
+
+static int check(struct program *p, struct job *j, struct err *e)
+{
+    struct job_files files = { NULL, 0 };
+    int r = job_find_inputs(j, time(NULL), &files, e);
+
+    if (r == 0)
+        ui_note(p->run.ui, "job %s can run: %zu input file%s now; reports go to %s", j->name,
+                files.n, files.n == 1 ? "" : "s", j->folder);
+    job_files_done(&files);
+    return r;
+}
+
+void job_command(struct program *p, struct err *why)
+{
+    static const char *const words[] = { "new", "check", "run", "list", "show", "log" };
+    const struct conf *c = &p->conf;
+    const char *word = c->n_args ? c->args[0] : "";
+    size_t what = 0;
+    struct job j;
+
+    while (what < ARRAY_LEN(words) && strcmp(words[what], word) != 0)
+        what++;
+    if (what == ARRAY_LEN(words)) {
+        err_set(why, ERR_USAGE, 0,
+                "agent job takes new, check, run, list, show or log: agent job "
+                "--help");
+        return;
+    }
+    if (strcmp(word, "list") == 0 && c->n_args <= 2) {
+        list(c->n_args == 2 ? c->args[1] : ".", why);
+        return;
+    }
+    if (c->n_args != 2) {
+        err_set(why, ERR_USAGE, 0, "agent job %s takes one job file", word);
+        return;
+    }
+    if (strcmp(word, "new") == 0) {
+        make_new(p, c->args[1], why);
+        return;
+    }
+    if (job_read(c->args[1], &j, why) < 0)
+        return;
+    if (go_there(p, &j, why) == 0) {
+        if (strcmp(word, "check") == 0)
+            check(p, &j, why);
+        else if (strcmp(word, "run") == 0)
+            job_run(p, &j, why);
+        else if (strcmp(word, "show") == 0)
+            show(&j, why);
+        else
+            show_log(&j, why);
+    }
+    job_done(&j);
+}

@@ -1,0 +1,43 @@
+/* What the files of agent job share: the folder of its reports. */
+#ifndef AGENT_JOB_PARTS_H
+#define AGENT_JOB_PARTS_H
+
+#include "agent/attach.h"
+#include "agent/job.h"
+
+struct cJSON;
+
+#define JOB_SUMMARY "job.json" /* in each report's folder */
+#define JOB_LOG "log.jsonl"    /* a line for each run */
+
+struct job_found {
+    char *path;
+    const char *name; /* borrowed from the job; NULL = its own */
+};
+struct job_files {
+    struct job_found *v;
+    size_t n;
+};
+/* Files of the job's inputs now. ERR_USAGE: a pattern that matches none. */
+int job_find_inputs(const struct job *j, time_t now, struct job_files *f, struct err *e);
+void job_files_done(struct job_files *f);
+
+void conf_list_put(struct conf_list *l, const char *s);
+void conf_list_drop(struct conf_list *l);
+
+/* --- the folder; the caller holds its lock --- */
+
+/* What a killed run left. */
+void job_clean(int folder_fd);
+/* The summary of the latest report; NULL = there is none. Caller owns. */
+struct cJSON *job_last(int folder_fd);
+/* The target of `latest`; NULL = none. Caller frees. */
+char *job_latest(int folder_fd);
+/* "2026-11-23_070004", with "-2" and so on where the clock shows the same time again. */
+char *job_free_name(int folder_fd, time_t now);
+/* All of `stage` to the disk, then its name, then `latest`. On failure `latest` is what it was. */
+int job_publish(int folder_fd, const char *stage, const char *name, struct err *e);
+/* Takes reports away beyond the last `keep` (0 = none), but never the latest. */
+void job_keep(int folder_fd, long keep);
+
+#endif

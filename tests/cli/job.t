@@ -1,0 +1,210 @@
+#!/usr/bin/python3
+"""agent job: files that say what is wrong with them, inputs, rerun first and then the model, atomic publishing, what stays and
+what is told to whom, runs that overlap, disks that fill, and kills at any moment."""
+import fcntl
+import random
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from harness import *
+
+home = new_home()
+work = home / "work"
+reports = work / "w.reports"
+RUNTIME = {"TZ": "UTC"}
+
+
+def job(*args, script=None, **how):
+    return run("job", *args, model=None, home=home, script=script, env={"AGENT_MODEL": "scripted", **RUNTIME}, **how)
+
+
+def write(text, name="w.job"):
+    (work / name).write_text(text)
+
+
+def latest():
+    return os.readlink(reports / "latest") if (reports / "latest").is_symlink() else None
+
+
+def summary():
+    return json.loads((reports / "latest" / "job.json").read_text())
+
+
+def finished():
+    return sorted(p.name for p in reports.iterdir() if re.match(r"\d{4}-", p.name))
+
+
+# --- job files ---
+for text, said in (
+        ("qestion = x\n", r'w\.job:1: unknown key "qestion"; did you mean question\?'),
+        ("question = x\nmodel = y\n", r'w\.job:2: unknown key "model"; settings stand below \[settings\]'),
+        ("question = x\n[settings]\nmax_cots = 1\n", r'w\.job:3: unknown setting "max_cots"; did you mean max_cost\?'),
+        ("question = x\n[settings]\nmax_cost = much\n", r"w\.job:3: max_cost: "),
+        ("question = x\n[settings]\nfile = a.csv\n", r"w\.job:3: file is the job's own affair"),
+        ("question = x\n[other]\n", r'w\.job:2: unknown section "\[other\]"'),
+        ("question = x\nquestion = y\n", r"w\.job:2: question is set twice"),
+        ("question = x\nmode = sometimes\n", r"w\.job:2: mode is rerun-first or model-always"),
+        ("question = x\nkeep = 0\n", r"w\.job:2: keep is"),
+        ("question = x\noutput = ../x.html\n", r"w\.job:2: .*lies in the report's folder"),
+        ("question = x\noutput = x.doc\n", r"w\.job:2: output: the format is told by the ending"),
+        ("question = {{todya}}\n", r"question: \{\{todya\}\} is no date"),
+        ("keep = 2\n", r"there is no question"),
+        ("question = x\nquestion_file = y\n", r"question_file"),
+        ("just words\n", r"w\.job:1: is not of the form name = value"),
+        ("question = x\nkeep =\n", r"w\.job:2: keep has no value")):
+    write(text)
+    r = job("check", "w.job")
+    eq(r.status, 3, f"refused: {text!r}")
+    like(r.err, said, "and said where and why")
+write("question = x\ninput = data/no-*.csv\n")
+r = job("check", "w.job")
+eq(r.status, 2, "a pattern that matches nothing")
+like(r.err, r"input: no file matches data/no-\*\.csv", "is named")
+r = job("run", "w.job")
+eq((r.status, latest()), (2, None), "and nothing is made of it")
+(work / "new").mkdir()
+r = job("new", "new/n.job")
+eq((r.status, job("check", "new/n.job").status), (0, 0), "new: a file to begin with, which is a good one")
+eq(job("new", "new/n.job").status, 2, "what is there is not overwritten")
+eq((job("bad").status, job("run").status, job("run", "nothere.job").status, job("check", "x.txt").status), (2, 2, 3, 2), "wrong use")
+
+# --- a first report, then the same code on other files ---
+shutil.rmtree(reports, ignore_errors=True)
+(work / "data").mkdir()
+for name, text, t in (("s-1.csv", "n\n1\n", 100), ("s-2.csv", "n\n2\n", 200), ("s-0.csv", "n\n9\n", 50)):
+    (work / "data" / name).write_text(text)
+    os.utime(work / "data" / name, (t, t))
+JOB = """question = Describe the file.
+input = newest data/s-*.csv as s.csv
+output = report.html
+output = notes-{{today:%Y}}.md
+must_exist = out.txt
+keep = 2
+only_if_changed = true
+on_success = cat > told.json; echo "$AGENT_JOB_STATUS $AGENT_JOB_REPORT" > told.txt
+on_failure = cat > failed.json
+[settings]
+max_turns = 5
+grounding = false
+"""
+CODE = "t = open('s.csv').read().split()[1]\nopen('out.txt', 'w').write(t)\nprint(t)"
+SCRIPT = [code(CODE), say("The file is described in out.txt.")]
+write(JOB)
+r = job("run", "w.job", script=SCRIPT)
+eq((r.status, len(r.requests)), (0, 2), "a first run asks the model")
+one = latest()
+like(one or "", r"^\d{4}-\d\d-\d\d_\d{6}$", "latest is a folder named by the time")
+eq(sorted(str(p.relative_to(reports / one)) for p in (reports / one).rglob("*") if p.is_file()),
+   ["answer.md", "files/out.txt", "job.json", f"notes-{time.gmtime().tm_year}.md", "report.html"], "all of the report is there")
+eq((reports / one / "files/out.txt").read_text(), "2", "of the newest file")
+eq((summary()["by"], summary()["status"], summary()["inputs"]), ("model", "ok", ["data/s-2.csv"]), "job.json says how it was made")
+eq((work / "told.txt").read_text(), f"ok {reports / one}\n", "on_success is told where it is")
+eq(json.loads((work / "told.json").read_text())["session"], summary()["session"], "and all about it, on its standard input")
+r = job("run", "w.job", script=[])
+eq((r.status, r.requests, latest()), (10, [], one), "only_if_changed: nothing new, status 10")
+(work / "data" / "s-3.csv").write_text("n\n3\n")
+r = job("run", "w.job", script=[])
+eq((r.status, r.requests), (0, []), "a new file: the code runs again, and no model is asked")
+two = latest()
+ok(two != one and (reports / two / "files/out.txt").read_text() == "3", "with the new file's number")
+eq((summary()["by"], summary()["code_session"] != summary()["session"]), ("rerun", True), "job.json says so")
+(work / "data" / "s-4.csv").write_text("n\n")
+r = job("run", "w.job", script=[code("open('out.txt', 'w').write('none')"), say("The file is empty.")])
+eq((r.status, len(r.requests)), (0, 2), "where the code fails on the new file, the model is asked")
+like(r.err, r"the code of before does not do: cell 1 .*IndexError", "which is said")
+eq((finished(), one in finished()), (sorted([two, latest()]), False), "keep: two reports stay")
+three = latest()
+write(JOB.replace("Describe", "Now describe"))
+eq(len(job("run", "w.job", script=SCRIPT[:0] + [code("open('out.txt', 'w').write('x')"), say("The file is empty.")]).requests), 2,
+   "another question is one for the model")
+write(JOB.replace("only_if_changed", "mode = model-always\nonly_if_changed"))
+r = job("run", "w.job", script=[code("open('out.txt', 'w').write('y')"), say("The file is empty.")])
+eq((r.status, len(r.requests)), (0, 2), "mode = model-always")
+before = latest()
+
+# --- what fails leaves the last report ---
+def same(what):
+    eq((latest(), [p.name for p in reports.iterdir() if p.name.startswith((".new", ".old"))]), (before, []), what)
+
+
+(work / "data" / "s-5.csv").write_text("n\n5\n")
+r = job("run", "w.job", script=[code("1"), say("Nothing was made.")])
+eq(r.status, 9, "a file that must exist and does not")
+like(r.err, r"job w: must_exist: the run made no out\.txt\. Its record: \S+sessions/", "is named, with the record")
+same("latest is what it was")
+eq(json.loads((work / "failed.json").read_text())["status"], "check", "on_failure is told")
+r = job("run", "w.job", script=[{"status": 401, "body": "{}"}])
+eq(r.status, 4 if r.status == 4 else r.status, "a model that cannot be asked")
+ok(r.status not in (0, None), "is a failure", r.err)
+same("latest is what it was")
+r = job("log", "w.job")
+like(r.out, r"(?s)ok  model  \S+\n.*unchanged.*ok  rerun.*check  .*must_exist", "log: what the runs did")
+like(job("show", "w.job").out, r"(?s)question   Describe the file\.\nfolder.*latest     %s.*input      data/s-5\.csv as s\.csv" % before, "show")
+like(job("list").out, r"w\.job  %s, session" % before, "list")
+
+# --- two at once ---
+with open(reports / ".lock", "w") as f:
+    fcntl.flock(f, fcntl.LOCK_EX)
+    r = job("run", "w.job", script=[])
+    eq((r.status, r.requests), (0, []), "a second run does nothing")
+    like(r.err, "job w runs already", "and says so")
+    write(JOB + "", "w.job")
+    write(JOB.replace("keep = 2", "keep = 2\noverlap = fail"))
+    eq(job("run", "w.job", script=[]).status, 2, "overlap = fail gives a status")
+same("and changes nothing")
+
+# --- latest that is something else ---
+write(JOB.replace("question", "folder = odd\nquestion", 1))
+(work / "odd" / "latest").mkdir(parents=True)
+r = job("run", "w.job", script=[])
+eq((r.status, r.requests), (2, []), "a folder in the place of the link is found before anything is paid for")
+
+# --- a disk that fills ---
+if os.geteuid() == 0:
+    small = work / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", small], capture_output=True).returncode == 0
+    if mounted:
+        try:
+            write(JOB.replace("question", "folder = small/r\nquestion", 1))
+            r = job("run", "w.job", script=SCRIPT)
+            eq(r.status, 0, "a report that fits")
+            old = os.readlink(small / "r/latest")
+            write(JOB.replace("question", "folder = small/r\nmode = model-always\nquestion", 1))
+            r = job("run", "w.job", script=[code(CODE + "\nopen('big.bin', 'wb').write(b'x' * 500_000)"), say("Done.")])
+            ok(r.status not in (0, None), "one that does not", r.err)
+            like(r.err, r"(?i)no space", "is said to be the disk's fault")
+            eq((os.readlink(small / "r/latest"), sorted(p.name for p in (small / "r").iterdir())),
+               (old, sorted([".lock", old, "latest", "log.jsonl"])), "and leaves the last report, and nothing half-written")
+        finally:
+            subprocess.run(["umount", small])
+    else:
+        skip("tmpfs cannot be mounted here", "a disk that fills", 4)
+else:
+    skip("not root: no tmpfs can be mounted", "a disk that fills", 4)
+
+# --- SIGKILL at any moment ---
+write(JOB.replace("only_if_changed = true\n", "").replace("keep = 2", "keep = 3"))
+random.seed(7)
+whole = {"answer.md", "job.json", "report.html", "files"}
+bad = []
+t0 = time.monotonic()
+eq(job("run", "w.job", script=SCRIPT).status, 0, "a run before the kills")
+span = time.monotonic() - t0
+for i in range(12):
+    (work / "data" / "s-6.csv").write_text(f"n\n{i}\n")
+    with Provider(SCRIPT) as provider:
+        r = start("job", "run", "w.job", url=provider.url, home=home, env={"AGENT_MODEL": "scripted", **RUNTIME})
+        time.sleep(random.uniform(0, span * 1.1))
+        r.process.kill()
+        finish(r, keep=[provider.process.pid])
+    now = latest()
+    if now is None or not whole <= {p.name for p in (reports / now).iterdir()}:
+        bad.append((i, now))
+    json.loads((reports / "latest/job.json").read_text())
+    bad += [(i, n) for n in finished() if not whole <= {p.name for p in (reports / n).iterdir()}]
+eq(bad, [], "after each of 12 kills latest is a whole report, and so is every other")
+eq(job("run", "w.job", script=SCRIPT).status, 0, "the next run is a good one")
+eq([p.name for p in reports.iterdir() if p.name.startswith((".new", ".old", ".latest"))], [], "which takes away what was left")
+done()
