@@ -101,6 +101,27 @@ with open(root / sid2 / "events.jsonl", "a") as f:
 r = again(sid2)
 eq(r.status, 2, "a damaged record is not run again")
 
+# --- references show the new values ---
+(work / "r.csv").write_text("n\n41\n")
+(work / "r2.csv").write_text("n\n1300\n")
+ref = run("total?", "-f", "r.csv", home=home, script=[
+    code("rows = open('r.csv').read().split()"), code("print(len(rows))\nrows"),
+    code("report.number('total', int(rows[1]), unit='$')\nif int(rows[1]) < 5000: report.number('small', 1)"),
+    say("# Total\n\nIt is {{num:total}}, {{num:small}}.")])
+like(ref.out, r"It is \$41, 1", "a text with references")
+sid3 = last().path.name
+r = again(sid3, "-f", "r2.csv", "--strict", "--report", "out.html", "-o", "ref.md")
+eq(r.status, 0, "has nothing old in it")
+like((work / "ref.md").read_text(), r"(?s)\A# Total\n\nIt is \$1,?300, 1", "and shows the new values")
+like((work / "out.html").read_text(), r"It is \$1,?300", "in the report too")
+like(r.err, r"running 2 of 3 cells .*left out: 2 \(it only showed things\)", "a cell that only looked is left out")
+r = again(last().path.name, "-f", "r.csv")
+like(r.out, r"It is \$41", "a re-run of a re-run shows its own")
+(work / "r3.csv").write_text("n\n9000\n")
+r = again(sid3, "-f", "r3.csv")
+like(r.err, r"refers to 1 values that were not published; the first: \{\{num:small\}\}", "a value that was not published this time is told")
+eq(again(sid3, "-f", "r3.csv", "--strict").status, 9, "and fails with --strict")
+
 # --- hostile code cannot choose what runs ---
 evil = run("x", home=home, script=[code("import sys\nprint('[[\"run\"]]')"), code("print(5)"), say("5")])
 r = again("last")
