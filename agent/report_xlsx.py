@@ -101,7 +101,9 @@ def text_sheet(book, spec):
     for row, (kind, text) in enumerate(text, 1):
         cell = put(sheet, row, 1, text, fonts.get(kind))
         cell.alignment = Alignment(wrap_text=True, vertical="top")
-        if kind != "title":
+        if kind == "title":
+            sheet.row_dimensions[row].height = 32
+        else:
             size = max(1, sum(1 + len(line) // 110 for line in text.split("\n")))
             sheet.row_dimensions[row].height = min(15.5 * size + (6 if kind == "h" else 0), 400)
 
@@ -138,7 +140,8 @@ def table_sheet(book, table):
     for column, name in enumerate(names, first):
         cell = put(sheet, row, column, name, HEAD)
         cell.fill = SHADE
-        cell.alignment = Alignment(wrap_text=True, vertical="top")
+        numbers = any(isinstance(values[column - first], (int, float)) for values in data["rows"][:50])
+        cell.alignment = Alignment(wrap_text=True, vertical="top", horizontal="right" if numbers else None)
     plain = []
     for k, kind in enumerate(data.get("dtypes") or [""] * len(names)):
         own = number_form(forms.get(names[k])) if k < len(names) else None
@@ -155,8 +158,10 @@ def table_sheet(book, table):
                 sheet.cell(row=row, column=column).number_format = \
                     "yyyy-mm-dd" if value.endswith("T00:00:00") or "T" not in value else "yyyy-mm-dd hh:mm:ss"
             else:
-                put(sheet, row, column, flat(value) if isinstance(value, list) else value,
-                    form=plain[column - first])
+                cell = put(sheet, row, column, flat(value) if isinstance(value, list) else value,
+                           form=plain[column - first])
+                if isinstance(value, str):      # apart from a number that ends at its left
+                    cell.alignment = Alignment(indent=1)
     sheet.freeze_panes = sheet.cell(row=5, column=first)
     if data["rows"] and names:
         sheet.auto_filter.ref = "A4:%s%d" % (get_column_letter(first + len(names) - 1), row)
