@@ -141,7 +141,7 @@ static int read_command(struct program *p, struct err *e)
     return program_choose_model(p, e);
 }
 
-static void record_start(struct program *p)
+void ask_record_start(struct program *p, bool further)
 {
     cJSON *ev = cJSON_CreateObject();
 
@@ -162,7 +162,7 @@ static void record_start(struct program *p)
     if (cwd)
         json_add_str(ev, "cwd", str_of(cwd));
     cJSON_AddItemToObject(ev, "settings", resume_settings(&p->conf));
-    record_event(p->run.record, p->resume ? "session.resume" : "session.start", ev);
+    record_event(p->run.record, further ? "session.resume" : "session.start", ev);
 }
 
 /* What the user should know of it: it is a help, so a failure is a line and no more. */
@@ -179,7 +179,7 @@ static void say_intake(struct program *p, const struct intake *in)
 }
 
 /* The sandbox is built and answers, the workspace is open, the conversation has begun. */
-static int prepare(struct program *p, struct intake *intake, struct err *e)
+int ask_prepare(struct program *p, struct intake *intake, struct err *e)
 {
     struct run *r = &p->run;
     cleanup_free char *extra = p->conf.out_dir ? xstrdup(p->conf.out_dir) : NULL;
@@ -408,9 +408,7 @@ static void tell_failure(struct program *p, const struct err *why)
     }
 }
 
-/* The answer out, the record closed; the first failure of these decides when the run itself had
- * none. */
-static void finish(struct program *p, struct loop_result *res)
+void ask_deliver(struct program *p, struct loop_result *res)
 {
     struct run *r = &p->run;
     struct err e = ERR_INIT;
@@ -438,7 +436,7 @@ static void finish(struct program *p, struct loop_result *res)
     program_show_artifacts(p);
     show_unmatched(p);
     if (r->replies > 0) {
-        struct asking_total t = asking_total(r->asking);
+        struct asking_total t = asking_since(r->asking);
         struct ui_usage us = { r->turns, r->cells, t.input, t.output, now_ms() - p->started_ms,
                                t.cost };
         ui_usage(r->ui, &us);
@@ -446,6 +444,13 @@ static void finish(struct program *p, struct loop_result *res)
         if (p->conf.usage)
             ui_spent(r->ui, "the run", &all);
     }
+}
+
+void ask_close(struct program *p, struct loop_result *res)
+{
+    struct run *r = &p->run;
+    struct err e = ERR_INIT;
+
     if (record_dir(r->record) && program_hash_inputs(p, true, &e) < 0)
         ui_warn(r->ui, "no fingerprint of a large file in the record: %s", e.msg);
     network_record(r, true);
@@ -493,15 +498,16 @@ void ask_command(struct program *p, struct err *ret_why)
         if (r->events)
             record_watch(r->record, events_record, r->events);
         bool ok = (p->rerun || read_stdin(p, &res.why) == 0) && check_question(p, &res.why) == 0;
-        record_start(p);
-        ok = ok && prepare(p, &intake, &res.why) == 0;
+        ask_record_start(p, p->resume != NULL);
+        ok = ok && ask_prepare(p, &intake, &res.why) == 0;
         if (p->conf.dry_run) {
             if (ok)
                 (void)dry_run_print(r, &res.why);
         } else {
             if (ok)
                 p->rerun ? rerun_run(p, &res) : loop_run(r, &res);
-            finish(p, &res);
+            ask_deliver(p, &res);
+            ask_close(p, &res);
         }
     }
     r->intake = NULL;

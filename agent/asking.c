@@ -31,7 +31,8 @@ struct asking {
     size_t last_bytes;   /* and its bytes */
     int64_t turns;
     struct asking_total total;
-    double counted_cost; /* USD for the limits: estimates where a turn is not counted */
+    struct asking_total mark; /* what it was at asking_mark() */
+    double counted_cost;      /* USD for the limits: estimates where a turn is not counted */
     int64_t counted_tokens, counted_output;
     bool blind; /* a turn's cost is not known at all */
     double last_cost;
@@ -155,6 +156,28 @@ int asking_open(struct asking *a, struct err *e)
     client_free(a->client);
     a->client = endpoint_client(&a->v[a->at], a->conf, e);
     return a->client ? 0 : -1;
+}
+
+int asking_choose(struct asking *a, const char *model, struct ui *ui, struct err *e)
+{
+    size_t old = a->at, n = a->n;
+    struct err ignored = ERR_INIT;
+
+    a->v = xrealloc(a->v, a->n + 1, sizeof *a->v);
+    a->v[n] = (struct endpoint){ 0 };
+    if (add_endpoint(a, model, ui, e) == 0) {
+        a->at = a->n - 1;
+        if (asking_open(a, e) == 0) {
+            a->ratio = FIRST_RATIO;
+            a->last_input = 0; /* another model counts in other tokens */
+            return 0;
+        }
+    }
+    if (a->n > n)
+        endpoint_done(&a->v[--a->n]);
+    a->at = old;
+    (void)asking_open(a, &ignored); /* it was open before */
+    return -1;
 }
 
 /* --- estimates --- */
@@ -484,6 +507,27 @@ int64_t asking_context(const struct asking *a)
 struct asking_total asking_total(const struct asking *a)
 {
     return a ? a->total : (struct asking_total){ 0 };
+}
+
+void asking_mark(struct asking *a)
+{
+    a->mark = a->total;
+}
+
+static int64_t since(int64_t now, int64_t then)
+{
+    return now < 0 || then < 0 ? -1 : now - then;
+}
+
+struct asking_total asking_since(const struct asking *a)
+{
+    if (a == NULL)
+        return asking_total(a);
+    const struct asking_total *t = &a->total, *m = &a->mark;
+
+    return (struct asking_total){ since(t->input, m->input), since(t->output, m->output),
+                                  since(t->cached, m->cached), since(t->reasoning, m->reasoning),
+                                  t->cost - m->cost };
 }
 
 double asking_last_cost(const struct asking *a)

@@ -24,6 +24,10 @@ void asking_free(struct asking *a); /* wipes the keys; NULL is fine */
 /* Opens the first client: reads a cassette, no network yet. */
 int asking_open(struct asking *a, struct err *e);
 
+/* From now on `model` answers, found as a fallback is: its service and key as the settings say, or
+ * where the first model is. On failure nothing has changed. */
+int asking_choose(struct asking *a, const char *model, struct ui *ui, struct err *e);
+
 /* One turn over run->convo, which can get shorter by it. `rq` has tools and switches; model and
  * messages are filled in. ERR_BUDGET: a limit forbids the request. On success the turn's usage has
  * been counted. Blocks in client_ask. */
@@ -55,6 +59,9 @@ struct asking_total {
     double cost;                              /* NAN = a turn has no known price */
 };
 struct asking_total asking_total(const struct asking *a); /* of NULL: nothing */
+/* The same since the last asking_mark(), as of one question of several. */
+void asking_mark(struct asking *a);
+struct asking_total asking_since(const struct asking *a);
 /* The last turn's: adds "cost_usd" and "cost_from" to a record's usage object, when known. */
 void asking_add_cost(const struct asking *a, struct cJSON *usage);
 double asking_last_cost(const struct asking *a);

@@ -20,6 +20,7 @@
  * names; any other word begins a question. */
 enum conf_command {
     CMD_ASK,
+    CMD_CHAT,
     CMD_EXEC,
     CMD_ENV,
     CMD_MODELS,

@@ -20,6 +20,27 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
             "  agent --deadline 10m -q -f log.csv - < question.txt\n",
         .groups = ALL_GROUPS,
     },
+    [CMD_CHAT] = {
+        .name = "chat",
+        .usage = "agent chat [flags]",
+        .about = "asks and answers, question after question; variables stay",
+        .text = "Questions are typed at a prompt, with history and completion; a line that ends\n"
+                "in \\ goes on in the next, and so does all between two lines of \"\"\". Variables,\n"
+                "files and the conversation stay from question to question, and all of it is one\n"
+                "recorded session (-c goes on with it). Ctrl-C stops the turn or the cell that\n"
+                "runs and keeps the rest; Ctrl-D ends. /help lists the commands.\n"
+                "\n"
+                "When standard input is no terminal, each of its lines is a question (the same\n"
+                "rules make one of several lines), there is no prompt, and the exit status is\n"
+                "that of the last question that failed.\n",
+        .examples = "  agent chat\n"
+                    "  agent chat -f sales.csv\n"
+                    "  agent chat -c\n"
+                    "  agent chat < questions.txt\n",
+        .groups = 0,
+        .asks = true,
+        .not_on = "output output_format json stdin schema dry_run",
+    },
     [CMD_EXEC] = {
         .name = "exec",
         .usage = "agent exec [flags] [FILE | -] [ARGUMENT]...\n"

@@ -24,6 +24,12 @@ void convo_free(struct convo *c)
     *c = (struct convo){ 0 };
 }
 
+void convo_truncate(struct convo *c, size_t n)
+{
+    while (c->n > n)
+        chat_message_done(&c->m[--c->n]);
+}
+
 void convo_system(struct convo *c, const char *text)
 {
     append(c, CHAT_SYSTEM)->text = xstrdup(text);

@@ -28,6 +28,8 @@ void convo_limit_images(struct convo *c, size_t max);
 size_t convo_shorten(struct convo *c, size_t bytes, size_t *freed);
 /* The bytes that convo_shorten() can free at most. */
 size_t convo_shortable(const struct convo *c);
+/* Forgets all messages from the nth on. */
+void convo_truncate(struct convo *c, size_t n);
 /* The last assistant message, NULL if there is none. Valid until the next append. */
 const struct chat_message *convo_last_assistant(const struct convo *c);
 

@@ -302,11 +302,15 @@ static void run_call(struct loop *l, const struct chat_call *call, size_t number
         buf_puts(&out->text, "Tool error: too many calls in one reply; this one did not run.");
         return;
     }
-    if (*r == 0)
+    bool began = *r == 0;
+    if (began)
         *r = tools_call(l->run, call, cut, out, e);
     if (*r < 0) {
         buf_clear(&out->text);
-        buf_puts(&out->text, "Not run: the session was stopped.");
+        if (began && l->run->goes_on)
+            buf_puts(&out->text, "Interrupted by the user while it ran.");
+        else
+            buf_puts(&out->text, "Not run: the session was stopped.");
         out->is_error = true;
         return;
     }

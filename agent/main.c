@@ -36,6 +36,7 @@ static void help_command(struct program *p, struct err *why)
 
 static void (*const commands[CMD_COUNT])(struct program *p, struct err *why) = {
     [CMD_ASK] = ask_command,
+    [CMD_CHAT] = chat_command,
     [CMD_EXEC] = exec_command,
     [CMD_ENV] = env_command,
     [CMD_MODELS] = models_command,

@@ -177,11 +177,12 @@ void program_show_artifacts(struct program *p)
     struct artifacts *a = p->run.artifacts;
     cleanup_free char *dir = a ? program_artifacts_dir(p) : NULL;
 
-    for (size_t i = 0; a && i < artifacts_count(a); i++) {
+    for (size_t i = p->shown_artifacts; a && i < artifacts_count(a); i++) {
         const struct artifact *art = artifacts_get(a, i);
         cleanup_free char *path = io_join(dir, art->file);
         ui_artifact(p->run.ui, path, art->size);
     }
+    p->shown_artifacts = a ? artifacts_count(a) : 0;
 }
 
 void program_done(struct program *p)

@@ -14,6 +14,9 @@
 struct rerun;
 struct resume;
 
+struct intake;
+struct loop_result;
+
 struct program {
     struct conf conf;
     struct stop stop; /* the deadline, and SIGINT and SIGTERM */
@@ -23,8 +26,9 @@ struct program {
     struct env env; /* of --env; opened by program_start_sandbox */
     char *question, *stdin_text;
     struct run run;
-    struct resume *resume; /* agent/resume.h; NULL = a new session */
-    struct rerun *rerun;   /* agent/rerun.h; NULL = a model is asked */
+    struct resume *resume;  /* agent/resume.h; NULL = a new session */
+    struct rerun *rerun;    /* agent/rerun.h; NULL = a model is asked */
+    size_t shown_artifacts; /* of them the user was told */
     int64_t started_ms;
     bool shows_progress; /* a moving line on the terminal */
     int exit_status; /* a command that ends by another program's status sets it; -1 = by the error
@@ -34,6 +38,7 @@ void program_done(struct program *p); /* releases everything, on every path */
 
 /* The commands. *why is ERR_NONE when all went well. */
 void ask_command(struct program *p, struct err *why);
+void chat_command(struct program *p, struct err *why);
 void exec_command(struct program *p, struct err *why);
 void env_command(struct program *p, struct err *why);
 void models_command(struct program *p, struct err *why);
@@ -47,6 +52,15 @@ void doctor_command(struct program *p, struct err *why);
 void keys_command(struct program *p, struct err *why);
 void completion_command(struct program *p, struct err *why);
 void report_command(struct program *p, struct err *why);
+
+/* The steps of a question, shared with chat: the record's word of how it begins (`further`: the
+ * session goes on with it); the sandbox built and the conversation begun (p->question); the answer
+ * recorded and shown, with what came of it; the record closed. The first failure of the last two
+ * decides when the run itself had none. */
+void ask_record_start(struct program *p, bool further);
+int ask_prepare(struct program *p, struct intake *intake, struct err *e);
+void ask_deliver(struct program *p, struct loop_result *res);
+void ask_close(struct program *p, struct loop_result *res);
 
 /* One warning a line. */
 void program_warn_lines(struct ui *ui, struct str lines);

@@ -17,8 +17,9 @@ struct restoring {
     struct run *run;
     const struct saved *s;
     bool fenced;
-    size_t cut;      /* calls without a result */
-    size_t pictures; /* that are not to be had again */
+    size_t cut;             /* calls without a result */
+    size_t pictures;        /* that are not to be had again */
+    size_t *marks, n_marks; /* where each question began that was not taken back */
 };
 
 static bool is(const cJSON *ev, const char *type)
@@ -249,6 +250,24 @@ static void add_system(struct run *run, const char *text)
         grounding_said(run, files);
 }
 
+/* A question begins, is taken back, or all are forgotten (agent/chat.c). */
+static void follow_questions(struct restoring *r, const cJSON *ev)
+{
+    struct convo *c = &r->run->convo;
+    size_t least = c->n && c->m[0].role == CHAT_SYSTEM;
+
+    if (is(ev, "session.start") || is(ev, "session.resume")) {
+        r->marks = xrealloc(r->marks, r->n_marks + 1, sizeof *r->marks);
+        r->marks[r->n_marks++] = c->n;
+    } else if (is(ev, "undo") && r->n_marks) {
+        size_t mark = r->marks[--r->n_marks];
+        convo_truncate(c, mark > least ? mark : least);
+    } else if (is(ev, "reset")) {
+        r->n_marks = 0;
+        convo_truncate(c, least);
+    }
+}
+
 void resume_convo(struct run *run, const struct saved *s, bool fenced, struct buf *differs)
 {
     struct restoring r = { .run = run, .s = s, .fenced = fenced };
@@ -266,8 +285,11 @@ void resume_convo(struct run *run, const struct saved *s, bool fenced, struct bu
             grounding_said(run, text);
         } else if (is(ev, "turn")) {
             add_turn(&r, i);
+        } else {
+            follow_questions(&r, ev);
         }
     }
+    free(r.marks);
     for (size_t i = 0; i < s->n_cells; i++)
         if (s->cells[i].number > run->cells_before && s->cells[i].number < INT32_MAX / 2)
             run->cells_before = s->cells[i].number;

@@ -47,7 +47,7 @@ struct run {
     struct ground_result grounding;
     bool grounded;
     const struct attach_list *files;
-    const struct intake *intake; /* the files' profile; NULL = not made yet */
+    const struct intake *intake;  /* the files' profile; NULL = not made yet */
     struct reporting {            /* reporting.c */
         struct published values;  /* by the code, for a report */
         struct report_cell *code; /* what ran; owned, with its texts */
@@ -56,6 +56,7 @@ struct run {
     } reporting;
     struct schema *schema;   /* of the answer; owned; NULL = none */
     struct consent *consent; /* asks before each cell; owned; NULL = nobody is asked */
+    bool goes_on;            /* a stop ends the turn alone: cells are spared (chat) */
     bool told_of_env;        /* the user was told how a missing package can be had */
     struct err artifact_err; /* first artifact that could not be written */
 };

@@ -440,6 +440,7 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
         .code = str_of(a.code),
         .timeout_ms = run->conf->timeout_ms,
         .language = language,
+        .spare = run->goes_on,
     };
     events_code(run->events, cell.code);
     record_start(run, call, &a, &cell);

@@ -494,6 +494,21 @@ static int watch(struct sandbox *s, struct context *c, struct run *r, int64_t li
     return 0;
 }
 
+static bool ends_by_interrupt(struct sandbox *s, struct context *c, struct run *r)
+{
+    struct stop soon = STOP_NEVER;
+    struct err ignored = ERR_INIT;
+
+    soon = stop_within(&soon, GRACE_MS);
+    tell_guardian(c, "interrupt");
+    while (!r->done && !r->died && !r->broken && !s->lost && c->guard >= 0)
+        if (step(s, c, r, &soon, GRACE_MS, &ignored) < 0)
+            break;
+    if (r->done)
+        drain(r, c);
+    return r->done;
+}
+
 /* A death by SIGKILL that nobody here sent: the helper knows whether memory was the reason. */
 static bool was_memory(struct sandbox *s, struct context *c, struct run *r, int64_t kills_before,
                        const struct stop *stop)
@@ -552,6 +567,7 @@ struct sandbox_running {
     char *context;
     const struct sandbox_language *language;
     char *lost;     /* names that were gone before it began */
+    bool spare;     /* as in struct sandbox_cell */
     bool unstarted; /* its runtime did not start: the result stands */
     int64_t kills, start, limit_ms;
     struct denied_counts before;
@@ -575,6 +591,7 @@ int sandbox_run_begin(struct sandbox *s, const struct sandbox_cell *cell, const 
     g->r = (struct run){ .is_program = cell->program != NULL, .failed = BUF_MAX(4 * KIB) };
     g->context = xstrdup(cell->context);
     g->language = cell->language;
+    g->spare = cell->spare;
     struct context *c = session_context(s, cell->language, cell->context);
     if (c->control < 0) {
         g->lost = steal_ptr(&c->names); /* gone with a lost sandbox, not yet told */
@@ -615,7 +632,9 @@ int sandbox_run_end(struct sandbox *s, struct sandbox_running *g, const struct s
         goto out;
     }
     if (watch(s, c, r, g->start / 1000 + g->limit_ms, stop, e) < 0) {
-        context_close(c); /* the stop came: what runs there is killed */
+        /* The stop came: what runs there is killed, unless it ends by itself. */
+        if (!g->spare || e->code != ERR_CANCEL || !ends_by_interrupt(s, c, r))
+            context_close(c);
         goto out;
     }
     if (r->done) {

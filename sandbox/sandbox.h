@@ -218,6 +218,9 @@ struct sandbox_cell {
     int64_t timeout_ms;                         /* 0 = the context's */
     const struct sandbox_language *language;    /* NULL = Python */
     const struct sandbox_program_unit *program; /* NULL = a notebook's cell */
+    /* When the stop comes by a signal: the cell is interrupted as at its time limit, and only if it
+     * does not heed that is its context killed. sandbox_run() returns -1 in either case. */
+    bool spare;
 };
 int sandbox_run(struct sandbox *s, const struct sandbox_cell *cell, const struct stop *stop,
                 const struct sandbox_sink *sink, struct sandbox_result *ret, struct err *e);
