@@ -13,6 +13,6 @@ eq(r.out, "By its name and values, the day's mean wind speed; the file itself do
    "the answer, whole, though it came byte by byte")
 eq(r.artifacts, [], "no artifact")
 eq(r.record.names("cells"), [], "no cell")
-like(r.bodies()[0]["messages"][0]["content"], r"(?s)weather\.csv.*location,date,precipitation",
-     "the model had the file's first lines to go by")
+like(r.bodies()[0]["messages"][0]["content"], r"(?s)weather\.csv.*- precipitation: .*Row 1: ",
+     "the model had the file's profile to go by")
 done()
