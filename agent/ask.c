@@ -114,9 +114,26 @@ static int check_output(const struct conf *c, struct err *e)
     return 0;
 }
 
+/* --schema and --ask. */
+static int open_form(struct program *p, struct err *e)
+{
+    if (p->conf.schema && p->conf.report.n)
+        return err_set(
+            e, ERR_USAGE, 0,
+            "--schema and --report exclude each other: the answer is JSON by the one and "
+            "the report's text by the other");
+    if (p->conf.schema && (p->run.schema = schema_open(p->conf.schema, e)) == NULL)
+        return -1;
+    if (p->conf.ask && !p->conf.dry_run && (p->run.consent = consent_open(e)) == NULL)
+        return -1;
+    return 0;
+}
+
 /* What the command line asks for, checked before anything is made. */
 static int read_command(struct program *p, struct err *e)
 {
+    if (check_output(&p->conf, e) < 0)
+        return -1;
     if (p->conf.command == CMD_RERUN)
         return reporting_check_names(&p->conf, e) < 0 ? -1 : rerun_open(p, e);
     if (!conf_prompt_is_stdin(&p->conf)) {
@@ -129,14 +146,9 @@ static int read_command(struct program *p, struct err *e)
         if (check_question(p, e) < 0)
             return -1;
     }
-    if (check_output(&p->conf, e) < 0 || resume_open(p, e) < 0 ||
-        validate_patterns(&p->conf, e) < 0 || reporting_check_names(&p->conf, e) < 0)
-        return -1;
-    if (p->conf.schema && (p->run.schema = schema_open(p->conf.schema, e)) == NULL)
-        return -1;
-    if (p->conf.ask && !p->conf.dry_run && (p->run.consent = consent_open(e)) == NULL)
-        return -1;
-    if (program_attach(p, e) < 0 || resume_attach(p, e) < 0)
+    if (resume_open(p, e) < 0 || validate_patterns(&p->conf, e) < 0 ||
+        reporting_check_names(&p->conf, e) < 0 || open_form(p, e) < 0 || program_attach(p, e) < 0 ||
+        resume_attach(p, e) < 0)
         return -1;
     return program_choose_model(p, e);
 }

@@ -471,8 +471,7 @@ static int ask_for_form(struct loop *l, struct chat_turn *t, bool last, struct e
     l->misfit = first_line(&why);
     if (l->unproved) { /* mending took the form away: the answer before it has it */
         free(t->text);
-        t->text = steal_ptr(&l->unproved);
-        grounding_check(run, t->text);
+        t->text = xstrdup(l->unproved);
         return 0;
     }
     l->misformed = true;
@@ -505,7 +504,7 @@ static int settle(struct loop *l, struct chat_turn *t, bool last, struct loop_re
 
     if (has_text(t)) {
         int again = run->schema ? ask_for_form(l, t, last, e) : 0;
-        if (again)
+        if (again) /* the text is the conversation's now */
             return again;
         cleanup_free char *shown = reporting_resolve(run, t->text);
         if (!l->misformed && t->stop != CHAT_STOP_LENGTH)

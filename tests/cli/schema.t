@@ -68,7 +68,7 @@ eq((r.status, ["response_format" in b for b in r.bodies()]), (0, [False, False, 
 r = run("how many?", "--schema", json.dumps(LOOSE), script=[RUN, say('{"total": 4711}'), say('{"total": 3}')])
 eq((r.status, json.loads(r.out or "0"), len(r.requests)), (0, {"total": 3}, 3), "a number that was not printed is mended")
 r = run("how many?", "--schema", json.dumps(LOOSE), script=[RUN, say('{"total": 4711}'), say("It was 3.")])
-eq((r.status, json.loads(r.out or "0")), (0, {"total": 4711}), "mending that takes the form away: the answer before it stands")
+eq((r.status, json.loads(r.out or "0"), len(r.requests)), (0, {"total": 4711}, 3), "mending that takes the form away: the answer before it stands")
 like(r.err, "4711", "with its warning")
 
 # --- each wire format
@@ -89,6 +89,9 @@ for wire, find in NATIVE.items():
     ok(sent and sent[-1] and sent[-1]["required"] == ["total", "names"], f"{wire}: the service is told the schema", sent)
     ok("ollama" not in wire or sent[0] is None, f"{wire}: not where it would forbid the tools")
     ok("anthropic" not in wire or "minimum" not in json.dumps(sent), f"{wire}: without what it refuses")
+
+r = run("how many?", "--schema", json.dumps(LOOSE), "--report", "r.md", script=[say(GOOD)])
+eq((r.status, len(r.requests)), (2, 0), "--schema and --report exclude each other")
 
 # --- what is no schema: before anything is sent
 for text, says in [("{", "not JSON"), ("[1, 2]", "no JSON Schema"), ('{"type": "objekt"}', "not objekt"),
