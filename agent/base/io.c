@@ -81,17 +81,22 @@ int io_write_atomic(int dirfd, const char *name, struct str content, mode_t mode
 int io_mkdirs(const char *path, mode_t mode, struct err *e)
 {
     cleanup_free char *p = xstrdup(path);
+    int refused = 0;
 
     for (char *q = p + 1; *q; q++) {
         if (*q != '/')
             continue;
         *q = '\0';
-        if (mkdir(p, mode) < 0 && errno != EEXIST && errno != EROFS && errno != EACCES)
-            return err_set(e, ERR_SYS, errno, "create directory %s", p);
+        if (mkdir(p, mode) < 0 && errno != EEXIST) {
+            if (errno != EROFS && errno != EACCES)
+                return err_set(e, ERR_SYS, errno, "create directory %s", p);
+            refused = errno; /* it may be there all the same */
+        }
         *q = '/';
     }
     if (mkdir(p, mode) < 0 && errno != EEXIST)
-        return err_set(e, ERR_SYS, errno, "create directory %s", p);
+        return err_set(e, ERR_SYS, errno == ENOENT && refused ? refused : errno,
+                       "create directory %s", p);
     struct stat st;
     if (stat(p, &st) < 0 || !S_ISDIR(st.st_mode))
         return err_set(e, ERR_SYS, ENOTDIR, "%s", p);
