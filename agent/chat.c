@@ -17,6 +17,7 @@
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
 #include "agent/chat_line.h"
+#include "agent/consent.h"
 #include "agent/intake.h"
 #include "agent/loop.h"
 #include "agent/opening.h"
@@ -460,6 +461,8 @@ void chat_command(struct program *p, struct err *why)
     }
     if (resume_open(p, why) < 0 || validate_patterns(&p->conf, why) < 0 ||
         program_attach(p, why) < 0 || resume_attach(p, why) < 0 || program_choose_model(p, why) < 0)
+        return;
+    if (p->conf.ask && (r->consent = consent_open(why)) == NULL)
         return;
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         names[i] = commands[i].name;

@@ -510,7 +510,7 @@ const struct conf_setting conf_table[] = {
       .group = G_RUN,
       .offset = F(ask),
       .def = "false",
-      .only = "ask",
+      .only = "ask chat",
       .guard = CHECKS,
       .help = "shows each piece of code on the terminal and asks before it runs" },
 

@@ -13,11 +13,12 @@ from harness import *
 PROMPT = "q(uit): "
 
 
-def on_tty(script, answers, *args):
+def on_tty(script, answers, *args, question="go on"):
     """A run with a terminal of its own; `answers` are pairs: what to wait for, what is typed then."""
     with Provider(script) as p:
         main, side = pty.openpty()
-        r = start("-m", "scripted", "--ask", *args, "go on", url=p.url, stdin=side, stderr=side,
+        r = start("-m", "scripted", "--ask", *args, question, url=p.url, stdin=side, stderr=side,
+                  stdout=side if question == "chat" else subprocess.PIPE, env={"TERM": "xterm"},
                   preexec_fn=lambda: (os.setsid(), __import__("fcntl").ioctl(0, 0x540E, 0)))
         os.close(side)
         r.screen, at, todo, end = "", 0, list(answers), time.monotonic() + 40 * PATIENCE
@@ -66,6 +67,9 @@ r = on_tty(TWO, [(PROMPT, "\x03")])
 eq((r.status, len(r.requests)), (130, 1), "nor is Ctrl-C")
 r = on_tty(TWO, [], "--deadline", "3s")
 eq((r.status, len(r.requests)), (124, 1), "nobody answers: the deadline holds")
+r = on_tty(TWO, [("> ", "go on\r"), (PROMPT, "n\n"), ("no reason): ", "\n"), (PROMPT, "y\n"), ("2004h> ", "\x04")], question="chat")
+ok(r.status == 0 and not r.todo, "in agent chat too: the line editor and the question share the terminal", r.status, r.screen)
+eq(len([e for e in r.record.events if e["type"] == "cell.start"]), 1, "and one of two cells ran")
 r = run("go on", "--ask", script=[say("x")], start_new_session=True)
 eq((r.status, len(r.requests), r.sessions), (2, 0, []), "no terminal: status 2, nothing sent, nothing written")
 like(r.err, "--ask needs a terminal", "and it says why")
