@@ -22,6 +22,7 @@
 #include "agent/loop.h"
 #include "agent/opening.h"
 #include "agent/program.h"
+#include "agent/reporting.h"
 #include "agent/resume.h"
 #include "agent/validate.h"
 #include "agent/base/banned.h"
@@ -371,8 +372,11 @@ static void after_stop(struct chat *c, const struct err *why)
 {
     if (why->code != ERR_CANCEL && why->code != ERR_DEADLINE)
         return;
-    if (why->code == ERR_CANCEL && why->sys == SIGINT && chat_line_interactive(c->line)) {
-        (void)stop_take_signal(&c->p->stop);
+    /* Without a signal it was the user's word when a cell was to run (--ask). */
+    if (why->code == ERR_CANCEL && (why->sys == SIGINT || why->sys == 0) &&
+        chat_line_interactive(c->line)) {
+        if (why->sys == SIGINT)
+            (void)stop_take_signal(&c->p->stop);
         buf_puts(&c->later, "\n\n(The user stopped the turn before this question.)");
         return;
     }
@@ -459,8 +463,11 @@ void chat_command(struct program *p, struct err *why)
                 "it with agent \"question\"");
         return;
     }
+    if (p->conf.ask && (r->consent = consent_open(why)) == NULL)
+        return;
     if (resume_open(p, why) < 0 || validate_patterns(&p->conf, why) < 0 ||
-        program_attach(p, why) < 0 || resume_attach(p, why) < 0 || program_choose_model(p, why) < 0)
+        reporting_check_names(&p->conf, why) < 0 || program_attach(p, why) < 0 ||
+        resume_attach(p, why) < 0 || program_choose_model(p, why) < 0)
         return;
     if (p->conf.ask && (r->consent = consent_open(why)) == NULL)
         return;

@@ -149,6 +149,23 @@ with Screen("chat", home=home, script=[say("Yes.")]) as s:
     s.until(r"Yes\.")
     s.keys("/quit\r")
     eq(s.end().status, 0, "/quit ends it")
+with Screen("chat", "--ask", script=[code("print(1)", "One"), say("It is 1."), code("print(2)", "Two"),
+                                     say("Good.")]) as s:
+    s.until(r"^>$")
+    s.keys("first\r")
+    s.until(r"^Cell 1.*One\n(.*\n)*Run it\?", "--ask asks before a cell")
+    s.keys("y\r")
+    s.until(r"^It is 1\.\n\ndone.*\n>$")
+    s.keys("second\r")
+    s.until(r"^Cell 2(.*\n)*Run it\?")
+    s.keys("\x03")
+    s.until(r"stopped by SIGINT\n>$", "and Ctrl-C there ends the turn alone")
+    s.keys("third\r")
+    s.until(r"^Good\.")
+    s.keys("\x04")
+    eq(s.end().status, 0, "--ask: the chat went on")
+r = run("chat", "--ask", script=[], send=b"x\n", start_new_session=True)
+eq(r.status, 2, "--ask without a terminal is refused")
 with Screen("chat", script=[say("Yes.")], term="") as s:
     s.keys("does it work?\n")
     s.until(r"^Yes\.")
