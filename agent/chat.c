@@ -469,8 +469,6 @@ void chat_command(struct program *p, struct err *why)
         reporting_check_names(&p->conf, why) < 0 || program_attach(p, why) < 0 ||
         resume_attach(p, why) < 0 || program_choose_model(p, why) < 0)
         return;
-    if (p->conf.ask && (r->consent = consent_open(why)) == NULL)
-        return;
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         names[i] = commands[i].name;
     c.line = chat_line_new(&p->stop, names, with_paths);
