@@ -28,7 +28,7 @@ include sandbox/sources.mk
 JSON_SRC := agent/base/json.c agent/base/json_compact.c
 BASE_SRC := $(filter-out $(JSON_SRC),$(wildcard agent/base/*.c))
 AGENT_SRC := $(wildcard agent/*.c) $(wildcard providers/*.c) prompts/prompts.c $(JSON_SRC) $(BASE_SRC) $(SANDBOX_AGENT_SRC)
-AGENT_LIBS := -lcurl -lcjson -linih -ledit -lmd4c -lm
+AGENT_LIBS := -lcurl -lcjson -linih -ledit -lz -lmd4c -lm
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
 AGENT_OBJ := $(call obj,$(filter %.c,$(AGENT_SRC))) $(patsubst %.S,$(B)/obj/%.o,$(filter %.S,$(AGENT_SRC)) prompts/embed.S providers/models_embed.S agent/export_embed.S agent/report_embed.S)
 HELPER_OBJ := $(call obj,$(SANDBOX_HELPER_SRC) $(BASE_SRC))

@@ -43,6 +43,7 @@ enum conf_action { CONF_RUN, CONF_HELP, CONF_VERSION, CONF_PRINT };
 enum conf_wire { WIRE_AUTO, WIRE_COUNT = 6 };
 extern const char *const conf_wires[WIRE_COUNT];
 enum conf_format { FORMAT_TEXT, FORMAT_JSON, FORMAT_STREAM };
+enum conf_inline { INLINE_AUTO, INLINE_NEVER, INLINE_KITTY, INLINE_ITERM, INLINE_SIXEL };
 enum conf_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 enum conf_validate { VALIDATE_OFF, VALIDATE_WARN, VALIDATE_STRICT };
 enum conf_sandbox { SANDBOX_STRICT, SANDBOX_BEST };
@@ -139,7 +140,8 @@ struct conf {
     char *session_id;        /* of the new one; NULL = made */
     bool replay_cells;       /* the cells of the session are run again */
     bool ephemeral, quiet, verbose, show_code, usage;
-    int color; /* enum conf_color */
+    int color;         /* enum conf_color */
+    int inline_images; /* enum conf_inline */
     char *debug;
 
     /* sandbox */

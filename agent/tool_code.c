@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "agent/base/io.h"
 #include "agent/base/json.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
@@ -317,6 +318,17 @@ static void show_end(struct run *run, int number, const struct sandbox_result *r
         .artifacts = names,
     };
     ui_cell_end(run->ui, number, &end);
+    for (size_t i = 0, shown = 0; i < n && shown < MAX_PICTURES_SHOWN; i++) {
+        cleanup_buf struct buf png = BUF_MAX(MAX_PICTURE_SHOWN);
+        struct err ignored = ERR_INIT;
+        cleanup_fd int fd = -1;
+        if (strcmp(artifacts_get(run->artifacts, artifacts_before + i)->mime, "image/png") != 0 ||
+            (fd = artifacts_open(run->artifacts, artifacts_before + i)) < 0 ||
+            io_read_fd(fd, &png, &ignored) < 0)
+            continue;
+        ui_picture(run->ui, buf_str(&png));
+        shown++;
+    }
     free(names);
 }
 

@@ -63,12 +63,15 @@ struct ui *ui_new(const struct conf *c)
 
     if (c) {
         u->quiet = c->quiet;
+        u->inline_images = c->inline_images;
         u->verbose = c->verbose;
         u->show_code = c->show_code;
         u->show_reasoning = c->show_reasoning && !c->quiet;
     }
     u->colour = want_colour(c ? (enum conf_color)c->color : COLOR_AUTO);
     u->moving = !u->quiet && isatty(STDERR_FILENO) && term && *term && strcmp(term, "dumb") != 0;
+    if (c == NULL)
+        u->inline_images = INLINE_NEVER;
     u->ascii = !is_utf8_locale();
     u->same = same_terminal();
     /* A stream for programs, on the screen of a human: it is not drawn over. */

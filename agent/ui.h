@@ -61,6 +61,9 @@ struct ui_cell_end {
     const char *const *artifacts; /* their names */
 };
 void ui_cell_end(struct ui *u, int number, const struct ui_cell_end *end);
+/* A picture (PNG) that it made, in the terminal where that can show it; nothing elsewhere. Waits at
+ * most half a second, once, for the terminal to say what it can. */
+void ui_picture(struct ui *u, struct str png);
 
 /* The end of a run. Negative counts are unknown and left out. */
 struct ui_usage {

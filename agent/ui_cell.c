@@ -186,6 +186,19 @@ void ui_cell_end(struct ui *u, int number, const struct ui_cell_end *end)
     ui_line(u, end->ok ? GREEN : RED, buf_cstr(&label), buf_str(&b));
 }
 
+void ui_picture(struct ui *u, struct str png)
+{
+    cleanup_buf struct buf b = BUF_MAX(SIZE_MAX / 8);
+
+    if (!u->moving || u->inline_images == INLINE_NEVER)
+        return;
+    if (!u->asked)
+        picture_ask((enum conf_inline)u->inline_images, &u->pictures);
+    u->asked = true;
+    if (picture_put(&u->pictures, png, &b))
+        ui_stay(u, buf_str(&b), false, false);
+}
+
 void ui_usage(struct ui *u, const struct ui_usage *us)
 {
     cleanup_buf struct buf b = BUF_MAX(UI_MAX_LINE);

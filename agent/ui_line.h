@@ -8,6 +8,7 @@
 #define AGENT_UI_LINE_H
 
 #include "agent/markdown.h"
+#include "agent/picture.h"
 #include "agent/styled.h"
 #include "agent/ui.h"
 
@@ -20,11 +21,14 @@ enum ui_style { PLAIN, DIM, RED, YELLOW, GREEN, CYAN };
 
 struct ui {
     bool quiet, verbose, show_code, show_reasoning;
-    bool colour; /* escape sequences for colour may be written */
-    bool moving; /* the live rows may be drawn: a terminal that can */
-    bool ascii;  /* signs of ours are of ASCII alone: the locale is not UTF-8 */
-    bool same;   /* standard output is the same terminal */
-    bool gone;   /* standard error is closed: say nothing more */
+    bool colour;                   /* escape sequences for colour may be written */
+    bool moving;                   /* the live rows may be drawn: a terminal that can */
+    bool ascii;                    /* signs of ours are of ASCII alone: the locale is not UTF-8 */
+    int inline_images;             /* enum conf_inline */
+    struct picture_place pictures; /* how the terminal shows them, once it was asked */
+    bool asked;
+    bool same; /* standard output is the same terminal */
+    bool gone; /* standard error is closed: say nothing more */
 
     char *waiting; /* what the moving line says; NULL = none */
     int64_t wait_since, last_draw;
@@ -52,20 +56,18 @@ struct ui {
 
 /* One line: a label in its style, then foreign text, made harmless, in plain. */
 void ui_line(struct ui *u,
-             #define UI_MAX_ROWS 12
+#define UI_MAX_ROWS 12
 #define UI_TAIL_BYTES 8192u
 
-             enum ui_style style,
-             const char *label, struct str text);
+             enum ui_style style, const char *label, struct str text);
 /* Bytes as they are; a standard error that is closed is remembered and left alone. */
 void ui_out(struct ui *u, struct str s);
 /* Appends `s` between the codes of its style, or alone when there is no colour. */
 void ui_styled(const struct ui *u, struct buf *b,
-               #define UI_MAX_ROWS 12
+#define UI_MAX_ROWS 12
 #define UI_TAIL_BYTES 8192u
 
-               enum ui_style style,
-               struct str s);
+               enum ui_style style, struct str s);
 /* Columns of the terminal now, 80 if there is none. */
 size_t ui_width(void);
 struct markdown_look ui_look(const struct ui *u);

@@ -26,6 +26,11 @@
 #define MAX_CONTEXTS 32            /* of a session: each is two processes */
 #define MAX_CONTEXT_ENV (64 * KIB) /* environment of one, and arguments of a program */
 
+/* --- pictures in the terminal --- */
+#define MAX_PICTURES_SHOWN 4             /* of one cell */
+#define MAX_PICTURE_SHOWN (4 * MIB)      /* a larger file is told by its path alone */
+#define MAX_PICTURE_PIXELS (16 * MIB)    /* of one that has to be decoded: 64 MB */
+
 /* --- files --- */
 #define MAX_ARTIFACTS 1000                /* files collected from one session */
 #define MAX_ARTIFACT_BYTES (256ull * MIB) /* one artifact */

@@ -161,7 +161,7 @@ with Screen("chat", "--ask", script=[code("print(1)", "One"), say("It is 1."), c
     s.keys("\x03")
     s.until(r"stopped by SIGINT\n>$", "and Ctrl-C there ends the turn alone")
     s.keys("third\r")
-    s.until(r"^Good\.")
+    s.until(r"^Good\.\n\ndone.*\n>$")
     s.keys("\x04")
     eq(s.end().status, 0, "--ask: the chat went on")
 r = run("chat", "--ask", script=[], send=b"x\n", start_new_session=True)
