@@ -16,7 +16,7 @@ static void pieces(struct str in, size_t step, const struct markdown_look *look,
         size_t n = step < in.n ? step : in.n;
         struct buf rest = BUF_MAX(64u << 20);
         markdown_feed(m, (struct str){ in.p, n }, look, out);
-        if (step < 8)
+        if (in.n % 32 < n)
             markdown_rest(m, look, &rest);
         buf_free(&rest);
         in = str_from(in, n);
