@@ -301,8 +301,9 @@ class Run:
 
     @property
     def record(self):
-        found = self.sessions
-        return Record(found[-1]) if found and (found[-1] / "events.jsonl").exists() else None
+        # The one written last: ids of the same second are in no order.
+        found = [p for p in self.sessions if (p / "events.jsonl").exists()]
+        return Record(max(found, key=lambda p: (p / "events.jsonl").stat().st_mtime_ns)) if found else None
 
     @property
     def artifacts(self):
