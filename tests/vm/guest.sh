@@ -1,9 +1,9 @@
 #!/bin/bash
-# Runs as root inside the virtual machine that tests/vm/run boots, with the built tree in /work. TAP goes to
+# Runs as root inside the virtual machine that tests/vm/run boots, with the built tree in /srv/agent. TAP goes to
 # standard output. The ordinary user `tester' lingers, so there is a systemd user session without a login.
-cd /work || exit 1
+cd /srv/agent || exit 1
 export PYTHONDONTWRITEBYTECODE=1 TEST_PATIENCE=${TEST_PATIENCE:-8}
-SANDBOX=/work/build/agent-sandbox
+SANDBOX=/srv/agent/build/agent-sandbox
 USER_ID=$(id -u tester)
 count=0 failed=0
 
@@ -45,13 +45,13 @@ until_none() { # COMMAND NAME: it prints nothing, now or soon
 suite() { # WHO NAME FILE...: files of the test suite
     local who=$1 name=$2 out r
     shift 2
-    if [ "$who" = root ]; then out=$(tests/run "$@" 2>&1); r=$?; else out=$(as_tester "cd /work && TMPDIR=/tmp tests/run $*"); r=$?; fi
+    if [ "$who" = root ]; then out=$(tests/run "$@" 2>&1); r=$?; else out=$(as_tester "cd /srv/agent && TMPDIR=/tmp tests/run $*"); r=$?; fi
     ok $r "$name" "$out"
     note "$(printf '%s\n' "$out" | tail -1)"
 }
 
 dmesg -n 1
-chmod 755 /work && chmod -R a+rX /work
+chmod 755 /srv/agent && chmod -R a+rX /srv/agent
 for _ in $(seq 300); do [ -S "/run/user/$USER_ID/bus" ] && break; sleep 0.2; done
 note "$(. /etc/os-release; echo "$PRETTY_NAME"), Linux $(uname -r), $(systemctl --version | head -1)"
 note "user session: $(cat "/sys/fs/cgroup/user.slice/user-$USER_ID.slice/user@$USER_ID.service/cgroup.controllers" 2>&1)"
@@ -86,7 +86,7 @@ CELLS
 chmod 644 /tmp/cells
 for who in root tester; do
     run="SANDBOX_PROGRAM=$SANDBOX build/tests/sandbox/cell --timeout 240000 --memory 400000000 /tmp/cells"
-    if [ $who = root ]; then out=$(bash -c "$run" 2>&1); else out=$(as_tester "cd /work && $run"); fi
+    if [ $who = root ]; then out=$(bash -c "$run" 2>&1); else out=$(as_tester "cd /srv/agent && $run"); fi
     has "$out" "[2 memory" "$who: a cell out of memory is told so"
     has "$out" "out: alive False" "$who: and the session answers the next cell"
 done
@@ -178,7 +178,7 @@ else
     else
         note "docker $(docker version -f '{{.Server.Version}}')"
         for who in 0 $USER_ID; do
-            docked() { docker run --rm --network none -u "$who" -v /usr:/usr:ro -v /work:/work:ro place "$@" 2>&1; }
+            docked() { docker run --rm --network none -u "$who" -v /usr:/usr:ro -v /srv/agent:/srv/agent:ro place "$@" 2>&1; }
             out=$(docked $SANDBOX -- echo RAN)
             has "$out" "--backend best" "container, user $who: strict refuses, and says what there is"
             case $out in *RAN*) ok 1 "container, user $who: nothing ran" "$out" ;; *) ok 0 "container, user $who: nothing ran" ;; esac
