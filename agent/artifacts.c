@@ -2,13 +2,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 #include "agent/base/io.h"
@@ -181,22 +179,6 @@ static const char *mime_of(const char *name)
     return "application/octet-stream";
 }
 
-static int open_beneath(int dirfd, const char *name, uint64_t flags)
-{
-    struct open_how how = {
-        .flags = flags | O_CLOEXEC,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-    };
-    int fd;
-
-    do
-        fd = (int)syscall(SYS_openat2, dirfd, name, &how, sizeof how);
-    while (fd < 0 && errno == EINTR);
-    if (fd < 0 && errno == ENOSYS) /* before 5.6; `name` is one component, so this is as strict */
-        fd = openat(dirfd, name, (int)flags | O_NOFOLLOW | O_CLOEXEC);
-    return fd;
-}
-
 #define MAX_NOTES 20 /* a hostile cell can make thousands of things to refuse */
 
 static void note(struct walk *w, const char *name, const char *why)
@@ -294,7 +276,7 @@ static int make_parents(int dirfd, const char *file, mode_t mode, const char **r
         cleanup_free char *part = xstrndup(file, (size_t)(slash - file));
         if (mkdirat(fd, part, mode) < 0 && errno != EEXIST)
             goto fail;
-        int next = open_beneath(fd, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        int next = io_open_beneath(fd, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
         if (next < 0)
             goto fail;
         close(fd);
@@ -439,7 +421,7 @@ static int visit(struct walk *w, int dirfd, const char *prefix, int depth);
 
 static int visit_entry(struct walk *w, int dirfd, const char *name, const char *path, int depth)
 {
-    cleanup_fd int fd = open_beneath(dirfd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+    cleanup_fd int fd = io_open_beneath(dirfd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
     struct stat st;
     struct seen *seen = NULL;
 
@@ -491,7 +473,7 @@ static bool is_cache(const char *name)
 
 static int visit(struct walk *w, int dirfd, const char *prefix, int depth)
 {
-    int fd = open_beneath(dirfd, ".", O_RDONLY | O_DIRECTORY);
+    int fd = io_open_beneath(dirfd, ".", O_RDONLY | O_DIRECTORY);
     DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
     char **names = NULL;
     size_t n = 0;

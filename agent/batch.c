@@ -362,7 +362,6 @@ static void verdict(struct batch *b, struct err *e)
                     "%zu of %zu questions failed; their lines in %s say why (exit_status)",
                     b->failed, b->done, b->p->conf.out);
     } else if (b->signals) {
-        e->sys = SIGINT;
         err_set(e, ERR_CANCEL, SIGINT, "stopped; %zu questions are left: --resume asks them",
                 missing);
     } else {

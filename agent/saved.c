@@ -3,13 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include "agent/base/io.h"
 #include "agent/base/json.h"
@@ -22,15 +20,9 @@
 /* Opens below the folder only: names come from events, which anybody may have edited. */
 static int open_below(int dir_fd, const char *name)
 {
-    struct open_how how = {
-        .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
-    };
-    cleanup_fd int fd = (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof how);
+    cleanup_fd int fd = io_open_beneath(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     struct stat st;
 
-    if (fd < 0 && errno == ENOSYS) /* before Linux 5.6 */
-        fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
     if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
         errno = EINVAL;
         return -1;

@@ -3,12 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+#include "agent/base/io.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
@@ -42,20 +41,6 @@ static int check_name(struct str name, struct err *e)
     return 0;
 }
 
-static int open_beneath(int dir, const char *name, uint64_t flags)
-{
-    struct open_how how = {
-        .flags = flags | O_CLOEXEC,
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-    };
-    int fd;
-
-    do
-        fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
-    while (fd < 0 && errno == EINTR);
-    return fd;
-}
-
 int sandbox_file_open(struct sandbox *s, struct str name, int64_t *ret_size, struct err *e)
 {
     cleanup_free char *path = str_dup(name);
@@ -63,7 +48,7 @@ int sandbox_file_open(struct sandbox *s, struct str name, int64_t *ret_size, str
 
     if (check_name(name, e) < 0)
         return -1;
-    cleanup_fd int fd = open_beneath(s->workspace_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    cleanup_fd int fd = io_open_beneath(s->workspace_fd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, &st) < 0)
         return refuse(e, ERR_SYS, errno, name, "cannot be opened");
     if (!S_ISREG(st.st_mode))
@@ -134,7 +119,7 @@ static int walk_dir(struct walk *w, int fd, const char *above, int depth)
         if (S_ISREG(st.st_mode)) {
             w->fn(w->arg, str_of(name), st.st_size);
         } else if (S_ISDIR(st.st_mode) && depth < MAX_SCAN_DEPTH) {
-            int sub = open_beneath(dirfd(d), entry->d_name, O_RDONLY | O_DIRECTORY);
+            int sub = io_open_beneath(dirfd(d), entry->d_name, O_RDONLY | O_DIRECTORY);
             if (sub >= 0)
                 more = walk_dir(w, sub, name, depth + 1);
         }
@@ -146,7 +131,7 @@ static int walk_dir(struct walk *w, int fd, const char *above, int depth)
 int sandbox_file_list(struct sandbox *s, sandbox_file_fn *fn, void *arg, struct err *e)
 {
     struct walk w = { fn, arg, 0 };
-    int fd = open_beneath(s->workspace_fd, ".", O_RDONLY | O_DIRECTORY);
+    int fd = io_open_beneath(s->workspace_fd, ".", O_RDONLY | O_DIRECTORY);
 
     if (fd < 0)
         return err_set(e, ERR_SYS, errno, "open the workspace");

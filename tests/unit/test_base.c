@@ -2,11 +2,17 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/openat2.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "agent/base/io.h"
 #include "agent/base/json.h"
@@ -198,6 +204,64 @@ static void test_err(void)
     CHECK(strlen(e.msg) < sizeof e.msg && sizeof e <= 4096, "never more than a pipe takes at once");
 }
 
+/* From here on openat2 is not there, as below a container engine's old filter. */
+static void without_openat2(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog prog = { ARRAY_LEN(code), code };
+    struct open_how how = { .flags = O_RDONLY };
+
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+              prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) == 0 &&
+              syscall(SYS_openat2, AT_FDCWD, ".", &how, sizeof how) < 0 && errno == ENOSYS,
+          "openat2 is taken away");
+}
+
+static void look_beneath(const char *when)
+{
+    static const struct {
+        const char *name;
+        bool opens;
+    } names[] = {
+        { "a/b/file", true },    { "file", true },         { "a", true },
+        { ".", true },           { "none", false },        { "/etc/passwd", false },
+        { "../etc", false },     { "a/../../etc", false }, { "a/..", false },
+        { "link", false },       { "linked/b", false },    { "a/b/up/passwd", false },
+        { "a/b/file/x", false },
+    };
+    char dir[] = "/tmp/test-beneath-XXXXXX";
+    struct err e = ERR_INIT;
+    int top = mkdtemp(dir) ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+
+    if (!CHECK(top >= 0, "%s: a folder", when))
+        return;
+    bool made = mkdirat(top, "a", 0700) == 0 && mkdirat(top, "a/b", 0700) == 0 &&
+                io_write_atomic(top, "file", STR("x"), 0600, &e) == 0 &&
+                io_write_atomic(top, "a/b/file", STR("x"), 0600, &e) == 0 &&
+                symlinkat("/etc/passwd", top, "link") == 0 && symlinkat("a", top, "linked") == 0 &&
+                symlinkat("/etc", top, "a/b/up") == 0;
+    CHECK(made, "%s: with links in it", when);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        cleanup_fd int fd = io_open_beneath(top, names[i].name, O_RDONLY | O_NONBLOCK);
+        CHECK((fd >= 0) == names[i].opens, "%s: %s %s", when, names[i].name,
+              names[i].opens ? "opens" : "does not open");
+    }
+    close(top);
+    io_remove_tree(AT_FDCWD, dir, &e);
+}
+
+static void test_beneath(void)
+{
+    look_beneath("openat2");
+    without_openat2(); /* for good: this test is the last */
+    look_beneath("part by part");
+}
+
 int main(void)
 {
     test_str();
@@ -207,5 +271,6 @@ int main(void)
     test_stop();
     test_secrets();
     test_err();
+    test_beneath();
     return tap_done();
 }
