@@ -228,11 +228,10 @@ static void look_beneath(const char *when)
         const char *name;
         bool opens;
     } names[] = {
-        { "a/b/file", true },    { "file", true },         { "a", true },
-        { ".", true },           { "none", false },        { "/etc/passwd", false },
-        { "../etc", false },     { "a/../../etc", false }, { "a/..", false },
-        { "link", false },       { "linked/b", false },    { "a/b/up/passwd", false },
-        { "a/b/file/x", false },
+        { "a/b/file", true },  { "file", true },           { "a", true },
+        { ".", true },         { "none", false },          { "/etc/passwd", false },
+        { "../etc", false },   { "a/../../etc", false },   { "link", false },
+        { "linked/b", false }, { "a/b/up/passwd", false }, { "a/b/file/x", false },
     };
     char dir[] = "/tmp/test-beneath-XXXXXX";
     struct err e = ERR_INIT;
