@@ -415,9 +415,10 @@ const struct conf_setting conf_table[] = {
       .def = "",
       .arg = "PATH[:NAME]",
       .guard = READS,
-      .help = "attaches a file, under another name if one is given; PATH/ is all files in a folder, "
-              "and a pattern in quotes, such as \"data/*.csv\", what it names; may be given many "
-              "times" },
+      .help =
+          "attaches a file, under another name if one is given; PATH/ is all files in a folder, "
+          "and a pattern in quotes, such as \"data/*.csv\", what it names; may be given many "
+          "times" },
     { .name = "stdin",
       .kind = K_CHOICE,
       .group = G_RUN,
@@ -741,9 +742,9 @@ const struct conf_setting conf_table[] = {
       .def = "none",
       .arg = "HOSTS",
       .guard = REACHES,
-      .help =
-          "hosts that the code may reach by HTTPS and HTTP, separated by spaces, such as "
-          "\"pypi.org *.example.org example.net:8443\"; what the code sends there is its choice" },
+      .help = "hosts that the code may reach by HTTPS and HTTP, separated by spaces, such as "
+              "\"data.example.com *.example.org example.net:8443\"; what the code sends there is "
+              "its choice" },
     { .name = "python",
       .kind = K_PATH,
       .group = G_SANDBOX,
@@ -890,20 +891,20 @@ const struct conf_setting conf_table[] = {
       .kind = K_URL,
       .group = G_PACKAGES,
       .offset = F(package_index),
-      .def = "https://pypi.org/simple",
+      .def = "",
       .arg = "URL",
       .guard = REACHES,
-      .help = "where environments get their packages; its host is the only one that is reached "
-              "while one is built" },
+      .help = "where environments get their packages, pip's own index if empty; its host is the "
+              "only one that is reached while one is built" },
     { .name = "package_hosts",
       .kind = K_HOSTS,
       .group = G_PACKAGES,
       .offset = F(package_hosts),
-      .def = "files.pythonhosted.org",
+      .def = "",
       .arg = "HOSTS",
       .guard = REACHES,
-      .help = "further hosts, from which the index serves its files; none if it serves them "
-              "itself" },
+      .help = "further hosts, from which the index serves its files; empty if it serves them "
+              "itself, or is pip's own" },
     { .name = "env_size",
       .kind = K_SIZE,
       .group = G_PACKAGES,

@@ -35,6 +35,7 @@ struct build {
     const struct stop *stop;
     struct sandbox_spec spec;
     struct sandbox *sandbox;
+    char *index, *hosts;    /* owned: where pip goes, and the further hosts of its files */
     char *wheels, *network; /* owned, for the spec */
     struct buf requirements;
     struct buf out; /* pip's progress, not yet a whole line */
@@ -45,6 +46,8 @@ struct build {
 static void build_done(struct build *b)
 {
     sandbox_free(b->sandbox);
+    free(b->index);
+    free(b->hosts);
     free(b->wheels);
     free(b->network);
     buf_free(&b->requirements);
@@ -100,21 +103,19 @@ static int read_plan(struct build *b, struct err *e)
 /* The hosts that pip may reach: the index's own, and those it serves its files from. */
 static int plan_network(struct build *b, struct err *e)
 {
-    const char *url = b->c->package_index;
-    struct str rest = str_of(url ? url : ""), host;
+    struct str rest = str_of(b->index), host;
 
     if (!str_starts(rest, "https://"))
         return err_set(e, ERR_CONFIG, 0,
                        "package_index must be an https:// URL, since what comes from it is "
                        "installed; it is `%s'",
-                       url ? url : "");
+                       b->index);
     rest = str_from(rest, 8);
     str_cut(&rest, '/', &host);
     cleanup_free char *word = str_dup(host);
     if (sandbox_check_host(host, e) < 0)
         return err_wrap(e, "package_index");
-    b->network =
-        b->c->package_hosts ? xasprintf("%s %s", word, b->c->package_hosts) : xstrdup(word);
+    b->network = b->hosts[0] ? xasprintf("%s %s", word, b->hosts) : xstrdup(word);
     b->spec.network = b->network;
     return 0;
 }
@@ -136,96 +137,6 @@ static int plan_wheels(struct build *b, struct err *e)
                        b->plan->wheels);
     b->spec.wheels = b->wheels;
     return 0;
-}
-
-static int start(struct build *b, struct err *e)
-{
-    const struct conf *c = b->c;
-    /* The wheel and what is in it are there at once, and byte code comes on top. */
-    int64_t room = 3 * c->env_bytes;
-
-    b->spec = (struct sandbox_spec){
-        .helper = c->sandbox_helper,
-        .python = c->python,
-        .memory_bytes = c->memory_bytes + room,
-        .workspace_bytes = room,
-        .file_bytes = c->env_bytes,
-        .max_processes = (int)c->max_processes,
-        .best = c->sandbox == SANDBOX_BEST,
-        .fonts_fd = -1,
-    };
-    if ((b->plan->wheels ? plan_wheels(b, e) : plan_network(b, e)) < 0)
-        return -1;
-    b->sandbox = sandbox_start(&b->spec, e);
-    return b->sandbox ? 0 : -1;
-}
-
-/* The way to the index needs a network namespace; a folder of wheels needs none. */
-static int wait_ready(struct build *b, struct err *e)
-{
-    if (sandbox_wait_ready(b->sandbox, b->stop, e) == 0)
-        return 0;
-    if (b->network && e->code == ERR_SANDBOX)
-        err_wrap(e,
-                 "the environment %s was not made (from a folder of wheels, --wheels DIR, one is "
-                 "made without any network)",
-                 b->plan->name);
-    return -1;
-}
-
-/* --- pip --- */
-
-static int put_text(struct build *b, const char *name, struct str text, struct err *e)
-{
-    return sandbox_put(b->sandbox, name, text, b->stop, e);
-}
-
-static int put_inputs(struct build *b, struct err *e)
-{
-    cleanup_json cJSON *plan = cJSON_CreateObject();
-
-    if (b->plan->wheels)
-        json_add_str(plan, "wheels", str_of(sandbox_place(&b->spec, SHOWN_WHEELS)));
-    else
-        cJSON_AddNullToObject(plan, "wheels");
-    json_add_str(plan, "index", str_of(b->c->package_index));
-    struct sandbox_spec later = { .packages = "", .best = b->spec.best };
-    json_add_str(plan, "place", str_of(sandbox_place(&later, SHOWN_PACKAGES)));
-    cJSON_AddBoolToObject(plan, "hashes", b->plan->lock != NULL);
-    cleanup_free char *text = json_text(plan);
-    if (put_text(b, "plan.json", str_of(text), e) < 0)
-        return -1;
-    return put_text(b, "requirements.txt", buf_str(&b->requirements), e);
-}
-
-/* pip's progress, line by line as it comes. */
-static void on_output(void *arg, bool is_stderr, struct str bytes)
-{
-    struct build *b = arg;
-
-    if (is_stderr)
-        return; /* shown at the end, when it failed */
-    for (size_t i = 0; i < bytes.n; i++) {
-        if (bytes.p[i] != '\n') {
-            buf_putc(&b->out, bytes.p[i]);
-            continue;
-        }
-        ui_detail(b->ui, "%s", buf_cstr(&b->out));
-        buf_clear(&b->out);
-    }
-}
-
-static void on_connection(void *arg, const struct sandbox_connection *c)
-{
-    struct build *b = arg;
-
-    if (c->allowed)
-        ui_detail(b->ui, "network: %s:%d, %lld bytes in", c->host, c->port, (long long)c->bytes_in);
-    else
-        ui_warn(b->ui,
-                "network: %s:%d was refused: %s (hosts that the index serves its files from "
-                "belong into package_hosts)",
-                c->host, c->port, c->reason);
 }
 
 /* What pip wrote, a bounded part of it. */
@@ -279,6 +190,159 @@ static int failed(struct build *b, const struct sandbox_result *r, struct err *e
     return err_set(e, ERR_SANDBOX, 0,
                    "the environment %s was not made: the installer ended (%s) %s", name,
                    sandbox_status_word(r->status), r->error_name ? buf_cstr(&why) : "");
+}
+
+static struct sandbox_spec plain_spec(const struct conf *c)
+{
+    return (struct sandbox_spec){
+        .helper = c->sandbox_helper,
+        .python = c->python,
+        .memory_bytes = c->memory_bytes,
+        .workspace_bytes = c->env_bytes,
+        .file_bytes = c->env_bytes,
+        .max_processes = (int)c->max_processes,
+        .best = c->sandbox == SANDBOX_BEST,
+        .fonts_fd = -1,
+    };
+}
+
+/* Where pip goes when nobody says where: pip knows. It is asked in a sandbox without any network,
+ * since the hosts that a sandbox may reach are settled before anything runs in it. */
+static int ask_pip(struct build *b, struct err *e)
+{
+    __attribute__((cleanup(sandbox_result_done))) struct sandbox_result r = { 0 };
+    cleanup_buf struct buf code = BUF_MAX(1 * MIB), told = BUF_MAX(4 * KIB);
+    struct sandbox_spec spec = plain_spec(b->c);
+    struct sandbox_sink sink = { 0 };
+
+    buf_putstr(&code, sandbox_installer());
+    buf_puts(&code, "\n\ntell_index()\n");
+    struct sandbox_cell cell = {
+        .context = "default", .number = 1, .code = buf_str(&code), .timeout_ms = ENV_ASK_MS
+    };
+    struct sandbox *s = sandbox_start(&spec, e);
+    int ran = s && sandbox_wait_ready(s, b->stop, e) == 0
+                  ? sandbox_run(s, &cell, b->stop, &sink, &r, e)
+                  : -1;
+    sandbox_free(s);
+    if (ran < 0)
+        return -1;
+    if (r.status != SANDBOX_OK)
+        return failed(b, &r, e);
+    for (size_t i = 0; i < r.n_items; i++)
+        if (r.items[i].kind == ITEM_STDOUT)
+            buf_put(&told, r.items[i].text, r.items[i].n);
+    struct str hosts = str_trim(buf_str(&told)), index;
+    str_cut(&hosts, ' ', &index);
+    if (index.n == 0 || buf_str(&told).n >= told.max)
+        return err_set(e, ERR_CONFIG, 0,
+                       "this pip does not say where it goes; set package_index to the index's "
+                       "URL");
+    b->index = str_dup(index);
+    b->hosts = str_dup(hosts);
+    return 0;
+}
+
+/* package_hosts are the hosts of package_index; without one they are added to pip's own. */
+static int plan_index(struct build *b, struct err *e)
+{
+    const char *index = b->c->package_index, *hosts = b->c->package_hosts;
+
+    if (index && index[0]) {
+        b->index = xstrdup(index);
+        b->hosts = xstrdup(hosts ? hosts : "");
+    } else {
+        if (ask_pip(b, e) < 0)
+            return -1;
+        if (hosts && hosts[0]) {
+            char *both = xasprintf("%s %s", b->hosts, hosts);
+            free(b->hosts);
+            b->hosts = both;
+        }
+    }
+    return plan_network(b, e);
+}
+
+static int start(struct build *b, struct err *e)
+{
+    /* The wheel and what is in it are there at once, and byte code comes on top. */
+    int64_t room = 3 * b->c->env_bytes;
+
+    b->spec = plain_spec(b->c);
+    b->spec.memory_bytes += room;
+    b->spec.workspace_bytes = room;
+    if ((b->plan->wheels ? plan_wheels(b, e) : plan_index(b, e)) < 0)
+        return -1;
+    b->sandbox = sandbox_start(&b->spec, e);
+    return b->sandbox ? 0 : -1;
+}
+
+/* The way to the index needs a network namespace; a folder of wheels needs none. */
+static int wait_ready(struct build *b, struct err *e)
+{
+    if (sandbox_wait_ready(b->sandbox, b->stop, e) == 0)
+        return 0;
+    if (b->network && e->code == ERR_SANDBOX)
+        err_wrap(e,
+                 "the environment %s was not made (from a folder of wheels, --wheels DIR, one is "
+                 "made without any network)",
+                 b->plan->name);
+    return -1;
+}
+
+/* --- pip --- */
+
+static int put_text(struct build *b, const char *name, struct str text, struct err *e)
+{
+    return sandbox_put(b->sandbox, name, text, b->stop, e);
+}
+
+static int put_inputs(struct build *b, struct err *e)
+{
+    cleanup_json cJSON *plan = cJSON_CreateObject();
+
+    if (b->plan->wheels)
+        json_add_str(plan, "wheels", str_of(sandbox_place(&b->spec, SHOWN_WHEELS)));
+    else
+        cJSON_AddNullToObject(plan, "wheels");
+    json_add_str(plan, "index", str_of(b->index));
+    struct sandbox_spec later = { .packages = "", .best = b->spec.best };
+    json_add_str(plan, "place", str_of(sandbox_place(&later, SHOWN_PACKAGES)));
+    cJSON_AddBoolToObject(plan, "hashes", b->plan->lock != NULL);
+    cleanup_free char *text = json_text(plan);
+    if (put_text(b, "plan.json", str_of(text), e) < 0)
+        return -1;
+    return put_text(b, "requirements.txt", buf_str(&b->requirements), e);
+}
+
+/* pip's progress, line by line as it comes. */
+static void on_output(void *arg, bool is_stderr, struct str bytes)
+{
+    struct build *b = arg;
+
+    if (is_stderr)
+        return; /* shown at the end, when it failed */
+    for (size_t i = 0; i < bytes.n; i++) {
+        if (bytes.p[i] != '\n') {
+            buf_putc(&b->out, bytes.p[i]);
+            continue;
+        }
+        ui_detail(b->ui, "%s", buf_cstr(&b->out));
+        buf_clear(&b->out);
+    }
+}
+
+static void on_connection(void *arg, const struct sandbox_connection *c)
+{
+    struct build *b = arg;
+
+    if (c->allowed)
+        ui_detail(b->ui, "network: %s:%d, %lld bytes in", c->host, c->port, (long long)c->bytes_in);
+    else
+        ui_warn(b->ui,
+                "network: %s:%d was refused: %s (hosts that the index serves its files from "
+                "belong into package_hosts)",
+                c->host, c->port, c->reason);
 }
 
 static int install(struct build *b, struct err *e)
@@ -374,7 +438,7 @@ static cJSON *manifest(const struct build *b, const struct env_tree *tree, const
     if (b->plan->wheels)
         json_add_str(m, "wheels", str_of(b->wheels));
     else
-        json_add_str(m, "index", str_of(b->c->package_index));
+        json_add_str(m, "index", str_of(b->index));
     json_add_str(m, "lock_sha256", str_of(lock_sha256));
     json_add_int(m, "files", tree->files);
     json_add_int(m, "bytes", tree->bytes);

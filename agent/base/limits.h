@@ -76,6 +76,7 @@
 #define MAX_ENV_MODULES (4 * KIB) /* their import names, which also go into a probe */
 #define MAX_ENV_TEXT (1 * MIB)    /* lock, manifest */
 #define ENV_BUILD_MS (60 * 60000) /* a large set over a slow line */
+#define ENV_ASK_MS 60000          /* pip says where it goes */
 
 /* --- reports --- */
 #define MAX_PUBLISHED 500                  /* values that a session's code published */

@@ -157,13 +157,27 @@ def list_packages(site, found):
     return sorted(lines)
 
 
-def build(folder):
-    with open(os.path.join(folder, "plan.json"), encoding="utf-8") as f:
-        plan = json.load(f)
+def need_pip():
     import importlib.util
     if importlib.util.find_spec("pip") is None:
         stop("this Python (%s) has no pip; install it, on Debian and Ubuntu with: sudo apt-get install python3-pip"
              % sys.executable)
+
+
+def tell_index():
+    """Prints where pip goes when nobody tells it: the index, and the host that serves the files."""
+    need_pip()
+    try:
+        from pip._internal.models.index import PyPI
+        print(PyPI.simple_url, PyPI.file_storage_domain)
+    except (ImportError, AttributeError):   # another pip than those up to now; the agent says what to set
+        print()
+
+
+def build(folder):
+    with open(os.path.join(folder, "plan.json"), encoding="utf-8") as f:
+        plan = json.load(f)
+    need_pip()
     site = os.path.abspath("site")
     os.mkdir(site)
     run_pip(plan, site, os.path.join(folder, "requirements.txt"))

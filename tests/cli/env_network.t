@@ -64,7 +64,10 @@ if "IN_NETNS" not in os.environ:
     done()
 
 HERE_IP, THERE = "93.184.215.1", "93.184.215.14"
-NAMES = ("index.example.org", "files.example.org", "evil.example.org")
+# Where this pip goes by itself: our server answers under that name too.
+DEFAULT = subprocess.run([PYTHON, "-c", "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"], capture_output=True,
+                         text=True).stdout.strip()
+NAMES = ("index.example.org", "files.example.org", "evil.example.org", DEFAULT.split("/")[2])
 site = BOX / "site"
 pages = site / "www" / "simple"
 wheels = {w.name.partition("-")[0]: w for w in (
@@ -77,7 +80,7 @@ for name, path in wheels.items():
     (pages / name / "index.html").write_text(
         f'<!DOCTYPE html><html><body><a href="https://{host}.example.org/files/{path.name}#sha256={sha256(path)}">{path.name}</a></body></html>')
 subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
-                "-addext", "subjectAltName=DNS:*.example.org", "-keyout", site / "key.pem", "-out", site / "ca.pem"], check=True, capture_output=True)
+                "-addext", "subjectAltName=DNS:*.example.org,DNS:" + NAMES[3], "-keyout", site / "key.pem", "-out", site / "ca.pem"], check=True, capture_output=True)
 SERVER_PID, GO, UP = map(int, os.environ["IN_NETNS"].split())
 
 
@@ -133,6 +136,9 @@ lock = ENVS / "net" / "lock"
 like(lock.read_text(), rf"^alpha==1\.0 --hash=sha256:{sha256(wheels['alpha'])}$", "the lock has the hashes")
 r = run("--env", "net", "q", script=[code("import alpha, socket\nprint('TWO', alpha.beta.TWO)\ntry: socket.socket()\nexcept PermissionError: print('no network')"), say("x")], home=HOME)
 like(r.observations[0], r"TWO 2\nno network", "a run with it has its modules and no network")
+r = create("default", *FILES, "-v", "beta")
+eq((r.status, json.loads((ENVS / "default" / "manifest.json").read_text())["index"]), (0, DEFAULT), "without a setting it is pip's own index")
+like(r.err, rf"network: {re.escape(NAMES[3])}:443, \d+ bytes in", "which is reached")
 r = create("again", *INDEX, *FILES, "--lock", lock)
 eq((r.status, (ENVS / "again" / "lock").read_text()), (0, lock.read_text()), "the lock makes the same again")
 

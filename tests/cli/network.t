@@ -125,23 +125,23 @@ def look(f):
 """
 r = cell(LOOK + """
 look(lambda: urllib.request.urlopen('https://other.example.org/'))
-look(lambda: socket.create_connection(('pypi.org', 22)))
+look(lambda: socket.create_connection(('data.example.com', 22)))
 look(lambda: socket.create_connection(('127.0.0.1', 443)))
 look(lambda: socket.create_connection(('::1', 443)))
 look(lambda: socket.create_connection(('169.254.169.254', 80)))
 look(lambda: socket.create_connection(('localhost', 443)))
-look(lambda: socket.create_connection(('sub.pypi.org', 443)))
+look(lambda: socket.create_connection(('sub.data.example.com', 443)))
 s = socket.socket(); print(s.connect_ex(('other.example.org', 443)))
 look(lambda: socket.socket().bind(('', 8000)))
 look(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-""", "--network", "pypi.org localhost")
+""", "--network", "data.example.com localhost")
 like(r.told, r"PermissionError.*other\.example\.org:443.*not among those of the setting `network'", "another host: a clear error that names host and setting")
-like(r.told, r"pypi\.org:22.*port is not permitted", "another port")
+like(r.told, r"data\.example\.com:22.*port is not permitted", "another port")
 like(r.told, r"127\.0\.0\.1:443: an address", "an IPv4 address")
 like(r.told, r"\[::1\]:443: an address", "an IPv6 address")
 like(r.told, r"169\.254\.169\.254:80: an address", "the clouds' metadata address")
 like(r.told, r"localhost:443: the name stands for an address that is not public", "a permitted name of a loopback address")
-like(r.told, r"sub\.pypi\.org:443: the host is not among", "a name below a permitted one")
+like(r.told, r"sub\.data\.example\.com:443: the host is not among", "a name below a permitted one")
 like(r.told, r"\n13\n", "connect_ex gives EACCES")
 unlike(r.told, "BAD", "nothing got through")
 got = seen(r)
@@ -150,8 +150,8 @@ eq([g for g in got if g[2]], [], "as not allowed")
 eq(got[:1], [("other.example.org", 443, False)], "with host and port")
 eq([e["reason"] == "" for e in events(r)], [False] * 8, "and a reason each")
 start_event = [e for e in r.record.events if e["type"] == "sandbox.start"][0]
-eq(start_event["network"], "pypi.org localhost", "the permitted hosts are on record")
-like(r.bodies()[0]["messages"][0]["content"], r"these hosts and no others: pypi\.org localhost", "and the model is told of them")
+eq(start_event["network"], "data.example.com localhost", "the permitted hosts are on record")
+like(r.bodies()[0]["messages"][0]["content"], r"these hosts and no others: data\.example\.com localhost", "and the model is told of them")
 
 # --- hostile to the proxy itself
 r = cell("""
@@ -169,9 +169,9 @@ def raw(data, wait=3):
         return out
     except OSError as e: return repr(e).encode()
     finally: s.close()
-print('bomb', raw(b'CONNECT pypi.org:443 HTTP/1.1\\r\\n' + b'A: b\\r\\n' * 40000)[:12])
+print('bomb', raw(b'CONNECT data.example.com:443 HTTP/1.1\\r\\n' + b'A: b\\r\\n' * 40000)[:12])
 print('binary', raw(bytes(range(256)) * 10)[:12])
-print('smuggle', raw(b'GET http://evil.example.org/ HTTP/1.1\\r\\nHost: pypi.org\\r\\n\\r\\n')[:12])
+print('smuggle', raw(b'GET http://evil.example.org/ HTTP/1.1\\r\\nHost: data.example.com\\r\\n\\r\\n')[:12])
 t = time.monotonic()
 many = []
 for i in range(1000):
@@ -180,7 +180,7 @@ for i in range(1000):
     except BlockingIOError: s.close(); continue
     many.append(s)
 print('open at once', len(many) <= 300, time.monotonic() - t < 5)
-""", "--network", "pypi.org", timeout=60)
+""", "--network", "data.example.com", timeout=60)
 like(r.told, r"bomb b'HTTP/1.1 400", "a head without an end is refused with an answer")
 like(r.told, r"binary b'HTTP/1.1 400", "bytes that are no HTTP")
 like(r.told, r"smuggle b'HTTP/1.1 403", "the URL counts, not the Host")
@@ -190,7 +190,7 @@ eq(sum(e["reason"].startswith("cut off") for e in events(r)) <= 32, True, "at mo
 
 # --- kill -9 leaves no proxy; no key in it
 with Provider([code("import time; print('up', flush=True); time.sleep(60)"), say("never")]) as provider:
-    run_ = start("-m", "scripted", "--network", "pypi.org", "q", url=provider.url)
+    run_ = start("-m", "scripted", "--network", "data.example.com", "q", url=provider.url)
     end = time.monotonic() + 20 * PATIENCE
     proxy = None
     while proxy is None and time.monotonic() < end:

@@ -147,20 +147,20 @@ static void test_addresses(void)
 }
 
 /* host, port and the verdict on them under the rules of `list`. */
-#define LIST "pypi.org *.example.org example.net:8443 Mixed.Case.COM. *.deep.example.com:81"
+#define LIST "data.example.com *.example.org example.net:8443 Mixed.Case.COM. *.deep.example.com:81"
 static const struct {
     const char *host;
     int port;
     bool open;
 } asked[] = {
-    { "pypi.org", 443, true },
-    { "pypi.org", 80, true },
-    { "pypi.org", 8443, false },
-    { "pypi.org", 22, false },
-    { "www.pypi.org", 443, false },
-    { "xpypi.org", 443, false },
-    { "pypi.org.evil.com", 443, false },
-    { "pypi.or", 443, false },
+    { "data.example.com", 443, true },
+    { "data.example.com", 80, true },
+    { "data.example.com", 8443, false },
+    { "data.example.com", 22, false },
+    { "www.data.example.com", 443, false },
+    { "xdata.example.com", 443, false },
+    { "data.example.com.evil.com", 443, false },
+    { "data.example.co", 443, false },
     { "example.org", 443, false },
     { "a.example.org", 443, true },
     { "a.b.c.example.org", 80, true },
@@ -226,7 +226,7 @@ static void test_rules(void)
         CHECK((why == NULL) == asked[i].open, "%s:%d is %s", asked[i].host, asked[i].port,
               asked[i].open ? "permitted" : "refused");
     }
-    CHECK(egress_refused(rules, 0, "pypi.org", 443) != NULL, "no rule, no host");
+    CHECK(egress_refused(rules, 0, "data.example.com", 443) != NULL, "no rule, no host");
     for (size_t i = 0; i < ARRAY_LEN(bad_words); i++) {
         struct egress_rule r = { .port = -7 };
         e = (struct err)ERR_INIT;
@@ -252,38 +252,44 @@ static const struct {
     const char *host;
     int port;
 } heads[] = {
-    { "CONNECT", "CONNECT pypi.org:443 HTTP/1.1\r\nHost: pypi.org:443\r\n\r\n", 1, "pypi.org",
+    { "CONNECT", "CONNECT data.example.com:443 HTTP/1.1\r\nHost: data.example.com:443\r\n\r\n", 1,
+      "data.example.com", 443 },
+    { "CONNECT without headers", "CONNECT Data.Example.Com:443 HTTP/1.0\r\n\r\n", 1,
+      "data.example.com", 443 },
+    { "a dot at the end", "CONNECT data.example.com.:443 HTTP/1.1\r\n\r\n", 1, "data.example.com",
       443 },
-    { "CONNECT without headers", "CONNECT PyPI.org:443 HTTP/1.0\r\n\r\n", 1, "pypi.org", 443 },
-    { "a dot at the end", "CONNECT pypi.org.:443 HTTP/1.1\r\n\r\n", 1, "pypi.org", 443 },
     { "GET of a URL", "GET http://a.org/x?y HTTP/1.1\r\nHost: b.org\r\n\r\n", 1, "a.org", 80 },
     { "GET of a URL with a port", "GET HTTP://a.org:8080 HTTP/1.1\r\n\r\n", 1, "a.org", 8080 },
     { "POST of a URL", "POST http://a.org?q HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", 1, "a.org",
       80 },
-    { "half a head", "CONNECT pypi.org:443 HTTP/1.1\r\n", 0, NULL, 0 },
+    { "half a head", "CONNECT data.example.com:443 HTTP/1.1\r\n", 0, NULL, 0 },
     { "nothing", "", 0, NULL, 0 },
-    { "CONNECT without a port", "CONNECT pypi.org HTTP/1.1\r\n\r\n", -1, NULL, 0 },
+    { "CONNECT without a port", "CONNECT data.example.com HTTP/1.1\r\n\r\n", -1, NULL, 0 },
     { "an IPv4 address", "CONNECT 127.0.0.1:443 HTTP/1.1\r\n\r\n", -1, NULL, 0 },
     { "an IPv6 address", "CONNECT [::1]:443 HTTP/1.1\r\n\r\n", -1, NULL, 0 },
     { "a number for an address", "CONNECT 2130706433:443 HTTP/1.1\r\n\r\n", -1, NULL, 0 },
-    { "a URL with a user", "GET http://pypi.org@evil.com/ HTTP/1.1\r\n\r\n", -1, NULL, 0 },
-    { "a user that looks like a port", "GET http://pypi.org:80@evil.com/ HTTP/1.1\r\n\r\n", -1,
+    { "a URL with a user", "GET http://data.example.com@evil.com/ HTTP/1.1\r\n\r\n", -1, NULL, 0 },
+    { "a user that looks like a port", "GET http://data.example.com:80@evil.com/ HTTP/1.1\r\n\r\n",
+      -1, NULL, 0 },
+    { "an https URL", "GET https://data.example.com/ HTTP/1.1\r\n\r\n", -1, NULL, 0 },
+    { "an ftp URL", "GET ftp://data.example.com/ HTTP/1.1\r\n\r\n", -1, NULL, 0 },
+    { "a path alone", "GET / HTTP/1.1\r\nHost: data.example.com\r\n\r\n", -1, NULL, 0 },
+    { "no version", "CONNECT data.example.com:443\r\n\r\n", -1, NULL, 0 },
+    { "another version", "CONNECT data.example.com:443 HTTP/2.0\r\n\r\n", -1, NULL, 0 },
+    { "two blanks", "CONNECT  data.example.com:443 HTTP/1.1\r\n\r\n", -1, NULL, 0 },
+    { "a bare line feed", "CONNECT data.example.com:443 HTTP/1.1\n\n", -1, NULL, 0 },
+    { "a bare carriage return", "CONNECT data.example.com:443 HTTP/1.1\rX: y\r\n\r\n", -1, NULL,
+      0 },
+    { "a folded line", "CONNECT data.example.com:443 HTTP/1.1\r\nA: b\r\n c\r\n\r\n", -1, NULL, 0 },
+    { "a header without a colon", "CONNECT data.example.com:443 HTTP/1.1\r\nabc\r\n\r\n", -1, NULL,
+      0 },
+    { "a blank before the colon", "CONNECT data.example.com:443 HTTP/1.1\r\nA : b\r\n\r\n", -1,
       NULL, 0 },
-    { "an https URL", "GET https://pypi.org/ HTTP/1.1\r\n\r\n", -1, NULL, 0 },
-    { "an ftp URL", "GET ftp://pypi.org/ HTTP/1.1\r\n\r\n", -1, NULL, 0 },
-    { "a path alone", "GET / HTTP/1.1\r\nHost: pypi.org\r\n\r\n", -1, NULL, 0 },
-    { "no version", "CONNECT pypi.org:443\r\n\r\n", -1, NULL, 0 },
-    { "another version", "CONNECT pypi.org:443 HTTP/2.0\r\n\r\n", -1, NULL, 0 },
-    { "two blanks", "CONNECT  pypi.org:443 HTTP/1.1\r\n\r\n", -1, NULL, 0 },
-    { "a bare line feed", "CONNECT pypi.org:443 HTTP/1.1\n\n", -1, NULL, 0 },
-    { "a bare carriage return", "CONNECT pypi.org:443 HTTP/1.1\rX: y\r\n\r\n", -1, NULL, 0 },
-    { "a folded line", "CONNECT pypi.org:443 HTTP/1.1\r\nA: b\r\n c\r\n\r\n", -1, NULL, 0 },
-    { "a header without a colon", "CONNECT pypi.org:443 HTTP/1.1\r\nabc\r\n\r\n", -1, NULL, 0 },
-    { "a blank before the colon", "CONNECT pypi.org:443 HTTP/1.1\r\nA : b\r\n\r\n", -1, NULL, 0 },
-    { "an escape in a header", "CONNECT pypi.org:443 HTTP/1.1\r\nA: \x1b\r\n\r\n", -1, NULL, 0 },
+    { "an escape in a header", "CONNECT data.example.com:443 HTTP/1.1\r\nA: \x1b\r\n\r\n", -1, NULL,
+      0 },
     { "an empty host", "CONNECT :443 HTTP/1.1\r\n\r\n", -1, NULL, 0 },
     { "an empty URL", "GET http:// HTTP/1.1\r\n\r\n", -1, NULL, 0 },
-    { "a large port", "CONNECT pypi.org:65979 HTTP/1.1\r\n\r\n", -1, NULL, 0 },
+    { "a large port", "CONNECT data.example.com:65979 HTTP/1.1\r\n\r\n", -1, NULL, 0 },
     { "a TLS hello", "\x16\x03\x01\x02", -1, NULL, 0 },
 };
 
