@@ -1,10 +1,8 @@
 #include "agent/opening.h"
-#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "agent/base/json.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
@@ -13,6 +11,7 @@
 #include "agent/languages.h"
 #include "agent/reporting.h"
 #include "agent/schema.h"
+#include "agent/transcript.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
 
@@ -171,20 +170,12 @@ char *opening_system(struct run *run, const struct attach_list *files, const cha
     return xasprintf("%s\n\n%s", text, c->append_system);
 }
 
-static void record_text(struct run *run, const char *type, const char *text)
-{
-    cJSON *ev = cJSON_CreateObject();
-
-    json_add_str(ev, "text", str_of(text));
-    record_event(run->record, type, ev);
-}
-
 void opening_say(struct run *run, bool is_system, const char *text)
 {
     (is_system ? convo_system : convo_user)(&run->convo, text);
     if (!is_system)
         grounding_said(run, text);
-    record_text(run, is_system ? "system" : "user", text);
+    transcript_text(run, is_system ? "system" : "user", text);
 }
 
 /* What the model is told of the answer's form, beside the question that it belongs to: also where
@@ -209,7 +200,7 @@ int opening_question(struct run *run, const char *question, const char *stdin_te
     cleanup_free char *all = xasprintf("%s%s%s", plain, rules[0] ? "\n\n" : "", rules);
     convo_user(&run->convo, all);
     grounding_said(run, plain); /* a schema's numbers prove nothing */
-    record_text(run, "user", all);
+    transcript_text(run, "user", all);
     return 0;
 }
 
@@ -221,6 +212,6 @@ int opening_write(struct run *run, const char *question, const char *stdin_text,
     if (sys_text == NULL)
         return -1;
     convo_system(&run->convo, sys_text);
-    record_text(run, "system", sys_text);
+    transcript_text(run, "system", sys_text);
     return opening_question(run, question, stdin_text, e);
 }
