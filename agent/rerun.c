@@ -11,8 +11,8 @@
 #include "agent/base/utf8.h"
 #include "agent/export.h"
 #include "agent/grounding.h"
+#include "agent/recorded.h"
 #include "agent/reporting.h"
-#include "agent/resume.h"
 #include "agent/tools.h"
 #include "agent/validate.h"
 #include "agent/base/banned.h"
@@ -134,7 +134,7 @@ static int attach_rest(struct program *p, const cJSON *inputs, const char *cwd, 
         cleanup_buf struct buf notices = BUF_MAX(MAX_CONF_BYTES);
         if (name == NULL || given == NULL || file_named(p, name))
             continue;
-        cleanup_free char *path = resume_input_path(&p->rerun->saved, given, cwd);
+        cleanup_free char *path = recorded_input_path(&p->rerun->saved, given, cwd);
         if (attach_again(&p->files, path, name, &notices, e) < 0)
             return err_wrap(e,
                             "the session's file %.100s, for which none was given (-f PATH:%.100s)",
@@ -154,7 +154,7 @@ static int compare_files(struct program *p, const cJSON *inputs, struct err *e)
     {
         const char *name = json_str(f, "name");
         struct attach *a = name ? file_named(p, name) : NULL;
-        const char *was = json_str(resume_input_recorded(&p->rerun->saved, f), "sha256");
+        const char *was = json_str(recorded_input(&p->rerun->saved, f), "sha256");
         if (a == NULL)
             continue;
         if (attach_hash(a, &p->stop, e) < 0)
@@ -231,187 +231,12 @@ int rerun_open(struct program *p, struct err *e)
 {
     const char *cwd = NULL;
 
-    if (check_flags(p, e) < 0 || load(p, e) < 0 ||
-        resume_apply_policy(p, &p->rerun->saved, e) < 0 || validate_patterns(&p->conf, e) < 0 ||
-        reporting_check_names(&p->conf, e) < 0 || program_attach(p, e) < 0)
+    if (check_flags(p, e) < 0 || load(p, e) < 0 || recorded_policy(p, &p->rerun->saved, e) < 0 ||
+        validate_patterns(&p->conf, e) < 0 || reporting_check_names(&p->conf, e) < 0 ||
+        program_attach(p, e) < 0)
         return -1;
-    const cJSON *inputs = resume_inputs(&p->rerun->saved, &cwd);
+    const cJSON *inputs = recorded_inputs(&p->rerun->saved, &cwd);
     if (match_given(p, inputs, e) < 0 || attach_rest(p, inputs, cwd, e) < 0)
         return -1;
     return compare_files(p, inputs, e);
-}
-
-/* --- the run --- */
-
-static const struct sandbox_language *language_of(const struct run *run, const struct saved_cell *c)
-{
-    const struct sandbox_language *l = sandbox_language(c->language);
-
-    if (l == NULL || l->start == START_PYTHON)
-        return l;
-    for (size_t i = 0; run->languages && i < run->languages->n; i++)
-        if (run->languages->v[i].language == l)
-            return l;
-    return NULL;
-}
-
-static void tell_plan(struct program *p)
-{
-    const struct rerun *r = p->rerun;
-    cleanup_buf struct buf left = BUF_MAX(MAX_CONF_BYTES);
-    size_t runs = 0;
-
-    for (size_t i = 0; i < r->n; i++) {
-        runs += r->v[i].code != NULL;
-        if (r->v[i].why && left.n < 2000)
-            buf_putf(&left, "%s%d (%s)", left.n ? ", " : "", r->v[i].cell->number, r->v[i].why);
-    }
-    ui_note(p->run.ui, "running %zu of %zu cells of session %s again%s%s", runs, r->n, r->saved.id,
-            left.n ? "; left out: " : "", buf_cstr(&left));
-}
-
-/* What the last cell of the new record ended with. */
-static int tell_failed(struct program *p, const struct saved_cell *c, struct err *e)
-{
-    struct err ignored = ERR_INIT;
-    cleanup_buf struct buf why = BUF_MAX(64 * KIB);
-    struct saved now;
-
-    if (saved_load(record_dir(p->run.record), &now, &ignored) == 0) {
-        const struct saved_cell *last = now.n_cells ? &now.cells[now.n_cells - 1] : NULL;
-        const cJSON *error = last ? json_obj(last->end, "error") : NULL;
-        if (error) {
-            utf8_clean_line(&why, utf8_head(str_of(json_str(error, "name")), 100));
-            buf_puts(&why, ": ");
-            utf8_clean_line(&why, utf8_head(str_of(json_str(error, "value")), 300));
-        } else if (last && last->status) {
-            utf8_clean_line(&why, utf8_head(str_of(last->status), 40));
-        }
-        saved_done(&now);
-    }
-    return err_set(e, ERR_CHECK, 0,
-                   "cell %d of session %s succeeded then and fails now (%s): these files are not "
-                   "like the ones that it was written for. Ask again: agent -f FILE \"question\"",
-                   c->number, p->rerun->saved.id, why.n ? buf_cstr(&why) : "it did not run");
-}
-
-static int run_cell(struct program *p, const struct rerun_cell *rc, struct err *e)
-{
-    const struct saved_cell *c = rc->cell;
-    const struct sandbox_language *l = language_of(&p->run, c);
-    const char *context = json_str(c->start, "context");
-    struct tool_outcome o = TOOL_OUTCOME_INIT;
-
-    if (l == NULL)
-        return err_set(e, ERR_CONFIG, 0,
-                       "cell %d of session %s is in %.40s, which is not there now (--languages)",
-                       c->number, p->rerun->saved.id, c->language);
-    cleanup_json cJSON *args = cJSON_CreateObject();
-    json_add_str(args, "code", str_of(rc->code));
-    if (c->description)
-        json_add_str(args, "description", str_of(c->description));
-    if (context && context[0])
-        json_add_str(args, "context", str_of(context));
-    cleanup_free char *text = json_text(args), *id = xasprintf("cell-%d", c->number);
-    struct chat_call call = { .id = id, .name = (char *)l->name, .args = text };
-    int r = tool_code_call(&p->run, l, &call, false, &o, e);
-    bool failed = o.is_error;
-    tool_outcome_done(&o);
-    if (r < 0)
-        return -1;
-    return failed ? tell_failed(p, c, e) : 0;
-}
-
-/* Behind a text without references: what the cells printed this time, since the text cannot say it.
- */
-static int put_printed(struct program *p, struct buf *out, struct err *e)
-{
-    struct saved now;
-
-    if (saved_load(record_dir(p->run.record), &now, e) < 0)
-        return -1;
-    buf_puts(out, "\n\n## What the code gives on the present files\n");
-    for (size_t i = 0; i < now.n_cells; i++) {
-        struct export_piece *v;
-        cleanup_buf struct buf all = BUF_MAX(MAX_STREAM_BYTES * 4), shown = BUF_MAX(16 * KIB);
-        size_t n = export_pieces(&now.cells[i], &v);
-        for (size_t k = 0; k < n; k++) {
-            const char *text = v[k].kind == PIECE_RESULT ? json_str(v[k].result, "text") : NULL;
-            if (v[k].kind == PIECE_OUT)
-                export_plain(&all, v[k].text);
-            else if (text)
-                buf_putf(&all, "%s\n", text);
-        }
-        free(v);
-        struct str text = str_trim(buf_str(&all));
-        if (text.n == 0 || now.cells[i].status == NULL)
-            continue;
-        export_clip(&shown, text, 4000);
-        const char *what = now.cells[i].description;
-        buf_putf(out, "\nCell %d%s%s:\n\n", now.cells[i].number, what ? ", " : "",
-                 what ? what : "");
-        struct str rest = buf_str(&shown), line; /* indented: no fence in it can end it */
-        while (rest.n) {
-            (void)str_cut(&rest, '\n', &line);
-            buf_putf(out, "    %.*s\n", (int)line.n, line.p);
-        }
-    }
-    saved_done(&now);
-    return 0;
-}
-
-/* Values that the text refers to and the cells did not publish this time. */
-static int check_references(struct program *p, struct err *e)
-{
-    cleanup_buf struct buf lines = BUF_MAX(MAX_PROMPT_BYTES);
-    size_t n = p->run.reporting.markdown ? reporting_unknown(&p->run, &lines) : 0;
-    struct str rest = buf_str(&lines), first;
-
-    (void)str_cut(&rest, '\n', &first);
-    if (n && p->conf.strict)
-        return err_set(e, ERR_CHECK, 0,
-                       "the text refers to %zu values that were not published this time "
-                       "(--strict); the first: %.*s",
-                       n, (int)first.n, first.p);
-    if (n)
-        ui_warn(p->run.ui, "the text refers to %zu values that were not published; the first: %.*s",
-                n, (int)first.n, first.p);
-    return 0;
-}
-
-static int answer(struct program *p, struct loop_result *ret)
-{
-    struct rerun *r = p->rerun;
-    cleanup_buf struct buf text = BUF_MAX(MAX_ANSWER_BYTES * 4);
-    size_t old = rerun_mark(r, p->question, &text);
-
-    if (old && !report_has_references(str_of(r->text)) && put_printed(p, &text, &ret->why) < 0)
-        return -1;
-    ret->answer = reporting_resolve(&p->run, buf_cstr(&text));
-    if (check_references(p, &ret->why) < 0 || old == 0)
-        return ret->why.code == ERR_NONE ? 0 : -1;
-    if (p->conf.strict)
-        return err_set(&ret->why, ERR_CHECK, 0,
-                       "%zu numbers in the text are of the earlier data, as no published value "
-                       "stands for them (--strict)",
-                       old);
-    ui_warn(p->run.ui,
-            "%zu numbers in the text are of the earlier data and struck through: they are no "
-            "published values, so that only a model could write them anew",
-            old);
-    return 0;
-}
-
-void rerun_run(struct program *p, struct loop_result *ret)
-{
-    struct rerun *r = p->rerun;
-
-    if (rerun_plan(p, &ret->why) < 0)
-        return;
-    tell_plan(p);
-    for (size_t i = 0; i < r->n; i++)
-        if (r->v[i].code &&
-            (stop_check(&p->stop, &ret->why) < 0 || run_cell(p, &r->v[i], &ret->why) < 0))
-            return;
-    answer(p, ret);
 }

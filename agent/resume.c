@@ -11,6 +11,7 @@
 #include "agent/base/utf8.h"
 #include "agent/grounding.h"
 #include "agent/opening.h"
+#include "agent/recorded.h"
 #include "agent/reporting.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
@@ -71,35 +72,6 @@ static int count(const struct saved *s, const char *type)
     return n;
 }
 
-/* The settings under which the session last went on. */
-static const cJSON *last_settings(const struct saved *s)
-{
-    const cJSON *found = NULL;
-
-    for (size_t i = 0; i < s->n_events; i++) {
-        const char *type = json_str(s->events[i], "type");
-        if (strcmp(type, "session.start") == 0 || strcmp(type, "session.resume") == 0)
-            found = json_obj(s->events[i], "settings");
-    }
-    return found;
-}
-
-int resume_apply_policy(struct program *p, const struct saved *s, struct err *e)
-{
-    cleanup_buf struct buf notes = BUF_MAX(MAX_CONF_BYTES);
-    const char *backend = saved_text(s, "sandbox.start", "backend");
-    struct str rest, line;
-
-    if (resume_policy(&p->conf, last_settings(s), backend && strcmp(backend, "landlock") != 0,
-                      &notes, e) < 0)
-        return -1;
-    for (rest = buf_str(&notes); rest.n;) {
-        (void)str_cut(&rest, '\n', &line);
-        ui_note(p->run.ui, "%.*s", (int)line.n, line.p);
-    }
-    return 0;
-}
-
 int resume_open(struct program *p, struct err *e)
 {
     const struct conf *c = &p->conf;
@@ -130,27 +102,10 @@ int resume_open(struct program *p, struct err *e)
         ui_warn(p->run.ui, "session %s: %s", r->saved.id, mended);
     if (r->saved.damage)
         ui_warn(p->run.ui, "session %s: %s", r->saved.id, r->saved.damage);
-    return resume_apply_policy(p, &r->saved, e);
+    return recorded_policy(p, &r->saved, e);
 }
 
 /* --- its attachments --- */
-
-/* Where an input of before is: what came by standard input lies in the record, which may have been
- * copied or moved; a relative path began at the folder of that question. What is found is compared
- * with the fingerprint in any case. */
-char *resume_input_path(const struct saved *s, const char *path, const char *cwd)
-{
-    const char *in = NULL;
-
-    for (const char *at = path; (at = strstr(at, "/inputs/")) != NULL; in = at)
-        at += strlen("/inputs/");
-    if (in && strstr(in, "..") == NULL) {
-        cleanup_free char *here = xasprintf("%s/inputs/%s", s->dir, in);
-        if (access(here, F_OK) == 0)
-            return steal_ptr(&here);
-    }
-    return path[0] == '/' || cwd == NULL ? xstrdup(path) : io_join(cwd, path);
-}
 
 static const char *rebind(struct program *p, const cJSON *file, const char *path, const char *name,
                           struct buf *notices)
@@ -197,7 +152,7 @@ static void attach_one(struct program *p, const cJSON *file, const char *cwd)
 
     if (given == NULL || name == NULL || attached(p, name))
         return;
-    cleanup_free char *path = resume_input_path(&r->saved, given, cwd);
+    cleanup_free char *path = recorded_input_path(&r->saved, given, cwd);
     const char *why = rebind(p, file, path, name, &notices);
     if (why == NULL)
         return;
@@ -210,39 +165,6 @@ static void attach_one(struct program *p, const cJSON *file, const char *cwd)
             buf_cstr(&shown), why);
 }
 
-/* The fingerprint of a large file is told at the end, in the manifest. */
-const cJSON *resume_input_recorded(const struct saved *s, const cJSON *file)
-{
-    const char *name = json_str(file, "name"), *of;
-    const cJSON *f;
-
-    if (json_str(file, "sha256"))
-        return file;
-    cJSON_ArrayForEach(
-        f, json_arr(s->manifest, "inputs")) if (name && (of = json_str(f, "name")) != NULL &&
-                                                strcmp(of, name) == 0 &&
-                                                json_int(f, "bytes", -1) ==
-                                                    json_int(file, "bytes", -2)) return f;
-    return file;
-}
-
-const cJSON *resume_inputs(const struct saved *s, const char **ret_cwd)
-{
-    for (size_t i = s->n_events; i > 0; i--) {
-        const cJSON *ev = s->events[i - 1];
-        if (strcmp(json_str(ev, "type"), "inputs") != 0)
-            continue;
-        *ret_cwd = NULL;
-        for (size_t k = i - 1; k > 0 && *ret_cwd == NULL; k--) {
-            const char *type = json_str(s->events[k - 1], "type");
-            if (strcmp(type, "session.start") == 0 || strcmp(type, "session.resume") == 0)
-                *ret_cwd = json_str(s->events[k - 1], "cwd");
-        }
-        return json_arr(ev, "files"); /* the last question's: what was there of the earlier ones */
-    }
-    return NULL;
-}
-
 int resume_attach(struct program *p, struct err *e)
 {
     const struct resume *r = p->resume;
@@ -251,8 +173,8 @@ int resume_attach(struct program *p, struct err *e)
 
     if (r == NULL)
         return stop_check(&p->stop, e);
-    cJSON_ArrayForEach(file, resume_inputs(&r->saved, &cwd))
-        attach_one(p, resume_input_recorded(&r->saved, file), cwd);
+    cJSON_ArrayForEach(file, recorded_inputs(&r->saved, &cwd))
+        attach_one(p, recorded_input(&r->saved, file), cwd);
     return stop_check(&p->stop, e);
 }
 

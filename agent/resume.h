@@ -41,15 +41,6 @@ struct cJSON *resume_settings(const struct conf *c);
  * sandbox was there. A setting that is not recorded counts as its default. */
 int resume_policy(struct conf *c, const struct cJSON *settings, bool namespaces, struct buf *notes,
                   struct err *e);
-/* The same for a session, from the record; what changed is told. */
-int resume_apply_policy(struct program *p, const struct saved *s, struct err *e);
-/* The files of a session as it was last asked: an array of {name, path, bytes, sha256}, NULL = none,
- * and the folder in which relative paths began (NULL = not known). */
-const struct cJSON *resume_inputs(const struct saved *s, const char **ret_cwd);
-/* One of them with its fingerprint, which for a large file is told at the end of the record only. */
-const struct cJSON *resume_input_recorded(const struct saved *s, const struct cJSON *file);
-/* Where it is to be looked for; caller frees. */
-char *resume_input_path(const struct saved *s, const char *path, const char *cwd);
 /* Messages of the record into run->convo. Calls without a result are answered; code in fences stays
  * what it was. `fenced`: calls are written as fences, for a model without tool calls. */
 void resume_convo(struct run *run, const struct saved *s, bool fenced, struct buf *differs);

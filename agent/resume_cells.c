@@ -14,13 +14,14 @@
 #include "agent/base/utf8.h"
 #include "agent/grounding.h"
 #include "agent/network.h"
+#include "agent/recorded.h"
 #include "agent/resume.h"
 #include "agent/validate.h"
 #include "agent/base/banned.h"
 
 #define SHOWN_BYTES 600 /* of what a cell printed this time */
 
-struct rerun {
+struct replay {
     struct run *run;
     const struct saved *s;
     struct buf *differs;
@@ -41,7 +42,7 @@ static size_t last_loss(const struct saved *s)
     return 0;
 }
 
-static bool counts(const struct rerun *r, const struct saved_cell *c)
+static bool counts(const struct replay *r, const struct saved_cell *c)
 {
     for (size_t i = r->from; i < r->s->n_events; i++)
         if (r->s->events[i] == c->start || r->s->events[i] == c->end)
@@ -49,24 +50,13 @@ static bool counts(const struct rerun *r, const struct saved_cell *c)
     return false;
 }
 
-static const struct sandbox_language *language_of(const struct run *run, const struct saved_cell *c)
-{
-    const struct sandbox_language *l = sandbox_language(c->language);
-
-    if (l == NULL || l->start == START_PYTHON)
-        return l;
-    for (size_t i = 0; run->languages && i < run->languages->n; i++)
-        if (run->languages->v[i].language == l)
-            return l;
-    return NULL;
-}
-
 static void put_clean(struct buf *out, const char *text, size_t max)
 {
     utf8_clean_line(out, utf8_head(str_of(text), max));
 }
 
-static void empty_context(const struct rerun *r, const struct sandbox_language *l, const char *name)
+static void empty_context(const struct replay *r, const struct sandbox_language *l,
+                          const char *name)
 {
     struct sandbox_context_info info;
     struct err ignored = ERR_INIT;
@@ -88,7 +78,7 @@ static void put_stdout(struct buf *out, const struct sandbox_result *res)
 }
 
 /* Says how the cell ended otherwise than before. */
-static void compare(struct rerun *r, const struct saved_cell *c, const struct sandbox_result *res)
+static void compare(struct replay *r, const struct saved_cell *c, const struct sandbox_result *res)
 {
     const char *word = sandbox_status_word(res->status);
     const char *error = json_str(json_obj(c->end, "error"), "name");
@@ -129,7 +119,7 @@ static void compare(struct rerun *r, const struct saved_cell *c, const struct sa
     }
 }
 
-static int run_cell(struct rerun *r, const struct saved_cell *c, const struct sandbox_language *l,
+static int run_cell(struct replay *r, const struct saved_cell *c, const struct sandbox_language *l,
                     const char *context, struct err *e)
 {
     __attribute__((cleanup(sandbox_result_done))) struct sandbox_result res = { 0 };
@@ -179,11 +169,11 @@ static bool is_one_of(const char *word, const char *const *list)
     return false;
 }
 
-static int take_cell(struct rerun *r, const struct saved_cell *c, struct err *e)
+static int take_cell(struct replay *r, const struct saved_cell *c, struct err *e)
 {
     static const char *const ran[] = { "ok", "error", NULL };
     static const char *const killed[] = { "killed_time", "memory", "output", "died", NULL };
-    const struct sandbox_language *l = language_of(r->run, c);
+    const struct sandbox_language *l = recorded_language(r->run, c);
     const char *context = json_str(c->start, "context");
 
     context = context && context[0] ? context : "default";
@@ -213,7 +203,7 @@ static int take_cell(struct rerun *r, const struct saved_cell *c, struct err *e)
 
 int resume_cells(struct run *run, const struct saved *s, struct buf *differs, struct err *e)
 {
-    struct rerun r = { .run = run, .s = s, .differs = differs, .from = last_loss(s) };
+    struct replay r = { .run = run, .s = s, .differs = differs, .from = last_loss(s) };
     int result = 0;
 
     for (size_t i = 0; i < s->n_cells && result == 0 && !r.stop; i++) {
