@@ -27,7 +27,8 @@ EMBED(program, "program.py");
 EMBED(validate, "validate.py");
 EMBED(files, "files.py");
 EMBED(show, "show.py");
-EMBED(extras, "extras.py");
+EMBED(magics, "magics.py");
+EMBED(ipython, "ipython.py");
 EMBED(fonts, "fonts.py");
 EMBED(net, "net.py");
 EMBED(figures, "figures.py");
@@ -71,7 +72,8 @@ const struct driver_file driver_files[] = {
     ROW(validate, "validate.py"),
     ROW(files, "files.py"),
     ROW(show, "show.py"),
-    ROW(extras, "extras.py"),
+    ROW(magics, "magics.py"),
+    ROW(ipython, "ipython.py"),
     ROW(fonts, "fonts.py"),
     ROW(net, "net.py"),
     ROW(figures, "figures.py"),

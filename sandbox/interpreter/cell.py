@@ -216,7 +216,7 @@ class Context:
             elif not self.shows_itself(obj):
                 self.publish(bundle(obj), ident=ident, update=update)
         if ident and not update:
-            return load("extras").Handle(self.display, display_id)
+            return load("ipython").Handle(self.display, display_id)
         return None
 
     def shows_itself(self, obj):
@@ -358,7 +358,7 @@ class Context:
             return self.compile_cell(source, name)
         except SyntaxError as e:
             if "%" in source or "!" in source or "?" in source or "pip" in source:
-                mended = load("extras").rewrite(self, source, name, e)
+                mended = load("magics").rewrite(self, source, name, e)
                 if mended is not None:
                     return mended
             raise
@@ -556,8 +556,8 @@ class Finder:
             if spec is not None and spec.loader is not None:
                 spec.loader = PatchLoader(spec.loader, patch)
             return spec
-        if name.startswith(("IPython", "matplotlib_inline")) and name in load("extras").SHIMS:
-            return load("extras").ipython_spec(self.context, name)
+        if name.startswith(("IPython", "matplotlib_inline")) and name in load("ipython").SHIMS:
+            return load("ipython").module_spec(self.context, name)
         if name == "report" and not self.context.is_program:
             return self.report_spec(path)
         return None
