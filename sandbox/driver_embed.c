@@ -23,6 +23,7 @@ EMBED(start, "start.py");
 EMBED(driver, "driver.py");
 EMBED(guardian, "guardian.py");
 EMBED(cell, "cell.py");
+EMBED(imports, "imports.py");
 EMBED(program, "program.py");
 EMBED(validate, "validate.py");
 EMBED(files, "files.py");
@@ -68,6 +69,7 @@ const struct driver_file driver_files[] = {
     ROW(driver, "driver.py"),
     ROW(guardian, "guardian.py"),
     ROW(cell, "cell.py"),
+    ROW(imports, "imports.py"),
     ROW(program, "program.py"),
     ROW(validate, "validate.py"),
     ROW(files, "files.py"),

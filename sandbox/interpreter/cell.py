@@ -16,7 +16,7 @@ from time import monotonic, sleep
 
 # Set by the loader: load(name) gives another file of this folder as a module.
 load = globals()["load"]
-show = load("show")
+show, imports = load("show"), load("imports")
 note, cut, one_line, name_of = show.note, show.cut, show.one_line, show.name_of
 bundle, bound, plain_text = show.bundle, show.bound, show.plain_text
 
@@ -97,8 +97,7 @@ class Context:
     def __init__(self, link, load_site):
         self.link = link
         self.load_site = load_site
-        self.finder = Finder(self)
-        self.patched = set()        # modules that we have changed
+        self.finder = imports.Finder(self)
         self.pid = posix.getpid()
         self.lock = _thread.allocate_lock()
         self.key = b""              # of the running cell; empty between cells
@@ -440,10 +439,6 @@ class Context:
                 if name not in cache.cache:
                     cache.cache[name] = (len(source), None, source.splitlines(True), name)
 
-    def patch_linecache(self, module):
-        self.patched.add("linecache")
-        self.fill_linecache()
-
     # -- a cell --
 
     def run(self, frame):
@@ -457,7 +452,7 @@ class Context:
             self.load_site()
         self.mend_streams()
         self.fill_linecache()
-        self.hook()
+        self.finder.hook()
         pending, self.pending = self.pending, []
         for result in pending:
             self.publish(*result)
@@ -512,107 +507,6 @@ class Context:
             key, self.key = self.key, b""
             self.send(("op", "done"), ("key", key), ("names", " ".join(names)))
 
-    def hook(self):
-        if self.finder not in sys.meta_path:
-            sys.meta_path.insert(0, self.finder)
-        for name, patch in self.finder.patches.items():
-            module = sys.modules.get(name)
-            if module is not None and name not in self.patched:
-                patch(module)
-
-    def patch_pyplot(self, plt):
-        def show(*args, **kw):
-            """Shows the open figures as results and closes them."""
-            self.show_figures()
-        self.patched.add("matplotlib.pyplot")
-        plt.show = show
-
-    def patch_axes(self, axes):
-        self.patched.add("matplotlib.axes")
-        load("charts").keep_boxes(axes.Axes)
-
-    def patch_plotly(self, io):
-        def show(figure, *args, **kw):
-            """Shows the figure as a result."""
-            self.display(figure)
-        self.patched.add("plotly.io")
-        io.show = show
-
-
-class Finder:
-    """Looks at imports: IPython gets its stand-in, pyplot our show(), linecache the cells' source."""
-
-    def __init__(self, context):
-        self.context = context
-        self.patches = {"matplotlib.pyplot": context.patch_pyplot,
-                        "matplotlib.axes": context.patch_axes,
-                        "plotly.io": context.patch_plotly,
-                        "linecache": context.patch_linecache}
-
-    def find_spec(self, name, path=None, target=None):
-        patch = self.patches.get(name)
-        if patch is not None:
-            spec = sys.modules["_frozen_importlib_external"].PathFinder.find_spec(name, path)
-            if spec is not None and spec.loader is not None:
-                spec.loader = PatchLoader(spec.loader, patch)
-            return spec
-        if name.startswith(("IPython", "matplotlib_inline")) and name in load("ipython").SHIMS:
-            return load("ipython").module_spec(self.context, name)
-        if name == "report" and not self.context.is_program:
-            return self.report_spec(path)
-        return None
-
-    def report_spec(self, path):
-        """`import report`, unless there is a file of that name."""
-        external = sys.modules["_frozen_importlib_external"]
-        if external.PathFinder.find_spec("report", path) is not None:
-            return None
-        return sys.modules["_frozen_importlib"].ModuleSpec("report", ReportLoader(self.context))
-
-
-class ReportLoader:
-    def __init__(self, context):
-        self.context = context
-
-    def create_module(self, spec):
-        return load("report").module(self.context)
-
-    def exec_module(self, module):
-        pass
-
-
-class LazyReport:
-    """The name `report` of a notebook's cells (report.py, loaded at its first use)."""
-
-    def __init__(self, context):
-        self.__dict__["context"] = context
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(load("report").Report(self.context), name)
-
-    def __dir__(self):
-        return ["figure", "number", "table", "text"]
-
-    def __repr__(self):
-        return load("report").Report.__doc__
-
-
-class PatchLoader:
-    """Runs another loader, then patches the module, and leaves no trace of itself."""
-
-    def __init__(self, loader, patch):
-        self.loader, self.patch = loader, patch
-
-    def create_module(self, spec):
-        return self.loader.create_module(spec)
-
-    def exec_module(self, module):
-        module.__spec__.loader = module.__loader__ = self.loader
-        self.loader.exec_module(module)
-        self.patch(module)
-
 
 def no_input(prompt=""):
     """input() in the sandbox: there is nobody to ask."""
@@ -641,7 +535,7 @@ def main(link, load_site, later):
     program = load("program")   # it keeps the real input()
     builtins.input = no_input
     builtins.display = context.display
-    builtins.report = LazyReport(context)
+    builtins.report = imports.LazyReport(context)
     posix.register_at_fork(after_in_child=context.in_child)
     import faulthandler
     faulthandler.enable(ERR, all_threads=False)

@@ -55,7 +55,7 @@ class Program:
             from importlib.machinery import SourceFileLoader
             self.ns["__loader__"] = SourceFileLoader("__main__", name)
             sys.path[0] = name.rpartition("/")[0]
-        self.context.hook()
+        self.context.finder.hook()
         source = frame.get("code", b"")
         try:
             if b"\0" in source:
