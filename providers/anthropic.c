@@ -72,18 +72,6 @@ static void decoder_free(struct decoder *d)
     free(d);
 }
 
-static void path(const struct chat_request *rq, struct buf *out)
-{
-    (void)rq;
-    buf_puts(out, "/v1/messages");
-}
-
-static void headers(const char *key, enum chat_auth auth, struct buf *lines)
-{
-    buf_puts(lines, "Content-Type: application/json\nanthropic-version: 2023-06-01\n");
-    provider_auth(lines, auth, CHAT_AUTH_X_API_KEY, key);
-}
-
 /* Later counts overwrite earlier ones; what is absent stays. */
 static void take_usage(struct decoder *d, const cJSON *u)
 {
@@ -258,9 +246,7 @@ static int event(struct decoder *d, struct str name, struct str data, struct err
         d->r.done = d->begun;
         return 0;
     }
-    if (str_is(name, "error"))
-        return reply_inband(data, e);
-    cleanup_json cJSON *j = reply_event(&d->r, data, e);
+    cleanup_json cJSON *j = reply_event(&d->r, name, data, e);
     if (j == NULL)
         return -1;
     struct str type = str_of(json_str(j, "type"));
@@ -300,14 +286,8 @@ static int body(struct decoder *d, struct str json, struct err *e)
         return -1;
     if (str_is(type, "error") || json_obj(j, "error"))
         return reply_inband(json, e);
-    if (json_arr(j, "content") == NULL) {
-        struct buf text = BUF_MAX(1024);
-        provider_error_text(json, &text);
-        err_set(e, ERR_PROVIDER, 0, "the answer is JSON, but no message (no \"content\"): %s",
-                buf_cstr(&text));
-        buf_free(&text);
-        return -1;
-    }
+    if (json_arr(j, "content") == NULL)
+        return reply_none(json, "content", e);
     d->r.done = true;
     return take_message(d, j, e);
 }
@@ -412,8 +392,9 @@ static int finish(struct decoder *d, struct chat_turn *ret, struct err *e)
 
 const struct codec codec_anthropic_messages = {
     .name = ANTHROPIC,
-    .path = path,
-    .headers = headers,
+    .path = "/v1/messages",
+    .headers = "anthropic-version: 2023-06-01\n",
+    .auth = CHAT_AUTH_X_API_KEY,
     .encode = anthropic_encode,
     .begin = begin,
     .event = event,

@@ -220,7 +220,7 @@ static char *make_url(const struct client *c, const struct chat_request *rq)
     if (front.n && front.p[front.n - 1] == '/')
         front.n--;
     buf_putstr(&u, front);
-    c->codec->path(rq, &u);
+    codec_path(c->codec, rq, &u);
     if (query) {
         buf_putc(&u, memchr(buf_cstr(&u), '?', u.n) ? '&' : '?');
         buf_putstr(&u, base);
@@ -271,7 +271,7 @@ static void header_lines(const struct client *c, const char *key, struct buf *ou
     struct str own = str_of(c->conf.headers), line, name;
     cleanup_buf struct buf first = BUF_MAX(64 * KIB);
 
-    c->codec->headers(key, c->conf.auth, &first);
+    codec_headers(c->codec, key, c->conf.auth, &first);
     for (struct str rest = buf_str(&first); rest.n;) {
         (void)str_cut(&rest, '\n', &line);
         struct str after = line;

@@ -51,12 +51,6 @@ static void decoder_free(struct decoder *d)
     free(d);
 }
 
-static void headers(const char *key, enum chat_auth auth, struct buf *lines)
-{
-    buf_puts(lines, "Content-Type: application/json\n");
-    provider_auth(lines, auth, CHAT_AUTH_X_GOOG_API_KEY, key);
-}
-
 /* Nothing but text, and perhaps the mark of a thought. */
 static bool is_plain(const cJSON *part)
 {
@@ -168,9 +162,7 @@ static int event(struct decoder *d, struct str name, struct str data, struct err
     data = str_trim(data);
     if (data.n == 0 || str_starts(data, "[DONE]"))
         return 0;
-    if (str_is(name, "error"))
-        return reply_inband(data, e);
-    cleanup_json cJSON *j = reply_event(&d->r, data, e);
+    cleanup_json cJSON *j = reply_event(&d->r, name, data, e);
     if (j == NULL)
         return -1;
     if (json_obj(cJSON_IsArray(j) ? cJSON_GetArrayItem(j, 0) : j, "error"))
@@ -198,12 +190,8 @@ static int body(struct decoder *d, struct str json, struct err *e)
         return reply_inband(json, e);
     if (!cJSON_IsArray(j) && take_chunk(d, j, e) < 0)
         return -1;
-    if (!d->any) {
-        cleanup_buf struct buf text = BUF_MAX(1024);
-        provider_error_text(json, &text);
-        return err_set(e, ERR_PROVIDER, 0,
-                       "the answer is JSON, but no reply (no \"candidates\"): %s", buf_cstr(&text));
-    }
+    if (!d->any)
+        return reply_none(json, "candidates", e);
     d->r.done = !cJSON_IsArray(j); /* the array of a stream can be cut like a stream */
     return 0;
 }
@@ -215,15 +203,14 @@ static int collect_calls(const struct decoder *d, struct toolacc *calls, struct 
         if (d->parts[i].kind != P_CALL)
             continue;
         cleanup_json cJSON *part = reply_json(buf_str(&d->parts[i].text), e);
-        const cJSON *call = json_obj(part, "functionCall"), *args = json_get(call, "args");
+        const cJSON *call = json_obj(part, "functionCall");
         if (part == NULL)
             return -1;
-        cleanup_free char *text =
-            args && !cJSON_IsString(args) && !cJSON_IsNull(args) ? json_text(args) : NULL;
+        cleanup_free char *text = reply_args(json_get(call, "args"));
         p.id = str_of(json_str(call, "id"));
         /* Without a name the call keeps its place, since its part goes back too. */
         p.name = str_of(json_str(call, "name"));
-        p.args = str_of(text ? text : json_str(call, "args"));
+        p.args = str_of(text);
         if (str_trim(p.args).n == 0)
             p.args = STR("{}");
         if (toolacc_add(calls, &p, e) < 0)
@@ -332,8 +319,8 @@ static int finish(struct decoder *d, struct chat_turn *ret, struct err *e)
 
 const struct codec codec_gemini_generate_content = {
     .name = GEMINI,
-    .path = gemini_path,
-    .headers = headers,
+    .path_of = gemini_path,
+    .auth = CHAT_AUTH_X_GOOG_API_KEY,
     .encode = gemini_encode,
     .begin = begin,
     .event = event,

@@ -116,6 +116,23 @@ void history_put_data_url(struct buf *out, const struct chat_image *im)
     buf_putc(out, '"');
 }
 
+void history_put_functions(struct buf *out, const struct chat_request *rq)
+{
+    buf_puts(out, ",\"tools\":[");
+    for (size_t i = 0; i < rq->n_tools; i++) {
+        const struct chat_tool *t = &rq->tools[i];
+        buf_puts(out, i ? "," : "");
+        buf_puts(out, "{\"type\":\"function\",\"function\":{\"name\":");
+        json_quote(out, str_of(t->name));
+        buf_puts(out, ",\"description\":");
+        json_quote(out, str_of(t->description));
+        buf_puts(out, ",\"parameters\":");
+        buf_putstr(out, str_trim(str_of(t->schema)));
+        buf_puts(out, "}}");
+    }
+    buf_putc(out, ']');
+}
+
 int history_need_model(const struct chat_request *rq, struct err *e)
 {
     if (rq->model == NULL || *rq->model == '\0')

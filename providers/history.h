@@ -39,6 +39,9 @@ size_t history_images(const struct chat_request *rq, const struct chat_message *
 void history_put_data_url(struct buf *out, const struct chat_image *im);
 void history_put_base64(struct buf *out, const struct chat_image *im);
 
+/* Appends ,"tools":[...] as OpenAI's chat format and those after it declare functions. */
+void history_put_functions(struct buf *out, const struct chat_request *rq);
+
 /* The model is named, and the body has not outgrown its cap: the ends of every encode(). */
 int history_need_model(const struct chat_request *rq, struct err *e);
 int history_body_fits(const struct buf *body, struct err *e);

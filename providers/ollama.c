@@ -25,22 +25,12 @@ struct decoder {
     bool any;
 };
 
-static void on_text(void *arg, struct str piece)
-{
-    reply_text(&((struct decoder *)arg)->r, piece);
-}
-
-static void on_reasoning(void *arg, struct str piece)
-{
-    reply_reasoning(&((struct decoder *)arg)->r, piece);
-}
-
 static struct decoder *begin(const struct decoder_sink *sink)
 {
     struct decoder *d = xcalloc(1, sizeof *d);
 
     reply_init(&d->r, sink);
-    d->think = think_new(&(struct decoder_sink){ on_text, on_reasoning, d, NULL });
+    d->think = reply_thinking(&d->r);
     d->calls = toolacc_new();
     d->created.max = 1024;
     return d;
@@ -57,32 +47,18 @@ static void decoder_free(struct decoder *d)
     free(d);
 }
 
-static void path(const struct chat_request *rq, struct buf *out)
-{
-    (void)rq;
-    buf_puts(out, "/api/chat");
-}
-
-static void headers(const char *key, enum chat_auth auth, struct buf *lines)
-{
-    buf_puts(lines, "Content-Type: application/json\n");
-    provider_auth(lines, auth, CHAT_AUTH_BEARER, key);
-}
-
 /* Each element is a call of its own; what else it holds goes back with it. */
 static int take_call(struct decoder *d, const cJSON *t, struct err *e)
 {
-    const cJSON *fn = json_obj(t, "function"), *args = json_get(fn, "arguments");
+    const cJSON *fn = json_obj(t, "function");
     struct toolacc_piece p = { .index = d->n_calls };
 
     if (!cJSON_IsObject(t))
         return 0;
-    cleanup_free char *whole = json_text(t);
-    cleanup_free char *text =
-        args && !cJSON_IsString(args) && !cJSON_IsNull(args) ? json_text(args) : NULL;
+    cleanup_free char *whole = json_text(t), *text = reply_args(json_get(fn, "arguments"));
     p.id = str_of(json_str(t, "id"));
     p.name = str_of(json_str(fn, "name"));
-    p.args = str_of(text ? text : json_str(fn, "arguments"));
+    p.args = str_of(text);
     p.extra = str_of(whole);
     d->n_calls++;
     return toolacc_add(d->calls, &p, e);
@@ -97,7 +73,7 @@ static int take_line(struct decoder *d, const cJSON *j, struct err *e)
     reply_word(&d->r.model, json_str(j, "model"), false);
     reply_word(&d->created, json_str(j, "created_at"), false);
     if (thought && *thought)
-        on_reasoning(d, str_of(thought));
+        reply_reasoning(&d->r, str_of(thought));
     if (text)
         think_feed(d->think, str_of(text));
     cJSON_ArrayForEach(t, json_arr(m, "tool_calls")) if (take_call(d, t, e) < 0) return -1;
@@ -113,9 +89,7 @@ static int event(struct decoder *d, struct str name, struct str data, struct err
     data = str_trim(data);
     if (d->r.done || data.n == 0)
         return 0;
-    if (str_is(name, "error"))
-        return reply_inband(data, e);
-    cleanup_json cJSON *j = reply_event(&d->r, data, e);
+    cleanup_json cJSON *j = reply_event(&d->r, name, data, e);
     if (j == NULL)
         return -1;
     if (json_get(j, "error") && !cJSON_IsNull(json_get(j, "error")))
@@ -149,12 +123,8 @@ static int body(struct decoder *d, struct str json, struct err *e)
     }
     if (json_get(j, "error") && !cJSON_IsNull(json_get(j, "error")))
         return reply_inband(json, e);
-    if (json_obj(j, "message") == NULL) {
-        cleanup_buf struct buf text = BUF_MAX(1024);
-        provider_error_text(json, &text);
-        return err_set(e, ERR_PROVIDER, 0, "the answer is JSON, but no reply (no \"message\"): %s",
-                       buf_cstr(&text));
-    }
+    if (json_obj(j, "message") == NULL)
+        return reply_none(json, "message", e);
     if (take_line(d, j, e) < 0)
         return -1;
     d->r.done = json_bool(j, "done", true); /* one document is a whole reply unless it says no */
@@ -227,8 +197,8 @@ static int finish(struct decoder *d, struct chat_turn *ret, struct err *e)
 const struct codec codec_ollama_chat = {
     .name = OLLAMA,
     .framing = CODEC_LINES,
-    .path = path,
-    .headers = headers,
+    .path = "/api/chat",
+    .auth = CHAT_AUTH_BEARER,
     .encode = ollama_encode,
     .begin = begin,
     .event = event,

@@ -168,20 +168,8 @@ static void put_messages(struct buf *out, const struct chat_request *rq)
 /* There is no tool_choice: tools that may not be called are not shown. */
 static void put_tools(struct buf *out, const struct chat_request *rq)
 {
-    if (rq->n_tools == 0 || rq->tools_off)
-        return;
-    buf_puts(out, ",\"tools\":[");
-    for (size_t i = 0; i < rq->n_tools; i++) {
-        buf_puts(out, i ? ",{\"type\":\"function\",\"function\":{\"name\":"
-                        : "{\"type\":\"function\",\"function\":{\"name\":");
-        json_quote(out, str_of(rq->tools[i].name));
-        buf_puts(out, ",\"description\":");
-        json_quote(out, str_of(rq->tools[i].description));
-        buf_puts(out, ",\"parameters\":");
-        buf_putstr(out, str_trim(str_of(rq->tools[i].schema)));
-        buf_puts(out, "}}");
-    }
-    buf_putc(out, ']');
+    if (rq->n_tools > 0 && !rq->tools_off)
+        history_put_functions(out, rq);
 }
 
 /* One family takes levels, all others yes or no. */

@@ -16,7 +16,6 @@
 #include "agent/base/json.h"
 #include "agent/base/mem.h"
 #include "providers/details.h"
-#include "providers/errbody.h"
 #include "providers/provider.h"
 #include "providers/reply.h"
 #include "providers/think.h"
@@ -35,23 +34,13 @@ struct decoder {
     bool any_choice;
 };
 
-static void on_text(void *arg, struct str piece)
-{
-    reply_text(&((struct decoder *)arg)->r, piece);
-}
-
-static void on_reasoning(void *arg, struct str piece)
-{
-    reply_reasoning(&((struct decoder *)arg)->r, piece);
-}
-
 static struct decoder *begin(const struct decoder_sink *sink)
 {
     struct decoder *d = xcalloc(1, sizeof *d);
 
     reply_init(&d->r, sink);
     d->calls = toolacc_new();
-    d->think = think_new(&(struct decoder_sink){ on_text, on_reasoning, d, NULL });
+    d->think = reply_thinking(&d->r);
     d->details = details_new();
     return d;
 }
@@ -66,18 +55,6 @@ static void decoder_free(struct decoder *d)
     details_free(d->details);
     cJSON_Delete(d->extra);
     free(d);
-}
-
-static void path(const struct chat_request *rq, struct buf *out)
-{
-    (void)rq;
-    buf_puts(out, "/chat/completions");
-}
-
-static void headers(const char *key, enum chat_auth auth, struct buf *lines)
-{
-    buf_puts(lines, "Content-Type: application/json\n");
-    provider_auth(lines, auth, CHAT_AUTH_BEARER, key);
 }
 
 static void take_usage(struct decoder *d, const cJSON *u)
@@ -129,9 +106,9 @@ static void take_content(struct decoder *d, const cJSON *content)
         if (json_str(part, "text"))
             think_feed(d->think, str_of(json_str(part, "text")));
         cJSON_ArrayForEach(inner, json_arr(part, "thinking"))
-            on_reasoning(d, str_of(json_str(inner, "text")));
+            reply_reasoning(&d->r, str_of(json_str(inner, "text")));
         if (json_str(part, "thinking"))
-            on_reasoning(d, str_of(json_str(part, "thinking")));
+            reply_reasoning(&d->r, str_of(json_str(part, "thinking")));
     }
 }
 
@@ -142,23 +119,15 @@ static int take_call(struct decoder *d, const cJSON *t, long ordinal, struct err
     const cJSON *fn = json_obj(t, "function"), *args = json_get(fn, "arguments");
     const cJSON *extra = json_obj(t, "extra_content");
     struct toolacc_piece p = { .index = -1 };
-    cleanup_free char *args_text = NULL, *extra_text = NULL;
+    cleanup_free char *text = reply_args(args), *more = extra ? json_text(extra) : NULL;
 
     if (!cJSON_IsObject(t))
         return 0;
     p.index = ordinal >= 0 ? ordinal : (long)json_int(t, "index", -1);
     p.id = str_of(json_str(t, "id"));
     p.name = str_of(json_str(fn, "name"));
-    if (cJSON_IsString(args)) {
-        p.args = str_of(args->valuestring);
-    } else if (args && !cJSON_IsNull(args)) {
-        args_text = json_text(args);
-        p.args = str_of(args_text);
-    }
-    if (extra) {
-        extra_text = json_text(extra);
-        p.extra = str_of(extra_text);
-    }
+    p.args = str_of(text);
+    p.extra = str_of(more);
     return toolacc_add(d->calls, &p, e);
 }
 
@@ -173,7 +142,7 @@ static int take_message(struct decoder *d, const cJSON *m, bool whole, struct er
     if (thought == NULL || *thought == '\0')
         thought = json_str(m, "reasoning");
     if (thought && *thought)
-        on_reasoning(d, str_of(thought));
+        reply_reasoning(&d->r, str_of(thought));
     take_content(d, json_get(m, "content"));
     buf_putstr(&d->r.refusal, str_of(json_str(m, "refusal")));
     if (details_add(d->details, json_arr(m, "reasoning_details"), e) < 0)
@@ -229,9 +198,7 @@ static int event(struct decoder *d, struct str name, struct str data, struct err
         d->r.done = true;
         return 0;
     }
-    if (str_is(name, "error"))
-        return reply_inband(data, e);
-    cleanup_json cJSON *j = reply_event(&d->r, data, e);
+    cleanup_json cJSON *j = reply_event(&d->r, name, data, e);
     if (j == NULL)
         return -1;
     if (is_error(j))
@@ -249,12 +216,8 @@ static int body(struct decoder *d, struct str json, struct err *e)
         return reply_inband(json, e);
     if (take_reply(d, j, true, e) < 0)
         return -1;
-    if (!d->any_choice) {
-        struct errbody eb;
-        errbody_read(json, &eb);
-        return err_set(e, ERR_PROVIDER, 0,
-                       "the answer is JSON, but no chat reply (no \"choices\"): %s", eb.text);
-    }
+    if (!d->any_choice)
+        return reply_none(json, "choices", e);
     d->r.done = true;
     return 0;
 }
@@ -324,8 +287,8 @@ static int finish(struct decoder *d, struct chat_turn *ret, struct err *e)
 
 const struct codec codec_openai_chat = {
     .name = OPENAI_CHAT,
-    .path = path,
-    .headers = headers,
+    .path = "/chat/completions",
+    .auth = CHAT_AUTH_BEARER,
     .encode = openai_chat_encode,
     .begin = begin,
     .event = event,

@@ -145,19 +145,7 @@ static void put_tools(struct buf *out, const struct chat_request *rq)
 {
     if (rq->n_tools == 0)
         return;
-    buf_puts(out, ",\"tools\":[");
-    for (size_t i = 0; i < rq->n_tools; i++) {
-        const struct chat_tool *t = &rq->tools[i];
-        buf_puts(out, i ? ",{\"type\":\"function\",\"function\":{\"name\":"
-                        : "{\"type\":\"function\",\"function\":{\"name\":");
-        json_quote(out, str_of(t->name));
-        buf_puts(out, ",\"description\":");
-        json_quote(out, str_of(t->description));
-        buf_puts(out, ",\"parameters\":");
-        buf_putstr(out, str_trim(str_of(t->schema)));
-        buf_puts(out, "}}");
-    }
-    buf_putc(out, ']');
+    history_put_functions(out, rq);
     if (!(rq->quirks & CHAT_NO_TOOL_CHOICE))
         buf_puts(out, rq->tools_off ? ",\"tool_choice\":\"none\"" : ",\"tool_choice\":\"auto\"");
 }

@@ -5,7 +5,6 @@
 #include "agent/base/json.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
-#include "providers/errbody.h"
 #include "agent/base/banned.h"
 
 /* One row per wire format. */
@@ -25,7 +24,15 @@ const struct codec *codec_find(const char *name)
     return NULL;
 }
 
-void provider_auth(struct buf *lines, enum chat_auth auth, enum chat_auth own, const char *key)
+void codec_path(const struct codec *c, const struct chat_request *rq, struct buf *out)
+{
+    if (c->path)
+        buf_puts(out, c->path);
+    else
+        c->path_of(rq, out);
+}
+
+void codec_headers(const struct codec *c, const char *key, enum chat_auth auth, struct buf *lines)
 {
     static const char *const fronts[] = {
         [CHAT_AUTH_BEARER] = "Authorization: Bearer ",
@@ -34,16 +41,11 @@ void provider_auth(struct buf *lines, enum chat_auth auth, enum chat_auth own, c
         [CHAT_AUTH_X_GOOG_API_KEY] = "x-goog-api-key: ",
     };
 
+    buf_puts(lines, "Content-Type: application/json\n");
+    if (c->headers)
+        buf_puts(lines, c->headers);
     if (key)
-        buf_putf(lines, "%s%s\n", fronts[auth == CHAT_AUTH_OWN ? own : auth], key);
-}
-
-void provider_error_text(struct str body, struct buf *out)
-{
-    struct errbody eb;
-
-    errbody_read(body, &eb);
-    buf_puts(out, eb.text);
+        buf_putf(lines, "%s%s\n", fronts[auth == CHAT_AUTH_OWN ? c->auth : auth], key);
 }
 
 /* Counts the values of a JSON text and sees whether it ends in the middle. */

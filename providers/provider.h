@@ -26,11 +26,12 @@ struct codec {
     const char *name; /* "openai-chat", "openai-responses", "anthropic-messages",
                          "gemini-generate-content", "ollama-chat" */
     enum codec_framing framing;
-    /* REQUIRED. The path after the base URL, for this model and mode. */
-    void (*path)(const struct chat_request *rq, struct buf *out);
-    /* REQUIRED. Appends "Name: value\n" lines; key may be NULL (local servers: no header at all).
-     */
-    void (*headers)(const char *key, enum chat_auth auth, struct buf *lines);
+    /* REQUIRED, one of the two. The path after the base URL; path_of() where it depends on the
+     * model or the mode. */
+    const char *path;
+    void (*path_of)(const struct chat_request *rq, struct buf *out);
+    enum chat_auth auth; /* REQUIRED. How the key travels where the settings do not say. */
+    const char *headers; /* OPTIONAL. Further "Name: value\n" lines. */
     /* REQUIRED. Appends the request body. Must repair a history that would be refused: broken
      * arguments become {}, an empty result becomes "(no output)". */
     int (*encode)(const struct chat_request *rq, struct buf *body, struct err *e);
@@ -51,12 +52,10 @@ struct codec {
 /* NULL if there is none of that name. */
 const struct codec *codec_find(const char *name);
 
-/* The header that carries the key, in the given way (`own` when it is CHAT_AUTH_OWN). */
-void provider_auth(struct buf *lines, enum chat_auth auth, enum chat_auth own, const char *key);
-
-/* The human text in an error body of any service (error.message, error, message, detail, else its
- * first 200 bytes), cleaned for a terminal, appended to `out`. */
-void provider_error_text(struct str body, struct buf *out);
+/* Appends the path of a request, and the "Name: value\n" lines that the format wants. `key` may be
+ * NULL (local servers): then no header carries it. */
+void codec_path(const struct codec *c, const struct chat_request *rq, struct buf *out);
+void codec_headers(const struct codec *c, const char *key, enum chat_auth auth, struct buf *lines);
 
 /* json_parse() for what a service sent: at most REPLY_MAX_VALUES values (cJSON takes some 80 bytes
  * for each, so 64 MiB of "[0,0,0" would become gigabytes). Bytes and escapes that are no character,

@@ -5,9 +5,11 @@
 #include <string.h>
 #include "agent/base/json.h"
 #include "agent/base/limits.h"
+#include "agent/base/mem.h"
 #include "agent/base/utf8.h"
 #include "providers/errbody.h"
 #include "providers/retry.h"
+#include "providers/think.h"
 #include "agent/base/banned.h"
 
 void reply_init(struct reply *r, const struct decoder_sink *sink)
@@ -88,10 +90,36 @@ double reply_cost(const struct cJSON *o, const char *name, double unit)
     return cost >= 0 && cost < 1e6 ? cost : NAN;
 }
 
-struct cJSON *reply_event(struct reply *r, struct str data, struct err *e)
+static void on_text(void *arg, struct str piece)
+{
+    reply_text(arg, piece);
+}
+
+static void on_reasoning(void *arg, struct str piece)
+{
+    reply_reasoning(arg, piece);
+}
+
+struct think *reply_thinking(struct reply *r)
+{
+    return think_new(&(struct decoder_sink){ on_text, on_reasoning, r, NULL });
+}
+
+char *reply_args(const struct cJSON *args)
+{
+    if (args == NULL || cJSON_IsNull(args))
+        return NULL;
+    return cJSON_IsString(args) ? xstrdup(args->valuestring) : json_text(args);
+}
+
+struct cJSON *reply_event(struct reply *r, struct str name, struct str data, struct err *e)
 {
     struct cJSON *j;
 
+    if (str_is(name, "error")) {
+        reply_inband(data, e);
+        return NULL;
+    }
     r->events++;
     j = reply_json(data, e);
     if (j == NULL)
@@ -109,6 +137,15 @@ int reply_inband(struct str json, struct err *e)
     enum err_code code = errbody_too_long(&eb) ? ERR_CONTEXT : worth ? ERR_NET : ERR_PROVIDER;
     return err_set(e, code, (int)status, "the service reports an error inside its answer: %s",
                    eb.text[0] ? eb.text : "(no words)");
+}
+
+int reply_none(struct str json, const char *member, struct err *e)
+{
+    struct errbody eb;
+
+    errbody_read(json, &eb);
+    return err_set(e, ERR_PROVIDER, 0, "the answer is JSON, but no reply (no \"%s\"): %s", member,
+                   eb.text);
 }
 
 int reply_cut(const struct reply *r, struct err *e)

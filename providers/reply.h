@@ -9,6 +9,7 @@
 #include "providers/provider.h"
 
 struct cJSON;
+struct think;
 
 struct reply {
     struct decoder_sink sink;
@@ -26,6 +27,9 @@ void reply_restart(struct reply *r); /* forgets all that came, and tells the sin
 /* Visible text and reasoning: kept, and shown. */
 void reply_text(struct reply *r, struct str piece);
 void reply_reasoning(struct reply *r, struct str piece);
+/* Takes thoughts in tags out of text (providers/think.h); what comes out goes into `r`, which has
+ * to outlive it. */
+struct think *reply_thinking(struct reply *r);
 /* -1 with ERR_PROVIDER when one of the texts has passed MAX_ANSWER_BYTES. */
 int reply_check(const struct reply *r, struct err *e);
 
@@ -39,11 +43,18 @@ void reply_count(int64_t *dst, const struct cJSON *o, const char *name);
 /* A cost in USD by the service's word times `unit`; NAN for what is none, negative or absurd. */
 double reply_cost(const struct cJSON *o, const char *name, double unit);
 
-/* One event's JSON, with the event's number in the error. NULL on failure. */
-struct cJSON *reply_event(struct reply *r, struct str data, struct err *e);
+/* A call's arguments as JSON text, whether the service sent them as an object or as text; NULL =
+ * none. Caller frees. */
+char *reply_args(const struct cJSON *args);
+
+/* One event's JSON, with the event's number in the error. NULL on failure, which an event of the
+ * name "error" always is. */
+struct cJSON *reply_event(struct reply *r, struct str name, struct str data, struct err *e);
 /* An error inside a good answer: -1, ERR_CONTEXT when the conversation is too long, ERR_NET when it
  * is worth a retry, else ERR_PROVIDER. */
 int reply_inband(struct str json, struct err *e);
+/* A whole answer without the member that makes it a reply: -1 with ERR_PROVIDER and its words. */
+int reply_none(struct str json, const char *member, struct err *e);
 /* The stream ended without its end: -1 with ERR_NET. */
 int reply_cut(const struct reply *r, struct err *e);
 

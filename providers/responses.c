@@ -56,18 +56,6 @@ static void decoder_free(struct decoder *d)
     free(d);
 }
 
-static void path(const struct chat_request *rq, struct buf *out)
-{
-    (void)rq;
-    buf_puts(out, "/responses");
-}
-
-static void headers(const char *key, enum chat_auth auth, struct buf *lines)
-{
-    buf_puts(lines, "Content-Type: application/json\n");
-    provider_auth(lines, auth, CHAT_AUTH_BEARER, key);
-}
-
 static int item_add(struct decoder *d, const cJSON *item, struct err *e)
 {
     if (!cJSON_IsObject(item))
@@ -171,9 +159,7 @@ static int event(struct decoder *d, struct str name, struct str data, struct err
         return 0;
     if (str_starts(data, "[DONE]"))
         return 0; /* some services end so; the end was the response */
-    if (str_is(name, "error"))
-        return reply_inband(data, e);
-    cleanup_json cJSON *j = reply_event(&d->r, data, e);
+    cleanup_json cJSON *j = reply_event(&d->r, name, data, e);
     if (j == NULL)
         return -1;
     const char *type = json_str(j, "type");
@@ -192,12 +178,8 @@ static int body(struct decoder *d, struct str json, struct err *e)
         return -1;
     if (json_obj(j, "error"))
         return reply_inband(json, e);
-    if (json_arr(j, "output") == NULL) {
-        cleanup_buf struct buf text = BUF_MAX(1024);
-        provider_error_text(json, &text);
-        return err_set(e, ERR_PROVIDER, 0,
-                       "the answer is JSON, but no response (no \"output\"): %s", buf_cstr(&text));
-    }
+    if (json_arr(j, "output") == NULL)
+        return reply_none(json, "output", e);
     if (status && strcmp(status, "completed") != 0 && strcmp(status, "incomplete") != 0)
         return err_set(e, ERR_PROVIDER, 0, "the service left its response in the state \"%.40s\"",
                        status);
@@ -391,8 +373,8 @@ static int finish(struct decoder *d, struct chat_turn *ret, struct err *e)
 
 const struct codec codec_openai_responses = {
     .name = RESPONSES,
-    .path = path,
-    .headers = headers,
+    .path = "/responses",
+    .auth = CHAT_AUTH_BEARER,
     .encode = responses_encode,
     .begin = begin,
     .event = event,

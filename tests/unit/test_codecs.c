@@ -490,11 +490,11 @@ static void paths(void)
         const struct codec *c = codec_find(rows[i].codec);
         cleanup_buf struct buf a = BUF_MAX(1000), b = BUF_MAX(1000), h = BUF_MAX(1000),
                                n = BUF_MAX(1000), z = BUF_MAX(1000);
-        c->path(&(struct chat_request){ .model = rows[i].model }, &a);
-        c->path(&(struct chat_request){ .model = rows[i].model, .stream = true }, &b);
-        c->headers("k", CHAT_AUTH_OWN, &h);
-        c->headers(NULL, CHAT_AUTH_OWN, &n);
-        c->headers("k", CHAT_AUTH_API_KEY, &z);
+        codec_path(c, &(struct chat_request){ .model = rows[i].model }, &a);
+        codec_path(c, &(struct chat_request){ .model = rows[i].model, .stream = true }, &b);
+        codec_headers(c, "k", CHAT_AUTH_OWN, &h);
+        codec_headers(c, NULL, CHAT_AUTH_OWN, &n);
+        codec_headers(c, "k", CHAT_AUTH_API_KEY, &z);
         CHECK(!strcmp(buf_cstr(&a), rows[i].whole) && !strcmp(buf_cstr(&b), rows[i].stream) &&
                   strstr(buf_cstr(&h), rows[i].header) && !strstr(buf_cstr(&n), "uthorization") &&
                   !strstr(buf_cstr(&n), "-key") && strstr(buf_cstr(&z), "\napi-key: k\n"),
