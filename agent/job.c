@@ -16,34 +16,6 @@
 #include "agent/program.h"
 #include "agent/base/banned.h"
 
-static const char template[] =
-    "# What is asked, of which files, and where the report goes. Paths begin at this file's "
-    "folder.\n"
-    "# Lines with a # are the defaults, or examples.\n"
-    "\n"
-    "question = Sum the revenue by month and draw a chart.\n"
-    "# question_file = question.md\n"
-    "\n"
-    "# input = [newest] PATTERN [as NAME], any number of them\n"
-    "# input = newest data/sales-*.csv as sales.csv\n"
-    "# input = data/prices-{{this_year}}.csv\n"
-    "\n"
-    "# folder = NAME.reports\n"
-    "# output = report.html\n"
-    "# output = notes-{{today}}.md\n"
-    "# must_exist = chart.png\n"
-    "# mode = rerun-first           # or model-always\n"
-    "# only_if_changed = false\n"
-    "# keep = 12\n"
-    "# overlap = ok                 # a second run meanwhile does nothing; or fail\n"
-    "# on_success = mail -s \"report\" me@example.org\n"
-    "# on_failure = logger -t agent\n"
-    "\n"
-    "[settings]\n"
-    "# model = ...\n"
-    "max_cost = 1\n"
-    "deadline = 15m\n";
-
 static int print(const struct buf *b, struct err *e)
 {
     return io_write_all(STDOUT_FILENO, b->p ? b->p : "", b->n, e) < 0 && e->sys != EPIPE ? -1 : 0;
@@ -52,13 +24,15 @@ static int print(const struct buf *b, struct err *e)
 static int make_new(struct program *p, const char *path, struct err *e)
 {
     const char *base = io_basename(path);
+    cleanup_buf struct buf text = BUF_MAX(MAX_CONF_BYTES);
 
     if (!str_ends(str_of(base), ".job") || strlen(base) == 4)
         return err_set(e, ERR_USAGE, 0, "%.300s: a job file is named NAME.job", path);
     cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0 && errno == EEXIST)
         return err_set(e, ERR_USAGE, 0, "%.300s is there already", path);
-    if (fd < 0 || io_write_all(fd, template, sizeof template - 1, e) < 0)
+    job_keys_example(&text);
+    if (fd < 0 || io_write_all(fd, text.p, text.n, e) < 0)
         return err_set(e, ERR_SYS, errno, "write %.300s", path);
     ui_note(p->run.ui, "%s: edit it, then agent job check %s", path, path);
     return 0;

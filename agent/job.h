@@ -10,6 +10,7 @@
 #define AGENT_JOB_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <time.h>
 #include "agent/conf.h"
 
@@ -30,7 +31,7 @@ struct job {
     bool only_if_changed, overlap_fails;
     long keep; /* finished folders; 0 = all */
     char *on_success, *on_failure;
-    unsigned seen; /* keys that may stand once */
+    uint64_t seen; /* keys that stood there, by their row */
 };
 
 /* Reads and checks a job file. ERR_CONFIG names the line and what is wrong with it. */

@@ -22,6 +22,23 @@ struct job_files {
 int job_find_inputs(const struct job *j, time_t now, struct job_files *f, struct err *e);
 void job_files_done(struct job_files *f);
 
+/* --- the keys of a job file: a row each in agent/job_keys.c, and a line in docs/JOBS.md --- */
+
+struct job_key {
+    const char *name;
+    bool many; /* may stand more than once */
+    /* `value` is trimmed and not empty. -1: ERR_CONFIG, without the place. */
+    int (*set)(struct job *j, struct str value, struct err *e);
+    const char *example; /* a good value, for agent job new */
+    const char *help;    /* one line */
+};
+extern const struct job_key job_keys[];
+extern const size_t job_keys_n; /* at most 64: job.seen */
+int job_key_find(struct str name); /* -1: there is none */
+int job_key_set(struct job *j, int key, struct str value, struct err *e);
+/* What agent job new writes: all keys with their examples. */
+void job_keys_example(struct buf *out);
+
 void conf_list_put(struct conf_list *l, const char *s);
 void conf_list_drop(struct conf_list *l);
 

@@ -67,6 +67,19 @@ eq((r.status, latest()), (2, None), "and nothing is made of it")
 r = job("new", "new/n.job")
 eq((r.status, job("check", "new/n.job").status), (0, 0), "new: a file to begin with, which is a good one")
 eq(job("new", "new/n.job").status, 2, "what is there is not overwritten")
+new = (work / "new/n.job").read_text()
+keys = re.findall(r"(?m)^(?:# )?(\w+) = (.*)$", new.split("[settings]")[0])
+told = re.findall(r"(?m)^\| ([a-z_, ]+) \|", (TOP / "docs/JOBS.md").read_text().split("| key |")[1].split("\n\n")[0])
+eq(sorted(k for k, _ in keys), sorted(k for line in told for k in line.split(", ")),
+   "it shows all keys that docs/JOBS.md describes, and no other")
+(work / "new/question.md").write_text("What?\n")
+wrong = {}
+for key, value in keys:
+    (work / "new/one.job").write_text(f"{key} = {value}\n" + ("" if key.startswith("question") else "question = x\n"))
+    r = job("check", "new/one.job")
+    if r.status not in (0, 2) or (r.status == 2 and "no file matches" not in r.err):
+        wrong[key] = r.err
+eq(wrong, {}, "and each of its examples is a good value")
 eq((job("bad").status, job("run").status, job("run", "nothere.job").status, job("check", "x.txt").status), (2, 2, 3, 2), "wrong use")
 
 # --- a first report, then the same code on other files ---
