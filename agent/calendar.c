@@ -77,8 +77,10 @@ static int read_part(const char **p, const char *what, int min, int max, struct 
             *p += 2;
             if (read_number(p, what, min, max, &r.to, e) < 0)
                 return -1;
-            if (r.to < r.from)
-                return err_set(e, ERR_CONFIG, 0, "%s: %d..%d runs backwards", what, r.from, r.to);
+            if (r.to <= r.from)
+                return err_set(e, ERR_CONFIG, 0,
+                               "%s: %d..%d is no range: the greater stands second", what, r.from,
+                               r.to);
         } else if (**p == '/') {
             r.to = -1;
         }
@@ -86,7 +88,7 @@ static int read_part(const char **p, const char *what, int min, int max, struct 
             (*p)++;
             if (read_number(p, what, 1, max, &r.step, e) < 0)
                 return err_wrap(e, "the step of %s", what);
-            if (r.from + r.step > max)
+            if (r.to < 0 && r.from + r.step > max)
                 return err_set(e, ERR_CONFIG, 0,
                                "the step of %s: %d and %d are more than %d, so that there is no "
                                "second",

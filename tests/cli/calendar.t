@@ -26,9 +26,9 @@ def part(low, high, start=None):
     def one():
         a = rng.randint(low, high)
         kind = rng.random()
-        if kind < .5:
+        if kind < .5 or a == high:
             return f"{a:02d}"
-        b = rng.randint(a, high)
+        b = rng.randint(min(a + 1, high), high)
         return f"{a}..{b}" if kind < .75 else f"{a}..{b}/{rng.randint(1, 5)}" if kind < .85 else f"{a}/{rng.randint(1, 9)}"
     return "*" if rng.random() < .3 else ",".join(one() for _ in range(rng.choice((1, 1, 1, 2, 3))))
 

@@ -55,7 +55,7 @@ static const struct {
     { "*-*-0", "the day: 0" },
     { "*-*~29", "the day from the end: 29" },
     { "26-01-01", "the year: 26" },
-    { "5..3:00", "5..3 runs backwards" },
+    { "5..3:00", "5..3 is no range" },
     { "*:*/5", "a step begins at a number: 0/5, not */5" },
     { "*:0/0", "the step of the minute" },
     { "20/6:00", "the step of the hour: 20 and 6 are more than 23" },
