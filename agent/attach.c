@@ -125,9 +125,8 @@ static int open_checked(const char *path, struct stat *st, struct err *e)
         return err_set(e, ERR_USAGE, sys, "attachment %s", p);
     }
     if (S_ISDIR(st->st_mode))
-        return err_set(
-            e, ERR_USAGE, 0,
-            "attachment %s: is a directory; to attach the files in it write %s/", p, p);
+        return err_set(e, ERR_USAGE, 0,
+                       "attachment %s: is a directory; to attach the files in it write %s/", p, p);
     if (!S_ISREG(st->st_mode))
         return err_set(e, ERR_USAGE, 0,
                        "attachment %s: is %s; save its content to a file and attach that, or pipe "
@@ -290,13 +289,19 @@ int attach_hash(struct attach *a, const struct stop *stop, struct err *e)
     return 0;
 }
 
+void attach_list_cut(struct attach_list *l, size_t n)
+{
+    while (l->n > n) {
+        struct attach *a = &l->v[--l->n];
+        free(a->path);
+        free(a->name);
+        free(a->head);
+    }
+}
+
 void attach_list_done(struct attach_list *l)
 {
-    for (size_t i = 0; i < l->n; i++) {
-        free(l->v[i].path);
-        free(l->v[i].name);
-        free(l->v[i].head);
-    }
+    attach_list_cut(l, 0);
     free(l->v);
     *l = (struct attach_list){ NULL, 0 };
 }

@@ -50,6 +50,7 @@ int attach_add_all(struct attach_list *l, const char *arg, struct buf *notices, 
 /* Fills sha256. Reads the whole file, so it is apart from attach_add. ERR_USAGE: it is not what it
  * was when it was added, by size or time of writing, or it changed while it was read. */
 int attach_hash(struct attach *a, const struct stop *stop, struct err *e);
+void attach_list_cut(struct attach_list *l, size_t n); /* the first `n` stay */
 void attach_list_done(struct attach_list *l);
 
 /* Standard input. What is read, and when:

@@ -50,6 +50,7 @@ struct chat {
     struct chat_cell *cells;
     size_t n_cells;
     struct buf later; /* what the model is to be told with the next question */
+    size_t n_early;   /* files that were attached before the first question */
     struct err last;  /* of the last question that failed */
 };
 
@@ -92,21 +93,30 @@ static void say_error(struct chat *c, struct err *e)
     *e = (struct err)ERR_INIT;
 }
 
+/* With the next question the model is told of the files from the `from`th on. */
+static void tell_files(struct chat *c, size_t from)
+{
+    struct attach_list *l = &c->p->files;
+    struct intake none = { .schema = c->p->conf.intake == INTAKE_SCHEMA };
+    struct sandbox_info info;
+
+    for (size_t i = from; i < l->n; i++)
+        l->v[i].known = false;
+    sandbox_get_info(c->p->run.sandbox, &info);
+    cleanup_free char *told = opening_files(l, &none, info.output_dir);
+    buf_putf(&c->later, "%s%s", told[0] ? "\n" : "", told);
+    for (size_t i = from; i < l->n; i++)
+        l->v[i].known = true;
+}
+
 /* Once the sandbox runs, a further file goes into it as it is now. */
 static int put_file(struct chat *c, const struct attach *a, struct err *e)
 {
     cleanup_buf struct buf content = BUF_MAX(MAX_ARTIFACT_BYTES);
-    struct sandbox_info info;
 
     if (io_read_file(a->path, &content, e) < 0)
         return err_wrap(e, "/file");
-    if (sandbox_put(c->p->run.sandbox, a->name, buf_str(&content), &c->p->stop, e) < 0)
-        return -1;
-    sandbox_get_info(c->p->run.sandbox, &info);
-    struct intake none = { .schema = c->p->conf.intake == INTAKE_SCHEMA };
-    cleanup_free char *told = opening_files(&c->p->files, &none, info.output_dir);
-    buf_putf(&c->later, "\n%s", told);
-    return 0;
+    return sandbox_put(c->p->run.sandbox, a->name, buf_str(&content), &c->p->stop, e);
 }
 
 static void cmd_file(struct chat *c, const char *arg)
@@ -117,7 +127,7 @@ static void cmd_file(struct chat *c, const char *arg)
     size_t before = l->n;
 
     if (arg[0] == '\0') {
-        ui_note(c->p->run.ui, "/file PATH attaches a file; /file PATH:NAME under another name");
+        ui_respond(c->p->run.ui, "/file PATH attaches a file; /file PATH:NAME under another name");
         return;
     }
     if (attach_add(l, arg, &notices, &e) < 0) {
@@ -128,11 +138,14 @@ static void cmd_file(struct chat *c, const char *arg)
     for (size_t i = before; i < l->n; i++) {
         if (c->started && put_file(c, &l->v[i], &e) < 0) {
             say_error(c, &e);
-            return;
+            attach_list_cut(l, i);
+            break;
         }
-        l->v[i].known = c->started; /* it is in what is said with the next question */
-        ui_note(c->p->run.ui, "attached: %s (%lld bytes)", l->v[i].name, (long long)l->v[i].size);
+        ui_respond(c->p->run.ui, "attached: %s (%lld bytes)", l->v[i].name,
+                   (long long)l->v[i].size);
     }
+    if (c->started)
+        tell_files(c, before);
 }
 
 static void cmd_files(struct chat *c, const char *arg)
@@ -142,14 +155,16 @@ static void cmd_files(struct chat *c, const char *arg)
 
     (void)arg;
     for (size_t i = 0; i < l->n; i++)
-        ui_note(c->p->run.ui, "attached: %s (%lld bytes)", l->v[i].name, (long long)l->v[i].size);
+        ui_respond(c->p->run.ui, "attached: %s (%lld bytes)", l->v[i].name,
+                   (long long)l->v[i].size);
     cleanup_free char *dir = a ? program_artifacts_dir(c->p) : NULL;
     for (size_t i = 0; a && i < artifacts_count(a); i++) {
         cleanup_free char *path = io_join(dir, artifacts_get(a, i)->file);
-        ui_artifact(c->p->run.ui, path, artifacts_get(a, i)->size);
+        ui_respond(c->p->run.ui, "made: %s (%lld bytes)", path,
+                   (long long)artifacts_get(a, i)->size);
     }
     if (l->n == 0 && (a == NULL || artifacts_count(a) == 0))
-        ui_note(c->p->run.ui, "no files: /file PATH attaches one");
+        ui_respond(c->p->run.ui, "no files: /file PATH attaches one");
 }
 
 static void cmd_model(struct chat *c, const char *arg)
@@ -158,8 +173,8 @@ static void cmd_model(struct chat *c, const char *arg)
     struct err e = ERR_INIT;
 
     if (arg[0] == '\0') {
-        ui_note(c->p->run.ui, "%s/%s answers; /model NAME has another one answer",
-                asking_service(a), asking_model(a));
+        ui_respond(c->p->run.ui, "%s/%s answers; /model NAME has another one answer",
+                   asking_service(a), asking_model(a));
         return;
     }
     if (asking_choose(a, arg, c->p->run.ui, &e) < 0) {
@@ -168,19 +183,20 @@ static void cmd_model(struct chat *c, const char *arg)
     }
     free(c->p->conf.model);
     c->p->conf.model = xstrdup(arg);
-    ui_note(c->p->run.ui, "%s/%s answers from now on", asking_service(a), asking_model(a));
+    ui_respond(c->p->run.ui, "%s/%s answers from now on", asking_service(a), asking_model(a));
 }
 
 static void cmd_cells(struct chat *c, const char *arg)
 {
     (void)arg;
     for (size_t i = 0; i < c->n_cells; i++)
-        ui_note(c->p->run.ui, "[%d] %s  %s", c->cells[i].number,
-                c->cells[i].status ? c->cells[i].status : "not finished", c->cells[i].description);
+        ui_respond(c->p->run.ui, "[%d] %s  %s", c->cells[i].number,
+                   c->cells[i].status ? c->cells[i].status : "not finished",
+                   c->cells[i].description);
     if (c->n_cells == 0)
-        ui_note(c->p->run.ui, "no cell has run yet");
+        ui_respond(c->p->run.ui, "no cell has run yet");
     else if (record_dir(c->p->run.record))
-        ui_note(c->p->run.ui, "their code is in %s/cells", record_dir(c->p->run.record));
+        ui_respond(c->p->run.ui, "their code is in %s/cells", record_dir(c->p->run.record));
 }
 
 static void cmd_save(struct chat *c, const char *arg)
@@ -190,7 +206,7 @@ static void cmd_save(struct chat *c, const char *arg)
     struct str rest, line;
 
     if (arg[0] == '\0') {
-        ui_note(c->p->run.ui, "/save FILE writes questions and answers as Markdown");
+        ui_respond(c->p->run.ui, "/save FILE writes questions and answers as Markdown");
         return;
     }
     if (access(arg, F_OK) == 0) {
@@ -210,11 +226,11 @@ static void cmd_save(struct chat *c, const char *arg)
         buf_putf(&b, "\n%s\n", c->asked[i].answer ? c->asked[i].answer : "(no answer)");
     }
     if (b.n == 0)
-        ui_note(c->p->run.ui, "nothing to save yet");
+        ui_respond(c->p->run.ui, "nothing to save yet");
     else if (io_write_atomic(AT_FDCWD, arg, buf_str(&b), 0666, &e) < 0)
         say_error(c, &e);
     else
-        ui_note(c->p->run.ui, "saved: %s", arg);
+        ui_respond(c->p->run.ui, "saved: %s", arg);
 }
 
 static void cmd_undo(struct chat *c, const char *arg)
@@ -225,27 +241,50 @@ static void cmd_undo(struct chat *c, const char *arg)
     while (i > 0 && c->asked[i - 1].undone)
         i--;
     if (i == 0) {
-        ui_note(c->p->run.ui, "no question of this chat to take back");
+        ui_respond(c->p->run.ui, "no question of this chat to take back");
         return;
     }
     c->asked[i - 1].undone = true;
     convo_truncate(&c->p->run.convo, c->asked[i - 1].mark);
     record_event(c->p->run.record, "undo", NULL);
-    ui_note(c->p->run.ui, "taken back with all that came of it: %.60s", c->asked[i - 1].question);
-    ui_note(c->p->run.ui, "variables and files stay as they are");
+    ui_respond(c->p->run.ui, "taken back with all that came of it: %.60s",
+               c->asked[i - 1].question);
+    ui_respond(c->p->run.ui, "variables and files stay as they are");
 }
 
+/* Every interpreter is empty at its next cell. */
+static void empty_contexts(struct chat *c)
+{
+    struct sandbox *s = c->p->run.sandbox;
+    struct sandbox_context_info info;
+    struct err ignored = ERR_INIT;
+
+    for (size_t i = 0; i < sandbox_context_count(s); i++) {
+        sandbox_context_get(s, i, &info);
+        (void)sandbox_context_restart(s, info.language, info.name, &ignored);
+    }
+}
+
+/* Files stay, so that the model has to be told again of those that came during the chat: what was
+ * attached before its first question stands in the system prompt. */
 static void cmd_reset(struct chat *c, const char *arg)
 {
     struct convo *convo = &c->p->run.convo;
+    cJSON *ev = cJSON_CreateObject();
 
     (void)arg;
     convo_truncate(convo, convo->n && convo->m[0].role == CHAT_SYSTEM);
     for (size_t i = 0; i < c->n_asked; i++)
         c->asked[i].undone = true;
-    if (c->started)
-        record_event(c->p->run.record, "reset", NULL);
-    ui_note(c->p->run.ui, "the conversation is forgotten; variables and files stay as they are");
+    if (c->started) {
+        empty_contexts(c);
+        buf_clear(&c->later);
+        tell_files(c, c->n_early);
+        cJSON_AddBoolToObject(ev, "variables", true);
+        record_event(c->p->run.record, "reset", steal_ptr(&ev));
+    }
+    cJSON_Delete(ev);
+    ui_respond(c->p->run.ui, "the conversation and all variables are forgotten; files stay");
 }
 
 static void cmd_cost(struct chat *c, const char *arg)
@@ -275,7 +314,7 @@ static const struct {
     { "/cells", "", "the cells that ran", cmd_cells },
     { "/save", "FILE", "write questions and answers to a file, as Markdown", cmd_save },
     { "/undo", "", "take back the last question and what came of it; variables stay", cmd_undo },
-    { "/reset", "", "forget the conversation; variables and files stay", cmd_reset },
+    { "/reset", "", "forget the conversation and all variables; files stay", cmd_reset },
     { "/cost", "", "tokens and cost of this chat", cmd_cost },
     { "/help", "", "this list", cmd_help },
     { "/quit", "", "end (as Ctrl-D does)", cmd_quit },
@@ -287,10 +326,12 @@ static void cmd_help(struct chat *c, const char *arg)
 {
     (void)arg;
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-        ui_note(c->p->run.ui, "%-6s %-5s  %s", commands[i].name, commands[i].arg, commands[i].help);
-    ui_note(c->p->run.ui, "A line that ends in \\ goes on in the next, and so does all between two "
-                          "lines of \"\"\".");
-    ui_note(c->p->run.ui, "Ctrl-C stops what runs and keeps the conversation.");
+        ui_respond(c->p->run.ui, "%-6s %-5s  %s", commands[i].name, commands[i].arg,
+                   commands[i].help);
+    ui_respond(c->p->run.ui,
+               "A line that ends in \\ goes on in the next, and so does all between two "
+               "lines of \"\"\".");
+    ui_respond(c->p->run.ui, "Ctrl-C stops what runs and keeps the conversation.");
 }
 
 /* Is it a command, and was it one that is known? A path as the first word is a question. */
@@ -344,6 +385,7 @@ static int first_question(struct chat *c, struct err *e)
         return -1;
     for (size_t i = 0; i < p->files.n; i++)
         p->files.v[i].known = true;
+    c->n_early = p->files.n;
     c->asked[c->n_asked - 1].mark = p->run.convo.n - 1;
     return 0;
 }

@@ -32,6 +32,7 @@ struct chat_line {
     const char *prompt;
     struct buf queue; /* bytes that were read and not yet taken */
     bool pasting, broken, ended;
+    bool fresh; /* nothing of this line was read yet */
     unsigned short columns, rows;
     struct err why;
 };
@@ -107,6 +108,10 @@ static int next_char(EditLine *el, wchar_t *ret)
             if (r <= 0)
                 return r;
         }
+        /* A Ctrl-D that was typed while the terminal was not yet the editor's comes as a NUL. */
+        if (l->fresh && l->queue.p[0] == '\0')
+            l->queue.p[0] = '\004';
+        l->fresh = false;
         if (l->queue.p[0] == '\033' && next_is(l, l->pasting ? PASTE_END : PASTE_BEGIN)) {
             l->pasting = !l->pasting;
             continue;
@@ -326,6 +331,7 @@ static bool edit_line(struct chat_line *l, struct buf *out)
 
     fputs("\033[?2004h", l->out);
     fflush(l->out);
+    l->fresh = true;
     const char *line = el_gets(l->el, &n);
     fputs(l->broken ? "^C\n\033[?2004l" : "\033[?2004l", l->out);
     fflush(l->out);

@@ -70,6 +70,24 @@ static void empty_context(const struct replay *r, const struct sandbox_language 
     }
 }
 
+/* Where the user had all variables forgotten (/reset of agent chat) between two events, they are
+ * forgotten here too: files that earlier cells made stay. */
+static void follow_resets(const struct replay *r, size_t from, size_t to)
+{
+    struct sandbox *s = r->run->sandbox;
+    struct sandbox_context_info info;
+    struct err ignored = ERR_INIT;
+    bool reset = false;
+
+    for (size_t i = from; i < to; i++)
+        reset = reset || (strcmp(json_str(r->s->events[i], "type"), "reset") == 0 &&
+                          json_bool(r->s->events[i], "variables", false));
+    for (size_t i = 0; reset && i < sandbox_context_count(s); i++) {
+        sandbox_context_get(s, i, &info);
+        (void)sandbox_context_restart(s, info.language, info.name, &ignored);
+    }
+}
+
 static void put_stdout(struct buf *out, const struct sandbox_result *res)
 {
     for (size_t i = 0; i < res->n_items; i++)
@@ -204,15 +222,22 @@ static int take_cell(struct replay *r, const struct saved_cell *c, struct err *e
 int resume_cells(struct run *run, const struct saved *s, struct buf *differs, struct err *e)
 {
     struct replay r = { .run = run, .s = s, .differs = differs, .from = last_loss(s) };
+    size_t at = r.from;
     int result = 0;
 
     for (size_t i = 0; i < s->n_cells && result == 0 && !r.stop; i++) {
         if (!counts(&r, &s->cells[i]))
             continue;
+        size_t begins = at;
+        while (begins < s->n_events && s->events[begins] != s->cells[i].start)
+            begins++;
+        follow_resets(&r, at, begins);
+        at = begins;
         cleanup_free char *what = xasprintf("running cell %d of before again", s->cells[i].number);
         ui_wait(run->ui, what);
         result = stop_check(run->stop, e) < 0 ? -1 : take_cell(&r, &s->cells[i], e);
         ui_wait_end(run->ui);
     }
+    follow_resets(&r, at, s->n_events);
     return result;
 }

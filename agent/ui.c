@@ -212,6 +212,15 @@ void ui_note(struct ui *u, const char *fmt, ...)
     va_end(ap);
 }
 
+void ui_respond(struct ui *u, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vline(u, PLAIN, "", true, fmt, ap);
+    va_end(ap);
+}
+
 void ui_detail(struct ui *u, const char *fmt, ...)
 {
     va_list ap;

@@ -24,6 +24,8 @@ void ui_free(struct ui *u); /* takes the moving line away; NULL is fine */
 
 /* One line each. Warnings and errors show in quiet mode too; details only in verbose mode. */
 void ui_note(struct ui *u, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What the user asked for at the prompt: in quiet mode too. */
+void ui_respond(struct ui *u, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void ui_detail(struct ui *u, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void ui_warn(struct ui *u, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void ui_error(struct ui *u, const struct err *e); /* "agent: message" */

@@ -59,6 +59,16 @@ r = run("chat", script=[say("A."), say("B.")], send=b"first\n/reset\nsecond\n")
 eq(asked(r), [("user", "second")], "/reset forgets the conversation")
 r2 = run("-c", "third", home=r.home, script=[say("D.")])
 eq(asked(r2), [("user", "second"), ("assistant", "B."), ("user", "third")], "and it stays forgotten")
+# what /reset forgets, and what stays; a resumed session forgets the same
+r = run("chat", script=[code("x = 1\nopen('kept.txt', 'w').write('kept')"), say("A."),
+                        code("print('x' in globals(), open('kept.txt').read())"), say("B.")], send=b"first\n/reset\nsecond\n")
+like(r.observations[-1], "^False kept$", "/reset forgets variables, and files stay")
+r2 = run("-c", "third", home=r.home, script=[code("print('x' in globals(), open('kept.txt').read())"), say("D.")])
+like(r2.observations[-1], "^False kept$", "a session that goes on forgets them at the same place")
+unlike(r2.err, "differently|printed something else", "and its cells come out as they did")
+r = run("chat", script=[code("x = 1"), say("A."), say("B.")], send=b"first\n/reset\n")
+r2 = run("-c", "second", home=r.home, script=[code("print('x' in globals())"), say("D.")])
+like(r2.observations[-1], "^False$", "also when nothing was asked after it")
 r = run("chat", script=[say("A."), say("B.")], send=b"first\n/model other-one\nsecond\n/model a b/c d/\n")
 eq([b["model"] for b in r.bodies()], ["scripted", "other-one"], "/model has another one answer")
 
@@ -74,6 +84,17 @@ like(r.observations[1], "5,6", "the second is there for the next question")
 like(asked(r)[-3][1], r"^second\n(.*\n)*## /output/late\.csv\nSize: 8 bytes\. (.*\n)*5,6", "and the model is told where")
 like(r.err, r"attached: late\.csv \(8 bytes\)\nattached: early|attached: early\.csv \(8 bytes\)\nattached: late\.csv", "/files lists them")
 like(r.err, r"/no/such", "a file that is not there is told")
+
+r = run("chat", script=[say("A."), say("B.")], send=f"first\n/file {late}\n/reset\nsecond\n".encode())
+like(asked(r)[0][1], r"^second\n(.*\n)*## /output/late\.csv\n(.*\n)*5,6", "after /reset the model is told of such a file again")
+os.mkfifo(BOX / "pipe.csv")
+r = run("chat", script=[say("A."), say("B.")], send=f"first\n/file {BOX}/pipe.csv\n/files\nsecond\n".encode())
+eq((r.status, asked(r)[-1]), (0, ("user", "second")), "a file that cannot be attached is none")
+like(r.err, "no files", "and is not listed")
+r = run("chat", "-q", script=[code("open('made.txt', 'w').write('x')"), say("A.")],
+        send=b"/help\n/model\nfirst\n/cells\n/files\n/cost\n/undo\n/reset\n")
+for what in ("/file +PATH", "scripted answers", r"\[1\] ok", r"made: \S+/made\.txt \(1 bytes\)", "this chat: ", "taken back", "are forgotten"):
+    like(r.err, what, f"in quiet mode too a command answers: {what}")
 
 if pyte is None:
     skip("python3-pyte is not installed", "a terminal")
