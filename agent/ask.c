@@ -124,7 +124,7 @@ static int open_form(struct program *p, struct err *e)
             "the report's text by the other");
     if (p->conf.schema && (p->run.schema = schema_open(p->conf.schema, e)) == NULL)
         return -1;
-    if (p->conf.ask && !p->conf.dry_run && (p->run.consent = consent_open(e)) == NULL)
+    if (p->conf.ask && !p->conf.dry_run && (p->run.consent = consent_open("--ask", e)) == NULL)
         return -1;
     return 0;
 }
@@ -160,7 +160,7 @@ void ask_record_start(struct program *p, bool further)
     cJSON_AddStringToObject(ev, "id", record_id(p->run.record));
     cJSON_AddStringToObject(ev, "program", "agent " AGENT_VERSION);
     json_add_str(ev, "question", str_of(p->question));
-    if (p->conf.model)
+    if (p->conf.model && !p->rerun) /* what is run again asks none, but to repair it */
         json_add_str(ev, "model", str_of(p->conf.model));
     if (p->conf.replay)
         json_add_str(ev, "replay", str_of(p->conf.replay));
@@ -175,19 +175,6 @@ void ask_record_start(struct program *p, bool further)
         json_add_str(ev, "cwd", str_of(cwd));
     cJSON_AddItemToObject(ev, "settings", resume_settings(&p->conf));
     record_event(p->run.record, further ? "session.resume" : "session.start", ev);
-}
-
-/* What the user should know of it: it is a help, so a failure is a line and no more. */
-static void say_intake(struct program *p, const struct intake *in)
-{
-    const char *instead = in->schema ? "nothing of it" : "its first lines";
-
-    for (size_t i = 0; i < in->n; i++) {
-        const char *why = in->v[i].failed ? in->v[i].failed : in->v[i].text ? NULL : in->failed;
-        if (why)
-            ui_note(p->run.ui, "%s could not be profiled (%s); the model is told %s",
-                    p->files.v[i].name, why, in->v[i].text ? "that" : instead);
-    }
 }
 
 /* The sandbox is built and answers, the workspace is open, the conversation has begun. */
@@ -237,7 +224,7 @@ int ask_prepare(struct program *p, struct intake *intake, struct err *e)
     if (intake_end(intake, r->sandbox, &p->files, &p->stop, e) < 0)
         return -1;
     r->intake = intake;
-    say_intake(p, intake);
+    intake_say(intake, &p->files, r->ui);
     return p->rerun ? 0 : resume_restore(p, e);
 }
 
@@ -274,8 +261,8 @@ static cJSON *manifest(const struct program *p, const struct err *why, bool answ
     cJSON_AddBoolToObject(m, "answered", answered);
     json_add_str(m, "question", str_of(p->question));
     if (p->rerun)
-        json_add_str(m, "rerun_of", str_of(p->rerun->saved.id));
-    if (p->conf.model)
+        rerun_json(p->rerun, m);
+    if (p->conf.model && (p->rerun == NULL || p->rerun->repairs))
         json_add_str(m, "model", str_of(p->conf.model));
     if (p->run.artifacts) { /* the sandbox was ready */
         struct sandbox_info info;

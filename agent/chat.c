@@ -505,7 +505,7 @@ void chat_command(struct program *p, struct err *why)
                 "it with agent \"question\"");
         return;
     }
-    if (p->conf.ask && (r->consent = consent_open(why)) == NULL)
+    if (p->conf.ask && (r->consent = consent_open("--ask", why)) == NULL)
         return;
     if (resume_open(p, why) < 0 || validate_patterns(&p->conf, why) < 0 ||
         reporting_check_names(&p->conf, why) < 0 || program_attach(p, why) < 0 ||

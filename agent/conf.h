@@ -50,6 +50,7 @@ enum conf_sandbox { SANDBOX_STRICT, SANDBOX_BEST };
 enum conf_tools { TOOLS_NATIVE, TOOLS_FENCED };
 enum conf_images { IMAGES_AUTO, IMAGES_ON, IMAGES_OFF };
 enum conf_intake { INTAKE_FULL, INTAKE_SCHEMA, INTAKE_OFF };
+enum conf_repair { REPAIR_NEVER, REPAIR_ASK, REPAIR_AUTO };
 enum conf_stdin { STDIN_AUTO, STDIN_NO, STDIN_WAIT };
 
 struct conf_list {
@@ -125,6 +126,7 @@ struct conf {
     int intake;          /* enum conf_intake */
     bool grounding;      /* check the answer's numbers against what was printed */
     bool strict;         /* what is not found fails the run */
+    int repair;          /* enum conf_repair: of a re-run that fails */
     char *schema;        /* a file, or the JSON Schema itself; NULL = none */
     bool ask;            /* before each cell */
 

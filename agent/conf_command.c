@@ -250,13 +250,20 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
                 "comes of it is a session of its own, with the same text: values that the code\n"
                 "published ({{num:...}}) are the new ones, and numbers that stand in it as plain\n"
                 "text are struck through, as nobody computed them again. Cells that failed are\n"
-                "left out unless what they did before is used later. A cell that fails now ends\n"
-                "it with status 9; no model is asked.\n",
+                "left out unless what they did before is used later.\n"
+                "\n"
+                "A cell that fails now ends it with status 9, and no model is asked. With\n"
+                "--repair auto, or ask and a yes on the terminal, the model repairs it from that\n"
+                "cell on, in the same sandbox and under the limits that a question has; with\n"
+                "--strict also a text whose numbers only a model can write anew. What it changed\n"
+                "is shown as a diff and kept, and the new session holds the repaired code: agent\n"
+                "rerun last runs that.\n",
         .examples = "  agent rerun last -f week-48.csv\n"
-                    "  agent rerun 20261121 -f new.csv:sales.csv -o report.md\n",
-        .groups = 1u << G_SANDBOX,
-        .also = "file deadline timeout strict output output_format out_dir session_dir session_id "
-                "quiet verbose show_code color debug json",
+                    "  agent rerun 20261121 -f new.csv:sales.csv -o report.md\n"
+                    "  agent rerun last -f week-49.csv --repair auto --max-cost 0.50\n",
+        .groups = 1u << G_SANDBOX | 1u << G_MODEL | 1u << G_NETWORK,
+        .also = "file deadline timeout max_turns output_cap strict output output_format out_dir "
+                "session_dir session_id quiet verbose usage show_code color debug",
     },
     [CMD_REPORT] = {
         .name = "report",

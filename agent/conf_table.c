@@ -75,7 +75,7 @@ const struct conf_setting conf_table[] = {
       .offset = F(json),
       .def = "false",
       .flag_only = true,
-      .only = "ask exec models usage sessions doctor keys profile",
+      .only = "ask rerun exec models usage sessions doctor keys profile",
       .help = "for programs: of a question, a line of JSON for everything that happens (as "
               "--output-format stream-json); else one JSON object at the end, of code that is "
               "results, output, error, files, refusals, status, and it runs as --notebook does" },
@@ -473,7 +473,7 @@ const struct conf_setting conf_table[] = {
       .offset = F(intake),
       .def = "full",
       .choices = "full schema off",
-      .only = "ask profile",
+      .only = "ask rerun profile",
       .arg = "WHAT",
       .guard = TELLS,
       .help = "what the model is told of attached tables before it begins: full, with ranges, "
@@ -484,7 +484,7 @@ const struct conf_setting conf_table[] = {
       .group = G_RUN,
       .offset = F(grounding),
       .def = "true",
-      .only = "ask",
+      .only = "ask rerun",
       .help = "look up every number and file name of the answer in what the code printed and made; "
               "what is not found is mended once, then told" },
     { .name = "strict",
@@ -494,6 +494,19 @@ const struct conf_setting conf_table[] = {
       .def = "false",
       .only = "ask rerun",
       .help = "fail (status 9) when a number or file name of the answer is found nowhere" },
+    { .name = "repair",
+      .kind = K_CHOICE,
+      .group = G_RUN,
+      .offset = F(repair),
+      .def = "never",
+      .choices = "never ask auto",
+      .only = "rerun",
+      .arg = "WHEN",
+      .guard = SPENDS,
+      .help =
+          "when the code of a session does not do for the files that it is run on again: never, "
+          "the run fails; ask, the terminal asks whether the model may repair it from there "
+          "on; auto, it does" },
 
     { .name = "schema",
       .kind = K_PATH,
@@ -511,7 +524,7 @@ const struct conf_setting conf_table[] = {
       .group = G_RUN,
       .offset = F(ask),
       .def = "false",
-      .only = "ask chat",
+      .only = "ask chat rerun",
       .guard = CHECKS,
       .help = "shows each piece of code on the terminal and asks before it runs" },
 

@@ -17,22 +17,24 @@
 
 struct consent {
     int fd;
+    const char *flag;
     bool always;
 };
 
-struct consent *consent_open(struct err *e)
+struct consent *consent_open(const char *flag, struct err *e)
 {
     int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 
     if (fd < 0) {
         err_set(e, ERR_USAGE, 0,
-                "--ask needs a terminal to ask on, and this process has none (%s): start it from "
-                "one, or leave --ask out",
-                strerror(errno));
+                "%s needs a terminal to ask on, and this process has none (%s): start it from one, "
+                "or leave %s out",
+                flag, strerror(errno), flag);
         return NULL;
     }
     struct consent *c = xcalloc(1, sizeof *c);
     c->fd = fd;
+    c->flag = flag;
     return c;
 }
 
@@ -45,7 +47,8 @@ void consent_free(struct consent *c)
 
 static int show(struct consent *c, const struct buf *b, struct err *e)
 {
-    return io_write_all(c->fd, buf_cstr(b), b->n, e) < 0 ? err_wrap(e, "--ask: the terminal") : 0;
+    return io_write_all(c->fd, buf_cstr(b), b->n, e) < 0 ? err_wrap(e, "%s: the terminal", c->flag)
+                                                         : 0;
 }
 
 static int show_cell(struct consent *c, const struct consent_cell *cell, struct err *e)
@@ -80,7 +83,7 @@ static int read_line(struct consent *c, const struct stop *stop, struct buf *lin
         if (stop_check(stop, e) < 0)
             return -1;
         if (poll(p, 2, stop_poll_ms(stop, -1)) < 0 && errno != EINTR)
-            return err_set(e, ERR_SYS, errno, "--ask: wait for the terminal");
+            return err_set(e, ERR_SYS, errno, "%s: wait for the terminal", c->flag);
         if (stop_check(stop, e) < 0)
             return -1;
         if (p[0].revents == 0)
@@ -89,7 +92,7 @@ static int read_line(struct consent *c, const struct stop *stop, struct buf *lin
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return err_set(e, ERR_SYS, errno, "--ask: read from the terminal");
+            return err_set(e, ERR_SYS, errno, "%s: read from the terminal", c->flag);
         if (n == 0)
             return 0;
         buf_put(line, piece, (size_t)n);
@@ -164,5 +167,24 @@ int consent_ask(struct consent *c, const struct consent_cell *cell, const struct
             return -1;
         *ret_reason = r ? clean(buf_str(&line)) : NULL;
         return 0;
+    }
+}
+
+int consent_yes(struct consent *c, struct str text, const char *question, const struct stop *stop,
+                bool *ret, struct err *e)
+{
+    cleanup_buf struct buf b = BUF_MAX(SIZE_MAX / 4), line = BUF_MAX(LINE_BYTES);
+
+    utf8_clean(&b, text);
+    if (show(c, &b, e) < 0)
+        return -1;
+    for (;;) {
+        int r = put_question(c, question, stop, &line, e);
+        if (r < 0)
+            return -1;
+        struct str word = str_trim(buf_str(&line));
+        *ret = r && is_word(word, 'y', "yes");
+        if (r == 0 || *ret || is_word(word, 'n', "no"))
+            return 0;
     }
 }

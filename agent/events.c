@@ -391,7 +391,8 @@ void events_record(void *arg, const char *type, const struct cJSON *f)
     else if (strcmp(type, "cell.end") == 0)
         on_cell_end(ev, f);
     else if (strcmp(type, "retry") == 0 || strcmp(type, "loop.detected") == 0 ||
-             strcmp(type, "notice") == 0 || strcmp(type, "grounding") == 0)
+             strcmp(type, "notice") == 0 || strcmp(type, "grounding") == 0 ||
+             str_starts(str_of(type), "repair."))
         on_same(ev, type, f);
 }
 

@@ -340,6 +340,25 @@ static void put_usage(const struct saved *s, struct buf *out)
     }
 }
 
+void export_repair(const struct saved *s, struct buf *what, struct buf *diff)
+{
+    const cJSON *began = saved_last(s, "repair.started"),
+                *ended = saved_last(s, "repair.completed");
+    const char *from = json_str(began, "session"), *file = json_str(ended, "diff");
+    const char *why = json_str(began, "why");
+    int64_t cell = json_int(began, "cell", 0);
+    struct err ignored = ERR_INIT;
+
+    if (ended == NULL || from == NULL || why == NULL)
+        return;
+    cleanup_free char *line =
+        cell > 0 ? xasprintf("session %s, cell %lld (%s)", from, (long long)cell, why)
+                 : xasprintf("session %s, its text (%s)", from, why);
+    utf8_clean_line(what, utf8_head(str_of(line), 1000));
+    if (file && saved_read(s, file, diff, &ignored) < 0)
+        buf_clear(diff);
+}
+
 void export_facts(const struct saved *s, struct buf *out)
 {
     const cJSON *box = saved_last(s, "sandbox.start"), *turn = saved_last(s, "turn");
@@ -352,8 +371,12 @@ void export_facts(const struct saved *s, struct buf *out)
     put_fact(out, "model", asked ? asked : model);
     if (model && asked && strcmp(model, asked) != 0)
         put_fact(out, "model that answered", model);
-    put_fact(out, "service", saved_text(s, "session.start", "service"));
+    const char *service = saved_text(s, "session.start", "service");
+    put_fact(out, "service", service ? service : json_str(turn, "service"));
     put_usage(s, out);
+    cleanup_buf struct buf repair = BUF_MAX(8192), diff = BUF_MAX(SIZE_MAX / 4);
+    export_repair(s, &repair, &diff);
+    put_fact(out, "repaired from", repair.n ? buf_cstr(&repair) : NULL);
     put_fact(out, "status",
              status == NULL                ? "killed, or still running"
              : strcmp(status, "none") == 0 ? "ok"

@@ -67,6 +67,9 @@ const struct cJSON *export_inputs(const struct saved *s);
 size_t export_input_names(const struct saved *s, const char ***ret);
 /* {"checked", "unmatched"}; NULL if nothing was checked. */
 const struct cJSON *export_grounding(const struct saved *s);
+/* Of a session that a model repaired (agent/rerun.h): what it is a repair of, one clean line, and
+ * the diff of the code. Nothing is appended for another one. */
+void export_repair(const struct saved *s, struct buf *what, struct buf *diff);
 /* Rows of "what<TAB>value": model, time, cost, sandbox and so on. */
 void export_facts(const struct saved *s, struct buf *out);
 

@@ -275,6 +275,17 @@ static void put_files(const struct export *x, const char *title, const cJSON *fi
     buf_puts(x->out, "</tbody></table></div>\n");
 }
 
+static void put_repair(const struct export *x)
+{
+    cleanup_buf struct buf what = BUF_MAX(8192), diff = BUF_MAX(SIZE_MAX / 4);
+
+    export_repair(x->s, &what, &diff);
+    if (diff.n == 0)
+        return;
+    put_kicker(x->out, "What the repair changed in the code");
+    put_pre(x->out, "out", buf_str(&diff));
+}
+
 static bool is_last_answer(const struct export_step *v, size_t n, size_t i)
 {
     for (size_t k = i + 1; k < n; k++)
@@ -334,6 +345,7 @@ void export_html(const struct export *x)
         }
     }
     free(v);
+    put_repair(x);
     put_files(x, "Input files", export_inputs(x->s));
     put_files(x, "Files made", json_arr(x->s->manifest, "artifacts"));
     put_kicker(x->out, "Provenance");

@@ -232,6 +232,12 @@ static void put_provenance(const struct export *x)
     }
     put_files(x->out, "Input files", export_inputs(x->s));
     put_files(x->out, "Files made", json_arr(x->s->manifest, "artifacts"));
+    cleanup_buf struct buf what = BUF_MAX(8192), diff = BUF_MAX(SIZE_MAX / 4);
+    export_repair(x->s, &what, &diff);
+    if (diff.n) {
+        buf_puts(x->out, "\n**What the repair changed in the code**\n\n");
+        put_fence(x->out, "diff", buf_str(&diff));
+    }
 }
 
 void export_md(const struct export *x)

@@ -210,3 +210,15 @@ void intake_done(struct intake *in, struct sandbox *s)
     free(in->failed);
     *in = (struct intake){ 0 };
 }
+
+void intake_say(const struct intake *in, const struct attach_list *files, struct ui *ui)
+{
+    const char *instead = in->schema ? "nothing of it" : "its first lines";
+
+    for (size_t i = 0; i < in->n; i++) {
+        const char *why = in->v[i].failed ? in->v[i].failed : in->v[i].text ? NULL : in->failed;
+        if (why)
+            ui_note(ui, "%s could not be profiled (%s); the model is told %s", files->v[i].name,
+                    why, in->v[i].text ? "that" : instead);
+    }
+}

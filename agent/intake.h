@@ -36,6 +36,8 @@ int intake_begin(struct intake *in, struct sandbox *s, const struct conf *c,
 /* Waits for it and gives its context back; does nothing when it was not begun. */
 int intake_end(struct intake *in, struct sandbox *s, const struct attach_list *files,
                const struct stop *stop, struct err *e);
+/* What the user should know of it: a line for each file without a whole profile. */
+void intake_say(const struct intake *in, const struct attach_list *files, struct ui *ui);
 /* Ends what still runs. */
 void intake_done(struct intake *in, struct sandbox *s);
 

@@ -25,12 +25,15 @@ static const cJSON *last_settings(const struct saved *s)
 
 int recorded_policy(struct program *p, const struct saved *s, struct err *e)
 {
-    cleanup_buf struct buf notes = BUF_MAX(MAX_CONF_BYTES);
+    cleanup_buf struct buf notes = BUF_MAX(MAX_CONF_BYTES), unasked = BUF_MAX(MAX_CONF_BYTES);
     const char *backend = saved_text(s, "sandbox.start", "backend");
+    const cJSON *settings = last_settings(s);
+    bool asks = p->conf.command != CMD_RERUN || p->conf.repair != REPAIR_NEVER;
     struct str rest, line;
 
-    if (resume_policy(&p->conf, last_settings(s), backend && strcmp(backend, "landlock") != 0,
-                      &notes, e) < 0)
+    if (resume_policy(&p->conf, settings, backend && strcmp(backend, "landlock") != 0, &notes, e) <
+            0 ||
+        resume_policy_asked(&p->conf, settings, asks ? &notes : &unasked, e) < 0)
         return -1;
     for (rest = buf_str(&notes); rest.n;) {
         (void)str_cut(&rest, '\n', &line);

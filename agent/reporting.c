@@ -10,12 +10,13 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/program.h"
+#include "agent/rerun.h"
 #include "prompts/prompts.h"
 #include "agent/base/banned.h"
 
 bool reporting_wanted(const struct run *run)
 {
-    return run->conf->report.n > 0;
+    return run->conf->report.n > 0 || run->reporting.wanted;
 }
 
 int reporting_check_names(const struct conf *c, struct err *e)
@@ -60,6 +61,8 @@ char *reporting_prompt(const struct run *run, struct err *e)
             buf_putf(&formats, "%s%s", formats.n ? ", " : "", words[f]);
         seen[f] = true;
     }
+    if (formats.n == 0)
+        buf_puts(&formats, words[1]);
     /* The prompt shows references, so that its braces are no placeholders but for this one. */
     cleanup_free char *form = prompt_text(run->conf->prompts_dir, "report.md", e);
     if (form == NULL)
@@ -151,7 +154,7 @@ int reporting_write(struct program *p, const char *answer, struct err *e)
     struct run *run = &p->run;
     struct reporting *g = &run->reporting;
     struct asking_total total = asking_total(run->asking);
-    bool again = p->rerun != NULL; /* no model takes part */
+    bool again = p->rerun && !p->rerun->repairs; /* no model takes part */
     char made[40] = "", cost[40] = "";
     time_t now = time(NULL);
     struct tm tm;

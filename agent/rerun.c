@@ -9,11 +9,9 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
-#include "agent/export.h"
-#include "agent/grounding.h"
+#include "agent/consent.h"
 #include "agent/recorded.h"
 #include "agent/reporting.h"
-#include "agent/tools.h"
 #include "agent/validate.h"
 #include "agent/base/banned.h"
 
@@ -21,16 +19,21 @@ void rerun_free(struct rerun *r)
 {
     if (r == NULL)
         return;
-    for (size_t i = 0; i < r->n; i++)
+    for (size_t i = 0; i < r->n; i++) {
         free(r->v[i].code);
+        free(r->v[i].seen);
+    }
     free(r->v);
+    free(r->broken);
+    free(r->diff);
+    consent_free(r->terminal);
     saved_done(&r->saved);
     free(r);
 }
 
 /* --- its files --- */
 
-static struct attach *file_named(struct program *p, const char *name)
+static struct attach *file_named(const struct program *p, const char *name)
 {
     for (size_t i = 0; i < p->files.n; i++)
         if (strcmp(p->files.v[i].name, name) == 0)
@@ -144,24 +147,28 @@ static int attach_rest(struct program *p, const cJSON *inputs, const char *cwd, 
     return 0;
 }
 
-/* Are the files what they were? Those that differ are told. */
+const struct attach *rerun_file(const struct program *p, const cJSON *input, bool *ret_same)
+{
+    const char *name = json_str(input, "name");
+    const struct attach *a = name ? file_named(p, name) : NULL;
+    const char *was = json_str(recorded_input(&p->rerun->saved, input), "sha256");
+
+    *ret_same = a && was && strcmp(was, a->sha256) == 0;
+    return a;
+}
+
+/* Are the files what they were? */
 static int compare_files(struct program *p, const cJSON *inputs, struct err *e)
 {
     const cJSON *f;
+    bool same;
 
-    p->rerun->same_files = true;
-    cJSON_ArrayForEach(f, inputs)
-    {
-        const char *name = json_str(f, "name");
-        struct attach *a = name ? file_named(p, name) : NULL;
-        const char *was = json_str(recorded_input(&p->rerun->saved, f), "sha256");
-        if (a == NULL)
-            continue;
-        if (attach_hash(a, &p->stop, e) < 0)
+    for (size_t i = 0; i < p->files.n; i++)
+        if (attach_hash(&p->files.v[i], &p->stop, e) < 0)
             return -1;
-        if (was == NULL || strcmp(was, a->sha256) != 0)
-            p->rerun->same_files = false;
-    }
+    p->rerun->same_files = true;
+    cJSON_ArrayForEach(f, inputs) if (rerun_file(p, f, &same) && !same) p->rerun->same_files =
+        false;
     return 0;
 }
 
@@ -222,8 +229,6 @@ static int load(struct program *p, struct err *e)
                        "session %s has no cell that succeeded: there is nothing to run again",
                        s->id);
     p->question = xstrdup(question);
-    free(p->conf.model); /* none is asked */
-    p->conf.model = NULL;
     return 0;
 }
 
@@ -233,10 +238,24 @@ int rerun_open(struct program *p, struct err *e)
 
     if (check_flags(p, e) < 0 || load(p, e) < 0 || recorded_policy(p, &p->rerun->saved, e) < 0 ||
         validate_patterns(&p->conf, e) < 0 || reporting_check_names(&p->conf, e) < 0 ||
-        program_attach(p, e) < 0)
+        program_attach(p, e) < 0 || rerun_repair_open(p, e) < 0)
         return -1;
     const cJSON *inputs = recorded_inputs(&p->rerun->saved, &cwd);
     if (match_given(p, inputs, e) < 0 || attach_rest(p, inputs, cwd, e) < 0)
         return -1;
     return compare_files(p, inputs, e);
+}
+
+void rerun_json(const struct rerun *r, cJSON *o)
+{
+    json_add_str(o, "rerun_of", str_of(r->saved.id));
+    if (!r->repairs)
+        return;
+    json_add_str(o, "repaired_from", str_of(r->saved.id));
+    cJSON *repair = cJSON_AddObjectToObject(o, "repair");
+    if (r->broken_at < r->n)
+        json_add_int(repair, "cell", r->v[r->broken_at].cell->number);
+    json_add_str(repair, "why", str_of(r->broken));
+    if (r->diff)
+        json_add_str(repair, "diff", str_of(r->diff));
 }

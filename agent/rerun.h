@@ -5,8 +5,14 @@
  *
  * Each file of the session is replaced by one that is given, or is read again where it lay. Cells
  * that failed are left out, unless what they did before is used later; in a report that rests on
- * published values also those that only showed things (agent/rerun_plan.py decides, within the
- * sandbox, and in doubt a cell runs). The first cell that fails ends the run. */
+ * published values also those that only showed things (agent/rerun_plan.c decides, within the
+ * sandbox, and in doubt a cell runs).
+ *
+ * The first cell that fails ends the run, and so does, with --strict, a text that cannot say the
+ * new values. With --repair the model takes over there, and only then: it is told what has run and
+ * what broke, and goes on in the same interpreters by the ordinary loop (rerun_repair.c). The new
+ * record then holds the cells that ran unchanged and the repaired ones, so that it can be run again
+ * itself. */
 #ifndef AGENT_RERUN_H
 #define AGENT_RERUN_H
 
@@ -14,10 +20,14 @@
 #include "agent/program.h"
 #include "agent/saved.h"
 
+struct cJSON;
+struct consent;
+
 struct rerun_cell {
     const struct saved_cell *cell;
     char *code;      /* what runs: all of it, or the part that had succeeded; NULL = left out */
     const char *why; /* it is left out; static */
+    char *seen;      /* what came of it now, as a model is told; NULL = it has not run */
 };
 struct rerun {
     struct saved saved;
@@ -25,6 +35,12 @@ struct rerun {
     struct rerun_cell *v; /* all cells */
     size_t n;
     bool same_files; /* each file is byte for byte what it was */
+    /* What did not do: v[broken_at], or the text when that is n. One clean line; NULL = all did. */
+    char *broken;
+    size_t broken_at;
+    struct consent *terminal; /* to ask on; NULL = nobody is asked */
+    bool repairs;             /* a model was asked to repair it */
+    char *diff;               /* the record's file that says what was changed; NULL = none */
 };
 void rerun_free(struct rerun *r); /* NULL is fine */
 
@@ -36,11 +52,25 @@ int rerun_open(struct program *p, struct err *e);
 /* Instead of the loop, once the sandbox is ready. */
 void rerun_run(struct program *p, struct loop_result *ret);
 
+/* What the record and the manifest say of it: rerun_of, repaired_from, repair. */
+void rerun_json(const struct rerun *r, struct cJSON *o);
+
 /* --- its parts --- */
+
+/* The file that stands for one of the session's inputs, NULL = none; *ret_same: it is byte for byte
+ * what it was. */
+const struct attach *rerun_file(const struct program *p, const struct cJSON *input, bool *ret_same);
+/* --repair: the terminal, where somebody is to be asked. Before anything has begun. */
+int rerun_repair_open(struct program *p, struct err *e);
+/* r->broken is set: the model repairs it from there on, if the settings permit. Blocks in the loop.
+ */
+void rerun_repair(struct program *p, struct loop_result *ret);
 
 /* Decides what runs: fills r->v. -1: the run has to stop. */
 int rerun_plan(struct program *p, struct err *e);
 /* The text for the new files: what of its numbers stands there as plain text and comes neither from
  * the question nor from the code is marked as old. Returns how many. */
 size_t rerun_mark(const struct rerun *r, const char *question, struct buf *out);
+/* The same text with "[number of then]" in their place, for a model: it cannot take them over. */
+void rerun_blank(const struct rerun *r, const char *question, struct buf *out);
 #endif

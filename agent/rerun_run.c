@@ -28,8 +28,8 @@ static void tell_plan(struct program *p)
             left.n ? "; left out: " : "", buf_cstr(&left));
 }
 
-/* What the last cell of the new record ended with. */
-static int tell_failed(struct program *p, const struct saved_cell *c, struct err *e)
+/* What the last cell of the new record ended with: one clean line. Caller frees. */
+static char *how_it_ended(const struct program *p)
 {
     struct err ignored = ERR_INIT;
     cleanup_buf struct buf why = BUF_MAX(64 * KIB);
@@ -47,14 +47,13 @@ static int tell_failed(struct program *p, const struct saved_cell *c, struct err
         }
         saved_done(&now);
     }
-    return err_set(e, ERR_CHECK, 0,
-                   "cell %d of session %s succeeded then and fails now (%s): these files are not "
-                   "like the ones that it was written for. Ask again: agent -f FILE \"question\"",
-                   c->number, p->rerun->saved.id, why.n ? buf_cstr(&why) : "it did not run");
+    return why.n ? buf_steal(&why) : xstrdup("it did not run");
 }
 
-static int run_cell(struct program *p, const struct rerun_cell *rc, struct err *e)
+/* 0: it succeeded, or r->broken says what it ended with; -1: the run has to stop. */
+static int run_cell(struct program *p, size_t i, struct err *e)
 {
+    struct rerun_cell *rc = &p->rerun->v[i];
     const struct saved_cell *c = rc->cell;
     const struct sandbox_language *l = recorded_language(&p->run, c);
     const char *context = json_str(c->start, "context");
@@ -73,11 +72,13 @@ static int run_cell(struct program *p, const struct rerun_cell *rc, struct err *
     cleanup_free char *text = json_text(args), *id = xasprintf("cell-%d", c->number);
     struct chat_call call = { .id = id, .name = (char *)l->name, .args = text };
     int r = tool_code_call(&p->run, l, &call, false, &o, e);
-    bool failed = o.is_error;
+    if (r == 0 && o.is_error) {
+        p->rerun->broken = how_it_ended(p);
+        p->rerun->broken_at = i;
+    }
+    rc->seen = buf_steal(&o.text);
     tool_outcome_done(&o);
-    if (r < 0)
-        return -1;
-    return failed ? tell_failed(p, c, e) : 0;
+    return r;
 }
 
 /* Behind a text without references: what the cells printed this time, since the text cannot say it.
@@ -160,6 +161,16 @@ static int answer(struct program *p, struct loop_result *ret)
     return 0;
 }
 
+static int run_cells(struct program *p, struct err *e)
+{
+    struct rerun *r = p->rerun;
+
+    for (size_t i = 0; i < r->n && r->broken == NULL; i++)
+        if (r->v[i].code && (stop_check(&p->stop, e) < 0 || run_cell(p, i, e) < 0))
+            return -1;
+    return 0;
+}
+
 void rerun_run(struct program *p, struct loop_result *ret)
 {
     struct rerun *r = p->rerun;
@@ -167,9 +178,15 @@ void rerun_run(struct program *p, struct loop_result *ret)
     if (rerun_plan(p, &ret->why) < 0)
         return;
     tell_plan(p);
-    for (size_t i = 0; i < r->n; i++)
-        if (r->v[i].code &&
-            (stop_check(&p->stop, &ret->why) < 0 || run_cell(p, &r->v[i], &ret->why) < 0))
-            return;
-    answer(p, ret);
+    if (run_cells(p, &ret->why) < 0)
+        return;
+    if (r->broken == NULL && answer(p, ret) < 0 && ret->why.code == ERR_CHECK &&
+        p->conf.repair != REPAIR_NEVER) { /* the text does not do, and can be written anew */
+        r->broken = xstrdup(ret->why.msg);
+        r->broken_at = r->n;
+        free(ret->answer);
+        *ret = (struct loop_result){ NULL, ERR_INIT };
+    }
+    if (r->broken)
+        rerun_repair(p, ret);
 }

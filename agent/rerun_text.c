@@ -54,7 +54,9 @@ static size_t skipped(struct str t, size_t i)
     return 0;
 }
 
-static size_t mark(struct str t, const struct ground_result *old, struct buf *out)
+/* `instead` NULL: an old number is struck through. */
+static size_t mark(struct str t, const struct ground_result *old, const char *instead,
+                   struct buf *out)
 {
     size_t marked = 0;
 
@@ -68,7 +70,10 @@ static size_t mark(struct str t, const struct ground_result *old, struct buf *ou
                 best = m->text;
         }
         if (best) {
-            buf_putf(out, "~~%s~~", best);
+            if (instead)
+                buf_puts(out, instead);
+            else
+                buf_putf(out, "~~%s~~", best);
             i += strlen(best);
             marked++;
         } else {
@@ -80,15 +85,13 @@ static size_t mark(struct str t, const struct ground_result *old, struct buf *ou
     return marked;
 }
 
-size_t rerun_mark(const struct rerun *r, const char *question, struct buf *out)
+/* What is not said by the user, and no constant of the code, was computed. */
+static size_t mark_old(const struct rerun *r, const char *question, const char *instead,
+                       struct buf *out)
 {
-    cleanup_buf struct buf marked = BUF_MAX(MAX_ANSWER_BYTES * 4);
     struct ground_result old = { 0 };
     struct ground *g = ground_new();
-    const cJSON *started = saved_last(&r->saved, "session.start");
-    const char *day = json_str(started, "t");
 
-    /* What is not said by the user, and no constant of the code, was computed. */
     ground_said(g, str_of(question));
     for (size_t i = 0; i < r->saved.n_cells; i++)
         if (r->v[i].code)
@@ -96,8 +99,22 @@ size_t rerun_mark(const struct rerun *r, const char *question, struct buf *out)
     if (!r->same_files)
         ground_check(g, str_of(r->text), &old);
     ground_free(g);
-    size_t n = mark(str_of(r->text), &old, &marked);
+    size_t n = mark(str_of(r->text), &old, instead, out);
     ground_result_done(&old);
+    return n;
+}
+
+void rerun_blank(const struct rerun *r, const char *question, struct buf *out)
+{
+    mark_old(r, question, "[number of then]", out);
+}
+
+size_t rerun_mark(const struct rerun *r, const char *question, struct buf *out)
+{
+    cleanup_buf struct buf marked = BUF_MAX(MAX_ANSWER_BYTES * 4);
+    const cJSON *started = saved_last(&r->saved, "session.start");
+    const char *day = json_str(started, "t");
+    size_t n = mark_old(r, question, NULL, &marked);
     struct str rest = buf_str(&marked), title;
     if (n && str_starts(rest, "# ")) {
         (void)str_cut(&rest, '\n', &title);

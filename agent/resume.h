@@ -41,6 +41,10 @@ struct cJSON *resume_settings(const struct conf *c);
  * sandbox was there. A setting that is not recorded counts as its default. */
 int resume_policy(struct conf *c, const struct cJSON *settings, bool namespaces, struct buf *notes,
                   struct err *e);
+/* The same for whom to ask: the model of before, where the address is the same and no flag chooses
+ * another. */
+int resume_policy_asked(struct conf *c, const struct cJSON *settings, struct buf *notes,
+                        struct err *e);
 /* Messages of the record into run->convo. Calls without a result are answered; code in fences stays
  * what it was. `fenced`: calls are written as fences, for a model without tool calls. */
 void resume_convo(struct run *run, const struct saved *s, bool fenced, struct buf *differs);

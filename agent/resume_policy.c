@@ -176,25 +176,6 @@ static int apply(struct conf *c, const struct conf_setting *s, enum rule rule, c
     return 0;
 }
 
-/* The model of before, where nothing on this command line chooses another and the address is the
- * same: where the key goes is never the record's to say. */
-static int apply_asked(struct conf *c, const cJSON *settings, struct buf *notes, struct err *e)
-{
-    cleanup_free char *url = text_of(row("base_url"), field(c, row("base_url")));
-    const char *recorded_url = json_str(settings, "base_url");
-
-    if (recorded_url == NULL || strcmp(recorded_url, url) != 0 || c->replay)
-        return 0;
-    for (size_t i = 0; i < ARRAY_LEN(asked); i++)
-        if (said_by_flag(c, asked[i]))
-            return 0;
-    for (size_t i = 0; i < ARRAY_LEN(asked) - 1; i++)
-        if (json_str(settings, asked[i]) &&
-            apply(c, row(asked[i]), RECORDED, json_str(settings, asked[i]), notes, e) < 0)
-            return -1;
-    return 0;
-}
-
 int resume_policy(struct conf *c, const cJSON *settings, bool namespaces, struct buf *notes,
                   struct err *e)
 {
@@ -208,5 +189,27 @@ int resume_policy(struct conf *c, const cJSON *settings, bool namespaces, struct
         if (apply(c, s, rules[i].rule, recorded ? recorded : s->def, notes, e) < 0)
             return -1;
     }
-    return apply_asked(c, settings, notes, e);
+    return 0;
+}
+
+/* The model of before, where nothing on this command line chooses another and the address is the
+ * same: where the key goes is never the record's to say. */
+int resume_policy_asked(struct conf *c, const cJSON *settings, struct buf *notes, struct err *e)
+{
+    cleanup_free char *url = text_of(row("base_url"), field(c, row("base_url")));
+    const char *recorded_url = json_str(settings, "base_url");
+
+    if (recorded_url == NULL || strcmp(recorded_url, url) != 0 || c->replay)
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(asked); i++)
+        if (said_by_flag(c, asked[i]))
+            return 0;
+    const char *model = json_str(settings, "model");
+    if (model == NULL || model[0] == '\0') /* nobody was asked then */
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(asked) - 1; i++)
+        if (json_str(settings, asked[i]) &&
+            apply(c, row(asked[i]), RECORDED, json_str(settings, asked[i]), notes, e) < 0)
+            return -1;
+    return 0;
 }

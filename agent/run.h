@@ -53,6 +53,7 @@ struct run {
         struct report_cell *code; /* what ran; owned, with its texts */
         size_t n_code;
         char *markdown; /* the answer as the model wrote it, with references; NULL = it has none */
+        bool wanted;    /* also without --report: the session that is repaired has one */
     } reporting;
     struct schema *schema;   /* of the answer; owned; NULL = none */
     struct consent *consent; /* asks before each cell; owned; NULL = nobody is asked */

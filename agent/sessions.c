@@ -15,6 +15,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/export.h"
 #include "agent/program.h"
 #include "agent/saved.h"
 #include "agent/base/banned.h"
@@ -255,12 +256,18 @@ static int show(struct program *p, const char *root, const char *word, struct er
         ui_warn(p->run.ui, "%s", s.damage);
     put_line(&out, "session", s.id);
     put_line(&out, "started", s.n_events ? json_str(s.events[0], "t") : NULL);
-    put_line(&out, "model", saved_text(&s, "session.start", "model"));
+    const char *model = saved_text(&s, "session.start", "model");
+    put_line(&out, "model", model ? model : json_str(s.manifest, "model"));
     put_line(&out, "status",
              json_str(s.manifest, "status") ? json_str(s.manifest, "status")
                                             : "killed, or still running");
     put_manifest(&out, &s);
     put_line(&out, "record", s.dir);
+    cleanup_buf struct buf repair = BUF_MAX(8192), diff = BUF_MAX(SIZE_MAX / 4);
+    export_repair(&s, &repair, &diff);
+    put_line(&out, "repaired", repair.n ? buf_cstr(&repair) : NULL);
+    if (diff.n)
+        put_indented(&out, buf_str(&diff), SIZE_MAX);
     for (size_t i = 0, next = 0; i < s.n_events; i++) {
         const char *type = json_str(s.events[i], "type"), *text = json_str(s.events[i], "text");
         bool user = strcmp(type, "user") == 0, answer = strcmp(type, "answer") == 0;

@@ -81,6 +81,8 @@ struct ui_spent {
     double cost;
 };
 void ui_spent(struct ui *u, const char *what, const struct ui_spent *s);
+/* A unified diff, its lines coloured; nothing in quiet mode. */
+void ui_diff(struct ui *u, struct str diff);
 void ui_artifact(struct ui *u, const char *path, int64_t bytes);
 
 /* The answer on standard output, ending in exactly one newline, controls made visible; on a

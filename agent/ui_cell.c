@@ -1,6 +1,7 @@
 /* Cells, artifacts and the last line: what a run did, one line each. */
 #include <math.h>
 #include <stdlib.h>
+#include "agent/base/log.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
 #include "agent/highlight.h"
@@ -257,4 +258,28 @@ void ui_artifact(struct ui *u, const char *path, int64_t bytes)
     put_bytes(&b, bytes);
     buf_putc(&b, ')');
     ui_line(u, GREEN, "file: ", buf_str(&b));
+}
+
+void ui_diff(struct ui *u, struct str diff)
+{
+    cleanup_buf struct buf b = BUF_MAX(SIZE_MAX / 8);
+    struct str line;
+
+    if (u->quiet)
+        return;
+    while (diff.n) {
+        cleanup_buf struct buf redacted = BUF_MAX(SIZE_MAX / 8), clean = BUF_MAX(SIZE_MAX / 8);
+        (void)str_cut(&diff, '\n', &line);
+        char sign = line.n ? line.p[0] : ' ';
+        secret_redact(&redacted, line);
+        utf8_clean(&clean, buf_str(&redacted));
+        ui_styled(u, &b,
+                  sign == '+'   ? GREEN
+                  : sign == '-' ? RED
+                  : sign == '@' ? CYAN
+                                : PLAIN,
+                  buf_str(&clean));
+        buf_putc(&b, '\n');
+    }
+    ui_stay(u, buf_str(&b), false, true);
 }

@@ -26,6 +26,7 @@ prompt_\name\()_end:
     embed resumed_md, "prompts/resumed.md"
     embed ground_repair_md, "prompts/ground_repair.md"
     embed report_md, "prompts/report.md"
+    embed rerun_repair_md, "prompts/rerun_repair.md"
     embed report_repair_md, "prompts/report_repair.md"
     embed schema_md, "prompts/schema.md"
     embed schema_repair_md, "prompts/schema_repair.md"

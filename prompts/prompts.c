@@ -26,6 +26,7 @@
     X(ground_repair_md, "ground_repair.md")                                                        \
     X(report_md, "report.md")                                                                      \
     X(report_repair_md, "report_repair.md")                                                        \
+    X(rerun_repair_md, "rerun_repair.md")                                                          \
     X(schema_md, "schema.md")                                                                      \
     X(schema_repair_md, "schema_repair.md")
 

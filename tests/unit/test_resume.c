@@ -28,6 +28,7 @@ static const struct {
     { NULL, "{\"sandbox\":\"best\"}", "sandbox", "strict", false, false },
     { NULL, "{\"languages\":\"python bash\"}", "languages", "python bash", true, true },
     { NULL, "{\"model\":\"other\",\"base_url\":\"\"}", "model", "other", true, true },
+    { NULL, "{\"model\":\"\",\"base_url\":\"\"}", "model", "gpt-4.1-mini", true, false },
     { "--model=mine", "{\"model\":\"other\",\"base_url\":\"\"}", "model", "mine", true, false },
     { NULL, "{\"model\":\"other\",\"base_url\":\"https://x.example\"}", "model", "gpt-4.1-mini",
       true, false },
@@ -56,7 +57,8 @@ int main(void)
         if (cases[i].flag)
             words[2] = xstrdup(cases[i].flag);
         if (conf_load(&c, cases[i].flag ? 3 : 2, words, &e) == 0 &&
-            resume_policy(&c, record, cases[i].namespaces, &notes, &e) == 0) {
+            resume_policy(&c, record, cases[i].namespaces, &notes, &e) == 0 &&
+            resume_policy_asked(&c, record, &notes, &e) == 0) {
             cleanup_free char *got = setting(&c, cases[i].name);
             bool noted = strstr(buf_cstr(&notes), cases[i].name) != NULL;
             CHECK(!strcmp(got, cases[i].want) && noted == cases[i].noted,

@@ -1,0 +1,175 @@
+#!/usr/bin/python3
+"""agent rerun --repair: a re-run whose code does not do for the present files. Nobody is asked before that, then the model
+goes on from the cell that failed; what comes of it runs again without a model. Who decides, what it may cost, what ends it."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from harness import *
+from screen import Screen
+
+home = new_home()
+root = home / "share" / "agent" / "sessions"
+work = home / "work"
+(work / "sales.csv").write_text("month,sum\nmay,41\njune,30\n")
+(work / "new.csv").write_text("month,amount\nmay,1000\njune,300\n")
+(work / "same.csv").write_text("month,sum\nmay,7\njune,8\n")
+(work / "next.csv").write_text("month,amount\nmay,5\njune,6\n")
+
+
+def rerun(*args, script=(), **how):
+    return run("rerun", *args, model=None, home=home, script=script if script is None else list(script), env={"AGENT_MODEL": "scripted", **how.pop("env", {})}, **how)
+
+
+def last():
+    return Record(max(root.iterdir(), key=lambda p: (p / "events.jsonl").stat().st_mtime_ns))
+
+
+def manifest(record):
+    return json.loads((record.path / "manifest.json").read_text())
+
+
+def ran(record):
+    return [record.file(e["code"]) for e in record.events if e["type"] == "cell.start"]
+
+
+LOAD = "import csv\nrows = list(csv.DictReader(open('sales.csv')))\nprint(len(rows), 'rows of', rows[0]['month'])"
+SUM = "total = sum(int(r['sum']) for r in rows)\nreport.number('total', total)"
+WRITE = "open('out.txt', 'w').write(str(total))\nprint('written', total)"
+first = run("what is the sum?", "-f", "sales.csv", home=home, script=[
+    code(LOAD, description="Load"), code(SUM, description="Add up"), code(WRITE, description="Write"),
+    say("# Sum\n\nThe sum is {{num:total}}, the first was 41. See out.txt.")])
+eq(first.status, 0, "a first question")
+sid = first.record.path.name
+FIXED = SUM.replace("r['sum']", "r['amount']")
+REPAIR = [code(FIXED, description="Add up"), code(WRITE, description="Write"), say("# Sum\n\nThe sum is {{num:total}}. See out.txt.")]
+
+# --- nobody is asked where the code does, or where it may not be asked ---
+r = rerun(sid, "-f", "same.csv:sales.csv", "--repair", "auto")
+eq((r.status, r.requests, "repaired_from" in manifest(last())), (0, [], False), "code that does: no request with --repair auto")
+r = rerun(sid, "-f", "same.csv:sales.csv", "--repair", "auto", key=None)
+eq(r.status, 0, "and no key is needed")
+for how in ((), ("--repair", "never"), ("--no-repair",)):
+    r = rerun(sid, "-f", "new.csv:sales.csv", *how, script=REPAIR)
+    eq((r.status, r.requests, r.out), (9, [], ""), f"{how or 'the default'}: no request, status 9")
+    like(r.err, r"cell 2 of session \S+ succeeded then and fails now \(KeyError: 'sum'\).*--repair auto", "and what could be done")
+
+# --- a column that has another name ---
+r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", "-o", "out.md", "--report", "r.html", script=REPAIR)
+eq((r.status, len(r.requests)), (0, 3), "the model repairs it")
+like(r.out, r"The sum is 1,?300\.", "the answer has the new value")
+like((work / "r.html").read_text(), r"The sum is 1,?300", "the report too")
+told = "\n".join(m["content"] for m in r.bodies()[0]["messages"])
+like(told, r"(?s)what is the sum\?.*cell 2 of session \S+ succeeded then and fails now \(KeyError: 'sum'\)", "the model is told the question and what broke")
+like(told, r"(?s)# What has run on the present files.*Cell 1 of then, Load:\n    import csv.*It gave:\n.*2 rows of may.*# What did not", "what has run, and what it gave")
+like(told, r"(?s)# What did not\n\nCell 2 of then, Add up:\n    total = sum.*KeyError.*Cell 3 of then, Write:\n    open\('out\.txt'", "the cell that failed, and those behind it")
+like(told, r"- sales\.csv: another file than then\n", "which files differ")
+like(told, r"(?s)described so.*\n    .*month.*\n    .*sum.*# What has run", "how they were")
+like(told, r"amount", "and how they are")
+like(told, r"The sum is \{\{num:total\}\}, the first was \[number of then\]\. See out\.txt", "the answer of then, without its numbers")
+like(told, r"report\.number\(", "and how values are published, as the answer rests on them")
+one = last()
+eq(ran(one), [LOAD, SUM, FIXED, WRITE], "the record holds the cells that ran unchanged and the repaired ones")
+eq([e["status"] for e in one.events if e["type"] == "cell.end"], ["ok", "error", "ok", "ok"], "with how each ended")
+m = manifest(one)
+eq((m["status"], m["rerun_of"], m["repaired_from"], m["model"], m["turns"]), ("ok", sid, sid, "scripted", 3), "the record says of which session it is a repair")
+eq(m["repair"], {"cell": 2, "why": "KeyError: 'sum'", "diff": "repair.diff"}, "of which cell, why, and where the diff is")
+ok(m["usage"]["input_tokens"] > 0, "and what it took")
+diff = one.file("repair.diff")
+like(diff, r"(?s)\A--- session %s\n\+\+\+ session %s\n@@ -\d+,\d+ \+\d+,\d+ @@ cell 2\n.*\n-total = sum\(int\(r\['sum'\]\) for r in rows\)\n\+total = sum\(int\(r\['amount'\]\) for r in rows\)\n" % (sid, one.path.name), "the diff of the code")
+unlike(diff, r"^[-+]open", "no more than what was changed")
+ok(diff in r.err, "is shown at the end", r.err)
+eq([(e["type"], e.get("cell"), e.get("cells")) for e in one.events if e["type"].startswith("repair.")], [("repair.started", 2, None), ("repair.completed", None, 3)], "both are events of the record")
+like(run("sessions", "show", one.path.name, model=None, home=home).out, r"(?s)repaired +session %s, cell 2 \(KeyError.*\+total = sum\(int\(r\['amount'\]" % sid, "agent sessions show tells it, with the diff")
+for flag in ("--md", "--html"):
+    like(run("export", one.path.name, flag, model=None, home=home).out, r"(?s)%s.*\+total = sum\(int\(r\[('|&#39;|&apos;)amount" % sid, f"and the export {flag}")
+like(run("usage", model=None, home=home).out, r"scripted\s+7\b", "agent usage counts its turns")
+r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", "-q", script=REPAIR)
+eq((r.status, r.err), (0, ""), "--quiet")
+
+# --- what was repaired is what runs from then on ---
+r = rerun("last", "-f", "next.csv:sales.csv", "--repair", "auto")
+eq((r.status, r.requests), (0, []), "the repaired session runs on the next file without a model")
+like(r.out, r"The sum is 11\.", "with its values")
+eq(ran(last()), [LOAD, FIXED, WRITE], "by the repaired cells")
+ok((root / sid / "manifest.json").read_text().find("repaired") < 0, "the first session is as it was")
+
+# --- a text that only a model can write anew ---
+r = rerun(sid, "-f", "same.csv:sales.csv", "--repair", "auto", "--strict", script=[say("# Sum\n\nThe sum is {{num:total}}. See out.txt.")])
+eq((r.status, len(r.requests)), (0, 1), "--strict: the text alone is written anew")
+like("\n".join(m["content"] for m in r.bodies()[0]["messages"]), r"stopped: 1 numbers in the text are of the earlier data", "the model is told why")
+like(r.err, "the code is what it was", "the code is not changed")
+eq(manifest(last())["repair"].get("cell"), None, "which the record says")
+
+# --- a repair that fails ---
+r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", script=[say("There is no column sum. I cannot.")])
+eq((r.status, r.out), (9, ""), "a model that gives up: status 9, and what it said is no answer")
+like(r.err, r"repair of cell 2 of session \S+ \(KeyError: 'sum'\): no code of the model succeeded; it said: There is no column sum", "but is told")
+eq((rerun("last").status, "diff" in manifest(last()).get("repair", {})), (2, False), "and is nothing to run again")
+r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", script=[code(SUM)] * 4 + [say("no")])
+eq((r.status, len(r.requests)), (11, 3), "the same failing code again and again: no progress")
+like(r.err, r"repair of cell 2 .*the model ran the same code", "is said")
+ok(any(e["type"] == "loop.detected" for e in last().events), "and recorded")
+r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", "--max-turns", "2", script=[code(FIXED), say("So far: {{num:total}}.")])
+eq((r.status, r.out), (6, "So far: 1,300.\n"), "--max-turns")
+r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", "--max-tokens-total", "10", script=REPAIR)
+eq((r.status, r.requests), (7, []), "a limit that forbids the first request")
+r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", key=None, script=None)
+eq(r.status, 3, "without a key")
+like(r.err, r"OPENAI_API_KEY", "what is missing is named")
+r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", script=[code(FIXED), say("# Sum\n\nIt is 987654.")])
+like(r.err, r"987654", "numbers that nothing proves are told as of any answer")
+
+# --- for programs ---
+r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", "--output-format", "json", script=REPAIR)
+got = json.loads(r.out)
+eq((got["status"], got["repaired_from"], got["repair"]["diff"], [c["status"] for c in got["code_executions"]]),
+   ("ok", sid, "repair.diff", ["ok", "error", "ok", "ok"]), "one object")
+r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", "--json", script=REPAIR)
+types = [json.loads(line)["type"] for line in r.out.splitlines()]
+ok(types.index("repair.started") < types.index("repair.completed") < types.index("turn.completed"), "a stream", types)
+eq(rerun(sid, "--dry-run").status, 2, "--dry-run is refused: there is no first request")
+eq(run("x", "--repair", "auto", script=[]).status, 2, "--repair is for agent rerun alone")
+
+# --- who decides ---
+r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "ask", script=REPAIR, start_new_session=True)
+eq((r.status, r.requests), (2, []), "ask without a terminal is refused")
+like(r.err, "--repair ask needs a terminal", "which is said")
+(home / "config/agent/agent.conf").write_text("[price scripted]\nin = 1\nout = 2\n")
+ARGS = ("rerun", sid, "-f", "new.csv:sales.csv", "--repair", "ask", "--max-cost", "5")
+for word, status, n in (("n\r", 9, 0), ("y\r", 0, 3)):
+    with Screen(*ARGS, script=REPAIR, home=home, columns=200, model=None, env={"AGENT_MODEL": "scripted"}) as s:
+        s.until(r"Ask it to\? y\(es\), n\(o\):$", "the terminal asks")
+        like(s.text(), r"(?s)cell 2 of session.*KeyError: 'sum'.*scripted \(openai\) can repair it.*about \d+ tokens, about \$0\.00\d+ and its reply on top.*at most \d+ turns and \$5\.", "with what failed and the limits")
+        s.keys(word)
+        r = s.end()
+        eq((r.status, len(r.requests)), (status, n), f"{word!r}")
+(home / "config/agent/agent.conf").unlink()
+r = rerun(sid, "-f", "same.csv:sales.csv", "--repair", "auto", env={"AGENT_ASK": "true"}, start_new_session=True)
+eq(r.status, 2, "ask = true wants a terminal for code of a model")
+
+# --- limits of the session hold ---
+strict = run("sum?", "-f", "sales.csv", "--memory", "300m", "--forbid-imports", "socket", "--intake", "schema", home=home, script=[
+    code(LOAD), code(SUM), say("It is {{num:total}}.")])
+(home / "config/agent/agent.conf").write_text("memory = 2g\nnetwork = example.org\nintake = full\n")
+r = rerun(strict.record.path.name, "-f", "new.csv:sales.csv", "--repair", "auto", script=REPAIR)
+(home / "config/agent/agent.conf").unlink()
+eq(r.status, 0, "a session with limits is repaired")
+settings = [e for e in last().events if e["type"] == "session.start"][0]["settings"]
+eq((settings["memory"], settings["network"], settings["intake"], "socket" in settings["forbid_imports"]), ("300m", "none", "schema", True), "under its own limits")
+told = "\n".join(m["content"] for m in r.bodies()[0]["messages"])
+unlike(told, r"described so|\b1000\b", "and no value of a file is told")
+
+# --- hostile code cannot write to the terminal by the diff ---
+r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", script=[code(FIXED + "  # \x1b]0;evil\x07"), code(WRITE), say("It is {{num:total}}.")])
+eq((r.status, "\x1b]0;" in r.err, "evil" in r.err), (0, False, True), "control sequences in the diff are shown, not obeyed")
+
+# --- SIGKILL at any moment of a repair leaves a record that loads ---
+for wait in (0.6, 1.2, 1.8, 2.4):
+    with Provider([{**s, "delay": 0.5} for s in REPAIR]) as p:
+        r = start("rerun", sid, "-f", "new.csv:sales.csv", "--repair", "auto", url=p.url, home=home, env={"AGENT_MODEL": "scripted"})
+        time.sleep(wait * PATIENCE)
+        r.process.kill()
+        finish(r, keep=[p.process.pid])
+    eq((last().broken, run("sessions", "show", "last", model=None, home=home).status), ([], 0), f"killed after {wait} s")
+done()
