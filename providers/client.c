@@ -1,9 +1,7 @@
 /* How it works: client_ask() is a loop of attempts. One attempt encodes, sends (or takes the next
- * reply of a cassette), and reads what comes through on_bytes(): refusals and whole JSON documents
- * are collected, streams go through the event splitter into the decoder at once. After a failed
- * attempt three pure judges speak: quirk_learn() (was a member of our request refused by name?
- * leave it out and ask again), retry_judge() (wait how long?), and fault_*() (the words for the
- * user). */
+ * reply of a cassette), and reads what comes (providers/reading.h). After a failed attempt three
+ * pure judges speak: quirk_learn() (was a member of our request refused by name? leave it out and
+ * ask again), retry_judge() (wait how long?), and fault_*() (the words for the user). */
 #include "providers/client.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,15 +10,14 @@
 #include "agent/base/limits.h"
 #include "agent/base/log.h"
 #include "agent/base/mem.h"
-#include "agent/base/json.h"
 #include "providers/cassette.h"
 #include "providers/errbody.h"
 #include "providers/fault.h"
 #include "providers/http.h"
 #include "providers/quirk.h"
 #include "providers/pause.h"
+#include "providers/reading.h"
 #include "providers/retry.h"
-#include "providers/sse.h"
 #include "agent/base/banned.h"
 
 /* A local server that loads a large model answers 503 for minutes. */
@@ -43,141 +40,6 @@ struct client {
     uint32_t chance;
     char date[64]; /* client_date() */
 };
-
-enum mode { UNDECIDED, STREAM, DOCUMENT, REFUSAL };
-
-/* One reply being read. */
-struct reading {
-    const struct codec *codec;
-    struct decoder *dec;
-    struct sse *sse;
-    struct http_resp resp;
-    struct str type; /* content type; into resp.headers or the cassette's reply */
-    struct buf body; /* refusal or document; before the decision, what came so far */
-    struct buf head; /* the first bytes of a stream, for messages */
-    struct buf tape; /* all of it, when recording */
-    bool taping;
-    enum mode mode;
-};
-
-static void reading_done(struct reading *r)
-{
-    if (r->codec)
-        r->codec->free(r->dec);
-    sse_free(r->sse);
-    http_resp_free(&r->resp);
-    buf_free(&r->body);
-    buf_free(&r->head);
-    buf_free(&r->tape);
-}
-
-static bool is_2xx(long status)
-{
-    return status >= 200 && status < 300;
-}
-
-static bool type_is(struct str type, const char *word)
-{
-    cleanup_free char *s = str_dup(type);
-
-    return strcasestr(s, word) != NULL;
-}
-
-/* By status, then content type, then the first byte that is no space: proxies lose content types,
- * and some servers ignore "stream". */
-static void decide(struct reading *r)
-{
-    struct str s = str_trim(buf_str(&r->body));
-
-    if (!is_2xx(r->resp.status))
-        r->mode = REFUSAL;
-    else if (r->codec->framing == CODEC_LINES && type_is(r->type, "ndjson"))
-        r->mode = STREAM;
-    else if (type_is(r->type, "text/event-stream"))
-        r->mode = STREAM;
-    else if (type_is(r->type, "application/json") || type_is(r->type, "text/html"))
-        r->mode = DOCUMENT;
-    else if (s.n)
-        r->mode = memchr(":dire\xEF", s.p[0], 6) ? STREAM : DOCUMENT;
-}
-
-static int on_event(void *arg, struct str name, struct str data, struct err *e)
-{
-    struct reading *r = arg;
-
-    if (str_starts(str_trim(data), "[DONE]"))
-        r->resp.finishing = true;
-    if (str_is(name, "bare"))
-        name = STR("error"); /* a body without a field name: gateways put errors into streams so */
-    return r->codec->event(r->dec, name, data, e);
-}
-
-/* The last event, which no empty line closed: taken if it is whole. */
-static int on_tail(void *arg, struct str name, struct str data, struct err *e)
-{
-    struct err ignored = ERR_INIT;
-    cleanup_json struct cJSON *j = reply_json(data, &ignored);
-
-    if (j == NULL && !str_starts(str_trim(data), "[DONE]"))
-        return 0;
-    return on_event(arg, name, data, e);
-}
-
-static int on_bytes(void *arg, struct str b, struct err *e)
-{
-    struct reading *r = arg;
-
-    if (r->taping)
-        buf_putstr(&r->tape, b);
-    if (r->head.n < 200)
-        buf_put(&r->head, b.p, b.n < 200 ? b.n : 200);
-    if (r->mode == UNDECIDED) {
-        if (r->type.n == 0)
-            r->type = http_header(buf_str(&r->resp.headers), "content-type");
-        buf_putstr(&r->body, b);
-        decide(r);
-        if (r->mode != STREAM)
-            return 0;
-        b = buf_str(&r->body); /* stays as it is; nothing is appended to it any more */
-    } else if (r->mode != STREAM) {
-        if (r->mode == REFUSAL && r->body.n + b.n > MAX_ERROR_BODY)
-            return 1; /* enough to tell what is wrong */
-        buf_putstr(&r->body, b);
-        return 0;
-    }
-    return sse_feed(r->sse, b, on_event, r, e);
-}
-
-/* All bytes are there (`cut`: as many as came before the connection broke): the turn, or why not.
- */
-static int conclude(struct reading *r, const struct fault_place *p, bool cut, struct chat_turn *ret,
-                    struct err *e)
-{
-    if (r->mode == UNDECIDED)
-        return err_set(e, ERR_NET, 0, "%s sent an empty answer (HTTP %ld)", p->host,
-                       r->resp.status);
-    if (r->mode == STREAM) {
-        if (sse_end(r->sse, on_tail, r, e) < 0)
-            return -1;
-        if (r->codec->finish(r->dec, ret, e) == 0)
-            return 0;
-        if (!cut && e->code == ERR_NET && r->codec->framing == CODEC_SSE &&
-            !type_is(r->type, "text/event-stream") &&
-            memmem(buf_cstr(&r->head), r->head.n, "data:", 5) == NULL)
-            return fault_not_json(p, r->type, buf_str(&r->head), e);
-        cleanup_free char *why = xstrdup(e->msg);
-        return err_set(e, e->code, e->sys, "%s: %s (%zu bytes came)", p->host, why, r->resp.bytes);
-    }
-    struct str s = str_trim(buf_str(&r->body));
-    if (s.n == 0)
-        return err_set(e, ERR_NET, 0, "%s sent an empty answer (HTTP %ld)", p->host,
-                       r->resp.status);
-    if (s.p[0] != '{' && s.p[0] != '[')
-        return fault_not_json(p, r->type, s, e);
-    if (r->codec->body(r->dec, s, e) < 0 || r->codec->finish(r->dec, ret, e) < 0)
-        return err_wrap(e, "the answer of %s (%zu bytes)", p->host, r->resp.bytes);
-    return 0;
-}
 
 /* A recorded line names its wire format: a replay needs no setting to be understood. */
 static void take_wire(struct client *c)
@@ -203,7 +65,7 @@ static int play(struct client *c, struct str body, struct reading *r, struct err
     for (struct str s = str_of(reply.body); s.n && rc == 0;) {
         struct str piece = { s.p, s.n < PIECE ? s.n : PIECE };
         r->resp.bytes += piece.n;
-        rc = on_bytes(r, piece, e);
+        rc = reading_bytes(r, piece, e);
         s = str_from(s, piece.n);
     }
     cassette_reply_done(&reply);
@@ -255,9 +117,7 @@ static void record(struct client *c, struct str body, struct reading *r, int *rc
     /* Nothing came, nothing to play. A cut answer is recorded as far as it came. */
     if (c->conf.record == NULL || r->resp.status == 0)
         return;
-    if (r->type.n == 0)
-        r->type = http_header(buf_str(&r->resp.headers), "content-type");
-    if (cassette_append(c->conf.record, c->codec->name, body, r->resp.status, r->type,
+    if (cassette_append(c->conf.record, c->codec->name, body, r->resp.status, reading_type(r),
                         buf_str(&r->tape), &why) < 0 &&
         *rc == 0) {
         *rc = -1; /* an asked-for recording that cannot be made is no detail */
@@ -312,14 +172,9 @@ static int attempt(struct client *c, const struct chat_request *rq, const struct
     cleanup_buf struct buf lines = BUF_MAX(64 * KIB);
     int rc;
 
-    r->codec = c->codec;
-    r->body.max = r->tape.max = MAX_REPLY_BYTES;
-    r->head.max = 400;
-    r->taping = c->conf.record != NULL;
     if (encode(c, rq, sent, e) < 0)
         return -1;
-    r->dec = c->codec->begin(sink);
-    r->sse = c->codec->framing == CODEC_LINES ? sse_new_lines() : sse_new();
+    reading_begin(r, c->codec, sink, c->conf.record != NULL);
     if (c->replay) {
         rc = play(c, buf_str(sent), r, e);
     } else {
@@ -333,19 +188,19 @@ static int attempt(struct client *c, const struct chat_request *rq, const struct
                                c->conf.first_byte_ms,
                                c->conf.stall_ms,
                                c->conf.request_ms };
-        rc = http_stream(c->http, &hr, stop, on_bytes, r, &r->resp, e);
+        rc = http_stream(c->http, &hr, stop, reading_bytes, r, &r->resp, e);
         mem_wipe(lines.p, lines.n);
     }
-    bool cut = rc < 0 && e->code == ERR_NET && r->mode == STREAM && r->resp.bytes > 0;
-    if (rc == 0 && !is_2xx(r->resp.status)) {
+    bool cut = rc < 0 && e->code == ERR_NET && r->mode == READING_STREAM && r->resp.bytes > 0;
+    if (rc == 0 && !reading_is_2xx(r->resp.status)) {
         errbody_read(buf_str(&r->body), eb);
         rc = fault_refused(p, r->resp.status, buf_str(&r->resp.headers), eb, e);
     } else if (rc == 0) {
-        rc = conclude(r, p, false, ret, e);
+        rc = reading_end(r, p, false, ret, e);
     } else if (cut) {
         /* Servers that end sloppily have often said all: then it counts. */
         struct err why = ERR_INIT;
-        if (conclude(r, p, true, ret, &why) == 0)
+        if (reading_end(r, p, true, ret, &why) == 0)
             rc = 0;
         else if (strstr(why.msg, "reports an error"))
             *e = why; /* its last words say more than the broken connection */
@@ -365,7 +220,7 @@ static int wait_turn(struct client *c, const struct reading *r, const struct err
                      const struct fault_place *p, int *tries, int64_t *loading_ms,
                      const struct stop *stop, const struct client_events *ev, struct err *e)
 {
-    bool refused = r->resp.status && !is_2xx(r->resp.status);
+    bool refused = r->resp.status && !reading_is_2xx(r->resp.status);
     struct retry_case rc = { e->code,
                              refused ? r->resp.status : 0,
                              buf_str(&r->resp.headers),
@@ -636,7 +491,7 @@ static int on_list(void *arg, struct str b, struct err *e)
 {
     struct listing *l = arg;
 
-    if (!is_2xx(l->resp.status)) {
+    if (!reading_is_2xx(l->resp.status)) {
         buf_putstr(&l->error, b);
         return l->error.over ? 1 : 0;
     }
@@ -687,7 +542,7 @@ int client_get(struct client *c, const char *path, const struct stop *stop, stru
             memcpy(c->date, date.n ? date.p : "", date.n);
             c->date[date.n] = '\0';
         }
-        if (rc == 0 && !is_2xx(l.resp.status)) {
+        if (rc == 0 && !reading_is_2xx(l.resp.status)) {
             errbody_read(buf_str(&l.error), &eb);
             rc = fault_refused(&place, l.resp.status, buf_str(&l.resp.headers), &eb, &fail);
         }
