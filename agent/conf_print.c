@@ -6,36 +6,12 @@
 #include "agent/conf_load.h"
 #include "agent/base/banned.h"
 
-#define COLUMNS 79
 #define HELP_COLUMN 29
 
 static void spaces(struct buf *out, size_t n)
 {
     while (n--)
         buf_putc(out, ' ');
-}
-
-/* Words of `text` broken at COLUMNS; `at` is the column that is already reached, and `prefix`
- * starts every further line. */
-static void wrap(struct buf *out, struct str text, size_t at, const char *prefix)
-{
-    struct str word;
-    bool first = true;
-
-    for (bool more = true; more; first = false) {
-        more = str_cut(&text, ' ', &word);
-        if (!first && at + 1 + word.n > COLUMNS) {
-            buf_putc(out, '\n');
-            buf_puts(out, prefix);
-            at = strlen(prefix);
-        } else if (!first) {
-            buf_putc(out, ' ');
-            at++;
-        }
-        buf_putstr(out, word);
-        at += word.n;
-    }
-    buf_putc(out, '\n');
 }
 
 /* The help of one setting with its default and its range. */
@@ -65,7 +41,7 @@ static void help_line(struct buf *out, const char *left, struct str help)
         n = 0;
     }
     spaces(out, HELP_COLUMN - n);
-    wrap(out, help, HELP_COLUMN, buf_cstr(&prefix));
+    buf_wrap(out, help, HELP_COLUMN, buf_cstr(&prefix));
 }
 
 static const char help_tail[] =
@@ -170,7 +146,7 @@ static void print_setting(const struct conf *c, const struct conf_setting *s, st
 
     describe(s, true, &help);
     buf_puts(out, "\n# ");
-    wrap(out, buf_str(&help), 2, "# ");
+    buf_wrap(out, buf_str(&help), 2, "# ");
     if (!is_default && c->verbose) {
         cleanup_buf struct buf from = BUF_MAX(65536);
         utf8_clean_line(&from, str_of(conf_origin(c, s->name)));

@@ -29,28 +29,6 @@ void doctor_section(struct doctor *d, const char *title)
         buf_putf(&d->text, "%s%s\n", d->text.n ? "\n" : "", title);
 }
 
-/* Words of `s` in lines of at most 79 columns, the first after `at` columns, others indented. */
-static void put_wrapped(struct buf *out, struct str s, size_t at, size_t indent)
-{
-    struct str word;
-    bool first = true;
-
-    for (bool more = true; more; first = false) {
-        more = str_cut(&s, ' ', &word);
-        if (!first && at + 1 + word.n > 79) {
-            buf_putc(out, '\n');
-            for (at = 0; at < indent; at++)
-                buf_putc(out, ' ');
-        } else if (!first) {
-            buf_putc(out, ' ');
-            at++;
-        }
-        buf_putstr(out, word);
-        at += word.n;
-    }
-    buf_putc(out, '\n');
-}
-
 void doctor_say(struct doctor *d, enum finding how, const char *what, const char *mend,
                 const char *fmt, ...)
 {
@@ -75,7 +53,8 @@ void doctor_say(struct doctor *d, enum finding how, const char *what, const char
     }
     buf_putf(&d->text, "  %-8s %-16s ", finding_word[how], what);
     size_t at = 28 + (strlen(what) > 16 ? strlen(what) - 16 : 0);
-    put_wrapped(&d->text, buf_str(&text), at, 28);
+    cleanup_free char *indent = xasprintf("%28s", "");
+    buf_wrap(&d->text, buf_str(&text), at, indent);
     if (mend)
         buf_putf(&d->text, "%28s> %s\n", "", mend); /* whole: it is there to be copied */
 }

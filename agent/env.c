@@ -91,20 +91,29 @@ static int missing(const char *name, struct err *e)
                    name, name);
 }
 
-/* The folder, with a lock that keeps it from being removed; -1 when there is none. */
-static int open_dir(const char *name, struct err *e)
+/* The folder of all environments, for one of that name; -1 also when there is no folder yet. */
+static int open_root_for(const char *name, struct err *e)
 {
     struct err why = ERR_INIT;
 
     if (env_check_name(name, e) < 0)
         return -1;
-    cleanup_fd int root = env_open_root(false, &why);
-    if (root < 0 && why.code != ERR_NONE) {
+    int root = env_open_root(false, &why);
+    if (root < 0 && why.code != ERR_NONE)
         *e = why;
+    else if (root < 0)
+        missing(name, e);
+    return root;
+}
+
+/* The folder, with a lock that keeps it from being removed; -1 when there is none. */
+static int open_dir(const char *name, struct err *e)
+{
+    cleanup_fd int root = open_root_for(name, e);
+
+    if (root < 0)
         return -1;
-    }
-    cleanup_fd int fd =
-        root < 0 ? -1 : openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    cleanup_fd int fd = openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) < 0)
         return missing(name, e);
     return steal_fd(&fd);
@@ -295,16 +304,11 @@ int env_show(const char *name, struct buf *out, struct err *e)
 int env_remove(const char *name, const struct stop *stop, struct err *e)
 {
     struct stat st;
-    struct err why = ERR_INIT;
+    cleanup_fd int root = open_root_for(name, e);
 
-    if (env_check_name(name, e) < 0)
+    if (root < 0)
         return -1;
-    cleanup_fd int root = env_open_root(false, &why);
-    if (root < 0 && why.code != ERR_NONE) {
-        *e = why;
-        return -1;
-    }
-    if (root < 0 || fstatat(root, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    if (fstatat(root, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return missing(name, e);
     return env_drop(root, name, stop, e);
 }

@@ -25,16 +25,15 @@ static size_t physical_end(struct str s, size_t i)
     return nl ? (size_t)(nl - s.p) : s.n;
 }
 
-/* The end of the text literal whose quote is at `i`. */
-static size_t text_end(struct str s, size_t i)
+size_t source_text_length(struct str s, bool triples)
 {
-    char q = s.p[i];
-    bool triple = i + 2 < s.n && s.p[i + 1] == q && s.p[i + 2] == q;
+    char q = s.p[0];
+    bool triple = triples && s.n >= 3 && s.p[1] == q && s.p[2] == q;
 
-    for (i += triple ? 3 : 1; i < s.n; i++) {
+    for (size_t i = triple ? 3 : 1; i < s.n; i++) {
         if (s.p[i] == '\\')
             i++;
-        else if (s.p[i] == '\n' && !triple)
+        else if (s.p[i] == '\n' && !triple && q != '`')
             return i;
         else if (s.p[i] == q && !triple)
             return i + 1;
@@ -104,7 +103,7 @@ bool source_next(struct str s, size_t *at, int *number, struct source_line *ret)
         if (c == '#')
             i = physical_end(s, i) - 1;
         else if (c == '\'' || c == '"')
-            i = text_end(s, i) - 1;
+            i += source_text_length(str_from(s, i), true) - 1;
         else if (c == '\\')
             i++;
         else if (strchr("([{", c) && c)
@@ -226,7 +225,7 @@ void source_paths(struct buf *out, const struct source_opts *o, struct str s)
         if (s.p[i] == '#') {
             i = physical_end(s, i);
         } else if (s.p[i] == '\'' || s.p[i] == '"') {
-            size_t end = text_end(s, i);
+            size_t end = i + source_text_length(str_from(s, i), true);
             const char *instead;
             size_t n = inner_path(o, (struct str){ s.p + i + 1, end - i - 1 }, &instead);
             if (n) {
@@ -357,7 +356,7 @@ bool source_awaits(struct str s)
             if (s.p[i] == '#')
                 break;
             if (s.p[i] == '\'' || s.p[i] == '"')
-                i = text_end(s, i) - 1;
+                i += source_text_length(str_from(s, i), true) - 1;
             else if (is_name(s.p[i])) {
                 if (word_is(s, i, " await "))
                     return true;

@@ -36,6 +36,9 @@ void source_plain(struct buf *out, struct str code, const struct source_opts *op
 
 /* Is there an await outside of functions? Such a cell cannot be plain code. */
 bool source_awaits(struct str code);
+/* The length of the text literal that opens at the front of `s`, with its quotes; to the line's end
+ * where it is not closed. `triples`: three quotes open one over lines, as in Python. */
+size_t source_text_length(struct str s, bool triples);
 /* Appends `s` as a text literal of Python, over several lines where it has them. */
 void source_literal(struct buf *out, struct str s);
 

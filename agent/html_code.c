@@ -2,6 +2,7 @@
  * know stays plain. */
 #include <string.h>
 #include "agent/base/mem.h"
+#include "agent/export_source.h"
 #include "agent/html.h"
 #include "agent/base/banned.h"
 
@@ -57,25 +58,6 @@ static bool is_word(char c)
            (unsigned char)c >= 0x80;
 }
 
-/* The length of the text that opens at the front. */
-static size_t text_length(const struct look *l, struct str s)
-{
-    char q = s.p[0];
-    bool triple = l->triple && s.n >= 3 && s.p[1] == q && s.p[2] == q;
-
-    for (size_t i = triple ? 3 : 1; i < s.n; i++) {
-        if (s.p[i] == '\\')
-            i++;
-        else if (s.p[i] == '\n' && !triple && q != '`')
-            return i;
-        else if (s.p[i] == q && !triple)
-            return i + 1;
-        else if (s.p[i] == q && i + 2 < s.n && s.p[i + 1] == q && s.p[i + 2] == q)
-            return i + 3;
-    }
-    return s.n;
-}
-
 static bool is_keyword(const struct look *l, struct str word)
 {
     char padded[24];
@@ -101,7 +83,7 @@ static size_t next_token(const struct look *l, struct str s, char *ret_class)
     }
     if (strchr(l->quotes, s.p[0]) && s.p[0]) {
         *ret_class = 's';
-        n = text_length(l, s);
+        n = source_text_length(s, l->triple);
         return n < s.n ? n : s.n;
     }
     if (!is_word(s.p[0]))

@@ -79,20 +79,26 @@ static int compile(struct str word, regex_t *re, struct err *e)
                    "forbid_patterns: \"%s\" is no extended regular expression: %s", text, why);
 }
 
+/* The next pattern of a list, compiled. 1, 0 = there is none, -1 = *e is set. */
+static int next_pattern(struct str *list, struct str *word, regex_t *re, struct err *e)
+{
+    do {
+        if (list->n == 0)
+            return 0;
+        str_cut(list, ' ', word);
+    } while (word->n == 0);
+    return compile(*word, re, e) < 0 ? -1 : 1;
+}
+
 int validate_patterns(const struct conf *c, struct err *e)
 {
     struct str rest = str_of(c->forbid_patterns), word;
+    regex_t re;
+    int r;
 
-    while (rest.n) {
-        regex_t re;
-        str_cut(&rest, ' ', &word);
-        if (word.n == 0)
-            continue;
-        if (compile(word, &re, e) < 0)
-            return -1;
+    while ((r = next_pattern(&rest, &word, &re, e)) > 0)
         regfree(&re);
-    }
-    return 0;
+    return r;
 }
 
 /* The first line that a pattern is found in. */
@@ -114,20 +120,16 @@ static int find_line(const regex_t *re, struct str code)
 static int find_patterns(const struct conf *c, struct str code, struct warnings *ret, struct err *e)
 {
     struct str rest = str_of(c->forbid_patterns), word;
+    regex_t re;
+    int r;
 
-    while (rest.n) {
-        regex_t re;
-        str_cut(&rest, ' ', &word);
-        if (word.n == 0)
-            continue;
-        if (compile(word, &re, e) < 0)
-            return -1;
+    while ((r = next_pattern(&rest, &word, &re, e)) > 0) {
         int line = find_line(&re, code);
         regfree(&re);
         if (line)
             add(ret, "pattern", word, line);
     }
-    return 0;
+    return r;
 }
 
 /* --- Python --- */

@@ -399,22 +399,15 @@ static void add_devices(struct strings *argv, const char *paths)
 
 /* --- the process --- */
 
-static int spawn(const char *program, struct strings *argv, struct hand_over *h, int log,
+/* A group of its own: Ctrl-C at the terminal is for the agent, which ends the sandbox. The mask is
+ * cleared, since the agent blocks the signals that it reads from a descriptor. */
+int launch_spawn(const char *program, char *const *argv, const posix_spawn_file_actions_t *fa,
                  pid_t *ret, struct err *e)
 {
-    posix_spawn_file_actions_t fa;
+    static char *no_environment[] = { NULL };
     posix_spawnattr_t at;
     sigset_t none, all;
-    static char *no_environment[] = { NULL };
 
-    posix_spawn_file_actions_init(&fa);
-    posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
-    posix_spawn_file_actions_adddup2(&fa, log, 2);
-    for (int i = 0; i < h->n; i++)
-        posix_spawn_file_actions_adddup2(&fa, h->fd[i], CHILD_FD_BASE + i);
-    /* A group of its own: Ctrl-C at the terminal is for the agent, which ends the sandbox. The
-     * mask is cleared, since the agent blocks the signals that it reads from a descriptor. */
     sigemptyset(&none);
     sigfillset(&all);
     posix_spawnattr_init(&at);
@@ -423,12 +416,25 @@ static int spawn(const char *program, struct strings *argv, struct hand_over *h,
     posix_spawnattr_setpgroup(&at, 0);
     posix_spawnattr_setsigmask(&at, &none);
     posix_spawnattr_setsigdefault(&at, &all);
-    int r = posix_spawn(ret, program, &fa, &at, argv->v, no_environment);
+    int r = posix_spawn(ret, program, fa, &at, argv, no_environment);
     posix_spawnattr_destroy(&at);
+    return r ? err_set(e, ERR_SANDBOX, r, "start %s", program) : 0;
+}
+
+static int spawn(const char *program, struct strings *argv, struct hand_over *h, int log,
+                 pid_t *ret, struct err *e)
+{
+    posix_spawn_file_actions_t fa;
+
+    posix_spawn_file_actions_init(&fa);
+    posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&fa, 1, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_adddup2(&fa, log, 2);
+    for (int i = 0; i < h->n; i++)
+        posix_spawn_file_actions_adddup2(&fa, h->fd[i], CHILD_FD_BASE + i);
+    int r = launch_spawn(program, argv->v, &fa, ret, e);
     posix_spawn_file_actions_destroy(&fa);
-    if (r != 0)
-        return err_set(e, ERR_SANDBOX, r, "start %s", program);
-    return 0;
+    return r;
 }
 
 static int make_pair(int *ours, int *theirs, struct err *e)

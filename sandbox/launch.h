@@ -3,6 +3,7 @@
 #ifndef SANDBOX_LAUNCH_H
 #define SANDBOX_LAUNCH_H
 
+#include <spawn.h>
 #include <sys/types.h>
 #include "sandbox/denied.h"
 #include "sandbox/sandbox.h"
@@ -31,6 +32,9 @@ struct helper {
 char *launch_find_python(const char *wanted, struct err *e);
 /* An executable of that name in PATH, or NULL. Caller frees. */
 char *launch_search_path(const char *name);
+/* Starts a program with an empty environment, no signal blocked, in a process group of its own. */
+int launch_spawn(const char *program, char *const *argv, const posix_spawn_file_actions_t *files,
+                 pid_t *ret, struct err *e);
 int launch_helper(const struct sandbox_spec *spec, const char *python, struct helper *ret,
                   struct err *e);
 /* Ends it: closes the lifeline, waits up to `ms`, then kills; reaps. Closes all descriptors. */

@@ -3,14 +3,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "agent/base/io.h"
 #include "agent/base/mem.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/launch.h"
 #include "agent/base/banned.h"
 
 #define CHECK_MS 60000 /* half a second; a loaded machine whose memory is watched takes longer */
@@ -19,27 +18,15 @@ static int start(const char *program, bool best, const int files[2], pid_t *ret,
 {
     char *argv[] = { (char[]){ "agent-sandbox" }, (char[]){ "--check" },
                      best ? (char[]){ "--backend" } : NULL, (char[]){ "best" }, NULL };
-    static char *no_environment[] = { NULL };
     posix_spawn_file_actions_t fa;
-    posix_spawnattr_t at;
-    sigset_t none, all;
 
-    sigemptyset(&none);
-    sigfillset(&all);
     posix_spawn_file_actions_init(&fa);
     posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&fa, files[0], 1);
     posix_spawn_file_actions_adddup2(&fa, files[1], 2);
-    posix_spawnattr_init(&at);
-    posix_spawnattr_setflags(&at, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-                                      POSIX_SPAWN_SETSIGDEF);
-    posix_spawnattr_setpgroup(&at, 0);
-    posix_spawnattr_setsigmask(&at, &none);
-    posix_spawnattr_setsigdefault(&at, &all);
-    int r = posix_spawn(ret, program, &fa, &at, argv, no_environment);
-    posix_spawnattr_destroy(&at);
+    int r = launch_spawn(program, argv, &fa, ret, e);
     posix_spawn_file_actions_destroy(&fa);
-    return r ? err_set(e, ERR_SANDBOX, r, "start %s", program) : 0;
+    return r;
 }
 
 /* The exit status; -1 when the stop came, and then nothing of it is left. */

@@ -169,6 +169,28 @@ void buf_putf(struct buf *b, const char *fmt, ...)
     va_end(ap);
 }
 
+void buf_wrap(struct buf *b, struct str text, size_t at, const char *prefix)
+{
+    enum { COLUMNS = 79 };
+    struct str word;
+    bool first = true;
+
+    for (bool more = true; more; first = false) {
+        more = str_cut(&text, ' ', &word);
+        if (!first && at + 1 + word.n > COLUMNS) {
+            buf_putc(b, '\n');
+            buf_puts(b, prefix);
+            at = strlen(prefix);
+        } else if (!first) {
+            buf_putc(b, ' ');
+            at++;
+        }
+        buf_putstr(b, word);
+        at += word.n;
+    }
+    buf_putc(b, '\n');
+}
+
 void buf_drop_front(struct buf *b, size_t n)
 {
     if (n > b->n)

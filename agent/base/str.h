@@ -47,6 +47,9 @@ void buf_putstr(struct buf *b, struct str s);
 void buf_putc(struct buf *b, char c);
 void buf_putf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vputf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+/* A line of words, broken where it would pass column 79. `at` is the column reached already; each
+ * further line begins with `prefix`. */
+void buf_wrap(struct buf *b, struct str text, size_t at, const char *prefix);
 void buf_drop_front(struct buf *b, size_t n);
 struct str buf_str(const struct buf *b);
 const char *buf_cstr(const struct buf *b); /* never NULL */
