@@ -38,18 +38,27 @@ EMBED(charts, "charts.py");
 EMBED(words, "words.py");
 EMBED(webcharts, "webcharts.py");
 EMBED(report, "report.py");
-EMBED(javascript, "javascript.js");
 EMBED(bash, "bash.sh");
 EMBED(r, "r.R");
 EMBED(java, "java.java");
 EMBED(go, "go.py");
 EMBED(install, "install.py"); /* a cell of `agent env create`, no file of the driver's */
 
-/* The intake profile: one cell of four files. */
+/* Two files in one. */
+__asm__(".pushsection .rodata\n"
+        "sandbox_in_javascript:\n"
+        ".incbin \"sandbox/interpreter/javascript_code.js\"\n"
+        ".incbin \"sandbox/interpreter/javascript.js\"\n"
+        "sandbox_in_javascript_end:\n.byte 0\n.popsection\n");
+extern const char sandbox_in_javascript[] __attribute__((visibility("hidden")));
+extern const char sandbox_in_javascript_end[] __attribute__((visibility("hidden")));
+
+/* The intake profile: one cell of five files. */
 __asm__(".pushsection .rodata\n"
         "sandbox_profile:\n"
         ".incbin \"sandbox/interpreter/profile_column.py\"\n"
         ".incbin \"sandbox/interpreter/profile_text.py\"\n"
+        ".incbin \"sandbox/interpreter/profile_json.py\"\n"
         ".incbin \"sandbox/interpreter/profile_binary.py\"\n"
         ".incbin \"sandbox/interpreter/profile.py\"\n"
         "sandbox_profile_end:\n.byte 0\n.popsection\n");

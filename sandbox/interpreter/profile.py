@@ -1,4 +1,4 @@
-"""The intake profile, part 4: which kind each file is, whether the line that reads it works, what may
+"""The intake profile, part 5: which kind each file is, whether the line that reads it works, what may
 join them, and the words. One line of JSON a file goes to standard output, so that what was found
 stays found when a later file takes all the time.
 
