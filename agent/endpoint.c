@@ -155,9 +155,15 @@ static void drop_end(char *url, const char *end)
         url[strlen(url) - strlen(end)] = '\0';
 }
 
-/* Slashes at the end, and the version that the wire format puts there itself. */
+/* Slashes at the end, and the version that the wire format puts there itself. A query stays behind
+ * all of it. */
 static void tidy(struct endpoint *ep)
 {
+    char *query = strchr(ep->base_url, '?');
+    cleanup_free char *kept = query ? xstrdup(query) : NULL;
+
+    if (query)
+        *query = '\0';
     drop_end(ep->base_url, "/");
     if (strcmp(ep->wire, "anthropic-messages") == 0)
         drop_end(ep->base_url, "/v1");
@@ -169,6 +175,11 @@ static void tidy(struct endpoint *ep)
     }
     if (strcmp(ep->service, "azure") == 0 && str_ends(str_of(ep->base_url), ".azure.com")) {
         char *whole = xasprintf("%s/openai/v1", ep->base_url);
+        free(ep->base_url);
+        ep->base_url = whole;
+    }
+    if (kept) {
+        char *whole = xasprintf("%s%s", ep->base_url, kept);
         free(ep->base_url);
         ep->base_url = whole;
     }

@@ -73,21 +73,29 @@ static int play(struct client *c, struct str body, struct reading *r, struct err
 }
 
 /* base + path, with the base's query, if it has one, kept at the end. */
-static char *make_url(const struct client *c, const struct chat_request *rq)
+static char *join_url(const char *base_url, struct str path)
 {
     cleanup_buf struct buf u = BUF_MAX(64 * KIB);
-    struct str base = str_of(c->conf.base_url), front;
+    struct str base = str_of(base_url), front;
     bool query = str_cut(&base, '?', &front);
 
     if (front.n && front.p[front.n - 1] == '/')
         front.n--;
     buf_putstr(&u, front);
-    codec_path(c->codec, rq, &u);
+    buf_putstr(&u, path);
     if (query) {
-        buf_putc(&u, memchr(buf_cstr(&u), '?', u.n) ? '&' : '?');
+        buf_putc(&u, path.n && memchr(path.p, '?', path.n) ? '&' : '?');
         buf_putstr(&u, base);
     }
     return buf_steal(&u);
+}
+
+static char *make_url(const struct client *c, const struct chat_request *rq)
+{
+    cleanup_buf struct buf path = BUF_MAX(64 * KIB);
+
+    codec_path(c->codec, rq, &path);
+    return join_url(c->conf.base_url, buf_str(&path));
 }
 
 /* What the messages may show of a URL: no query, no user. */
@@ -501,20 +509,12 @@ static int on_list(void *arg, struct str b, struct err *e)
     return 0;
 }
 
-static char *list_url(const struct client *c, const char *path)
-{
-    struct str base = str_of(c->conf.base_url), front;
-
-    if (strstr(path, "://"))
-        return xstrdup(path);
-    (void)str_cut(&base, '?', &front);
-    return xasprintf("%.*s%s", (int)front.n, front.p, path);
-}
-
 int client_get(struct client *c, const char *path, const struct stop *stop, struct buf *out,
                struct err *e)
 {
-    cleanup_free char *url = list_url(c, path), *shown = show_url(url);
+    cleanup_free char *url =
+        strstr(path, "://") ? xstrdup(path) : join_url(c->conf.base_url, str_of(path));
+    cleanup_free char *shown = show_url(url);
     cleanup_buf struct buf lines = BUF_MAX(64 * KIB);
     struct fault_place place = { c->host, shown, "", c->conf.key_hint, c->conf.key != NULL, false };
     struct err fail = ERR_INIT;

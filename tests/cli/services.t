@@ -78,6 +78,9 @@ ROWS = [
      "qwen3", "ollama"),
     ("Azure's endpoint", ["-m", "azure/dep", "--base-url", "URL/openai/v1"], {}, "",
      "/openai/v1/chat/completions", "dep", "azure"),
+    ("Azure's address of a deployment", ["-m", "azure/dep", "--base-url",
+                                         "URL/openai/deployments/dep?api-version=2024-10-21"], {}, "",
+     "/openai/deployments/dep/chat/completions?api-version=2024-10-21", "dep", "azure"),
     ("provider wins over the name", ["--provider", "groq", "--base-url", "URL", "-m", "claude-x"], {}, "",
      "/chat/completions", "claude-x", "groq"),
     ("provider and its word", ["--provider", "groq", "--base-url", "URL", "-m", "groq/llama"], {}, "",
@@ -215,6 +218,10 @@ with AnyService(lists) as s:
     eq(s.requests[-1]["headers"]["authorization"], "Bearer test-key-of-groq-123", "asked with its key")
     r = models("gemini", conf=conf)
     like(r.out, r"^gemini/gemini-2\.5-pro .*USD 1\.25 in, 10 out.*\ngemini/gemini-9\n$", "all pages, with prices")
+    models("groq", conf=conf.replace("URL/v1\n", "URL/v1?api-version=7\n", 1))
+    eq(s.requests[-1]["path"], "/v1/models?api-version=7", "an address's query stays behind the list's path")
+    models("gemini", conf=conf.replace("gemini]\nbase_url = URL", "gemini]\nbase_url = URL?api-version=7"))
+    like(s.requests[-1]["path"], r"/v1beta/models\?pageSize=1000.*&api-version=7$", "and behind its query")
     r = models("ollama", conf=conf)
     ok("\x1b" not in r.out and "ollama/qwen3:8b\n" in r.out, "Ollama's list, made harmless", r.out)
     r = models("groq", "--json", conf=conf)
