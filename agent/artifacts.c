@@ -1,4 +1,5 @@
 #include "agent/artifacts.h"
+#include <cjson/cJSON.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 #include "agent/base/io.h"
+#include "agent/base/json.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/sha256.h"
@@ -28,7 +30,7 @@ struct seen {
 
 struct artifacts {
     int workspace_fd, out_fd, extra_fd;
-    char *extra_dir;
+    char *out_dir, *extra_dir;
     void *seen; /* tsearch(3) tree of struct seen, by name */
     struct artifact *list;
     size_t n;
@@ -59,12 +61,14 @@ static void seen_free(void *p)
     free(s);
 }
 
-struct artifacts *artifacts_new(int workspace_fd, int out_fd, const char *extra_dir)
+struct artifacts *artifacts_new(int workspace_fd, int out_fd, const char *out_dir,
+                                const char *extra_dir)
 {
     struct artifacts *a = xcalloc(1, sizeof *a);
 
     a->workspace_fd = workspace_fd;
     a->out_fd = out_fd;
+    a->out_dir = out_dir ? xstrdup(out_dir) : NULL;
     a->extra_fd = -1;
     a->extra_dir = extra_dir ? xstrdup(extra_dir) : NULL;
     return a;
@@ -78,9 +82,11 @@ void artifacts_free(struct artifacts *a)
     for (size_t i = 0; i < a->n; i++) {
         free(a->list[i].name);
         free(a->list[i].file);
+        free(a->list[i].kept);
     }
     cleanup_closep(&a->extra_fd);
     free(a->list);
+    free(a->out_dir);
     free(a->extra_dir);
     free(a);
 }
@@ -97,11 +103,36 @@ const struct artifact *artifacts_get(const struct artifacts *a, size_t i)
 
 int artifacts_open(const struct artifacts *a, size_t i)
 {
-    int dir = a->out_fd >= 0 ? a->out_fd : a->extra_fd;
+    const struct artifact *art = artifacts_get(a, i);
+    bool out = a->out_fd >= 0;
+    int dir = out ? a->out_fd : a->extra_fd;
 
     return dir < 0 ? -1
-                   : openat(dir, artifacts_get(a, i)->file,
+                   : openat(dir, out ? art->file : art->kept,
                             O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+}
+
+char *artifacts_path(const struct artifacts *a, size_t i)
+{
+    const struct artifact *art = artifacts_get(a, i);
+
+    return art->kept ? io_join(a->extra_dir, art->kept)
+                     : io_join(a->out_dir ? a->out_dir : "", art->file);
+}
+
+cJSON *artifacts_json(const struct artifacts *a, size_t i)
+{
+    const struct artifact *art = artifacts_get(a, i);
+    cleanup_free char *path = artifacts_path(a, i), *whole = realpath(path, NULL);
+    cJSON *o = cJSON_CreateObject();
+
+    json_add_str(o, "name", str_of(art->name));
+    json_add_str(o, "path", str_of(whole ? whole : path));
+    json_add_str(o, "mime", str_of(art->mime));
+    json_add_int(o, "bytes", art->size);
+    json_add_str(o, "sha256", str_of(art->sha256));
+    json_add_int(o, "cell", art->cell);
+    return o;
 }
 
 static void encode_component(struct buf *out, struct str s)
@@ -345,15 +376,16 @@ static int open_extra(struct artifacts *a, struct err *e)
     return 0;
 }
 
-/* The second copy, in the user's own directory: never over a file that is not ours. */
-static int copy_extra(struct artifacts *a, int in, const char *file, int64_t size,
-                      struct buf *notes, struct err *e)
+/* The second copy, in the user's own directory: never over a file that is not ours. Its name there,
+ * which the caller owns; NULL on failure. */
+static char *copy_extra(struct artifacts *a, int in, const char *file, int64_t size,
+                        struct buf *notes, struct err *e)
 {
     char hex[65];
     cleanup_free char *name = xstrdup(file);
 
     if (open_extra(a, e) < 0)
-        return -1;
+        return NULL;
     for (int i = 2; faccessat(a->extra_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0; i++) {
         if (is_owned(a->extra_fd, name))
             break;
@@ -363,12 +395,14 @@ static int copy_extra(struct artifacts *a, int in, const char *file, int64_t siz
         free(name);
         name = xasprintf("%.*s-%d%s", (int)(dot - file), file, i, dot);
     }
-    if (write_copy(in, a->extra_fd, name, size, true, hex, e) < 0)
-        return err_wrap(e, "--out-dir %s", a->extra_dir);
+    if (write_copy(in, a->extra_fd, name, size, true, hex, e) < 0) {
+        err_wrap(e, "--out-dir %s", a->extra_dir);
+        return NULL;
+    }
     if (strcmp(name, file) != 0)
         buf_putf(notes, "%s/%s was there before and is not ours: the new file is %s\n",
                  a->extra_dir, file, name);
-    return 0;
+    return steal_ptr(&name);
 }
 
 /* Brings one changed file out and lists it. 0 also when it was refused with a note. */
@@ -397,7 +431,9 @@ static int bring_out(struct walk *w, int fd, const char *name, const struct stat
     } else if (copy_data(fd, -1, st->st_size, hex, w->e) < 0) {
         return -1;
     }
-    if (a->extra_dir && copy_extra(a, fd, buf_cstr(&file), st->st_size, w->notes, w->e) < 0)
+    cleanup_free char *kept =
+        a->extra_dir ? copy_extra(a, fd, buf_cstr(&file), st->st_size, w->notes, w->e) : NULL;
+    if (a->extra_dir && kept == NULL)
         return -1;
     if (!seen->listed) {
         a->list = xrealloc(a->list, a->n + 1, sizeof *a->list);
@@ -407,6 +443,8 @@ static int bring_out(struct walk *w, int fd, const char *name, const struct stat
         seen->index = a->n++;
     }
     struct artifact *art = &a->list[seen->index];
+    free(art->kept);
+    art->kept = steal_ptr(&kept);
     art->size = st->st_size;
     art->cell = w->cell;
     memcpy(art->sha256, hex, sizeof hex);

@@ -18,6 +18,7 @@
 struct artifact {
     char *name; /* in the workspace, as bytes, "dir/chart.png"; may be anything */
     char *file; /* as written out: `name` with what is unsafe percent-encoded */
+    char *kept; /* its name in the user's folder, where it may have a number; NULL = none there */
     int64_t size;
     char sha256[65];
     const char *mime; /* static */
@@ -25,10 +26,13 @@ struct artifact {
 };
 
 struct artifacts;
-/* `workspace_fd` is kept, not owned. `out_fd` gets the copies; -1 = none. `extra_dir` (may be NULL)
- * gets a second copy of each; it is made when the first file comes. In it, a file that no earlier
- * run of ours wrote is never overwritten: the new one gets a number. */
-struct artifacts *artifacts_new(int workspace_fd, int out_fd, const char *extra_dir);
+struct cJSON;
+/* `workspace_fd` is kept, not owned. `out_fd`, on the folder `out_dir`, gets the copies; -1 and
+ * NULL = none. `extra_dir` (may be NULL), the user's folder, gets a second copy of each; it is made
+ * when the first file comes. In it, a file that no earlier run of ours wrote is never overwritten:
+ * the new one gets a number. */
+struct artifacts *artifacts_new(int workspace_fd, int out_fd, const char *out_dir,
+                                const char *extra_dir);
 void artifacts_free(struct artifacts *a);
 
 /* Remembers what is there now, so that it does not count as made by a cell. */
@@ -44,6 +48,11 @@ size_t artifacts_count(const struct artifacts *a);
 const struct artifact *artifacts_get(const struct artifacts *a, size_t i);
 /* A descriptor on the copy of one, for reading; -1 when there is none. Caller closes. */
 int artifacts_open(const struct artifacts *a, size_t i);
+/* Where the user finds it: in the user's folder if there is one, else in the other. Caller frees.
+ */
+char *artifacts_path(const struct artifacts *a, size_t i);
+/* What programs are told of it: name, path (absolute), mime, bytes, sha256, cell. Caller owns. */
+struct cJSON *artifacts_json(const struct artifacts *a, size_t i);
 
 /* The safe file name for a name from the workspace: each component's bytes outside printable UTF-8,
  * '%', a leading dot or dash and a trailing space or dot become %XX; reversible by percent-decoding

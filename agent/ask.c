@@ -197,8 +197,10 @@ int ask_prepare(struct program *p, struct intake *intake, struct err *e)
         return -1;
     if (extra == NULL && p->conf.ephemeral)
         extra = xasprintf("agent-files-%s", record_id(r->record));
-    r->artifacts =
-        artifacts_new(sandbox_workspace_fd(r->sandbox), record_artifacts_fd(r->record), extra);
+    cleanup_free char *kept =
+        record_dir(r->record) ? io_join(record_dir(r->record), "artifacts") : NULL;
+    r->artifacts = artifacts_new(sandbox_workspace_fd(r->sandbox), record_artifacts_fd(r->record),
+                                 kept, extra);
     if (artifacts_baseline(r->artifacts, e) < 0)
         return -1;
     /* matplotlib's list of fonts is made before code of any kind has run over foreign files. */
@@ -276,15 +278,12 @@ static cJSON *manifest(const struct program *p, const struct err *why, bool answ
     }
     cJSON_AddItemToObject(m, "inputs", program_inputs_json(&p->files));
     for (size_t i = 0; p->run.artifacts && i < artifacts_count(p->run.artifacts); i++) {
-        const struct artifact *a = artifacts_get(p->run.artifacts, i);
-        cJSON *o = cJSON_CreateObject();
-        json_add_str(o, "name", str_of(a->name));
-        cleanup_free char *file = io_join("artifacts", a->file);
-        json_add_str(o, "file", str_of(file));
-        json_add_str(o, "mime", str_of(a->mime));
-        json_add_int(o, "bytes", a->size);
-        json_add_str(o, "sha256", str_of(a->sha256));
-        json_add_int(o, "cell", a->cell);
+        cJSON *o = artifacts_json(p->run.artifacts, i);
+        if (record_dir(p->run.record)) { /* for who moves the record */
+            cleanup_free char *file =
+                io_join("artifacts", artifacts_get(p->run.artifacts, i)->file);
+            json_add_str(o, "file", str_of(file));
+        }
         cJSON_AddItemToArray(arts, o);
     }
     cJSON_AddItemToObject(m, "artifacts", arts);

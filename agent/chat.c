@@ -157,9 +157,8 @@ static void cmd_files(struct chat *c, const char *arg)
     for (size_t i = 0; i < l->n; i++)
         ui_respond(c->p->run.ui, "attached: %s (%lld bytes)", l->v[i].name,
                    (long long)l->v[i].size);
-    cleanup_free char *dir = a ? program_artifacts_dir(c->p) : NULL;
     for (size_t i = 0; a && i < artifacts_count(a); i++) {
-        cleanup_free char *path = io_join(dir, artifacts_get(a, i)->file);
+        cleanup_free char *path = artifacts_path(a, i);
         ui_respond(c->p->run.ui, "made: %s (%lld bytes)", path,
                    (long long)artifacts_get(a, i)->size);
     }

@@ -239,28 +239,14 @@ static void say_limit(struct events *ev, const char *limit, const char *message)
     say(ev, "limit.reached", o);
 }
 
-static cJSON *artifact_json(const struct artifact *a)
-{
-    cJSON *o = cJSON_CreateObject();
-
-    json_add_str(o, "name", str_of(a->name));
-    json_add_str(o, "file", str_of(a->file));
-    cJSON_AddStringToObject(o, "mime", a->mime);
-    json_add_int(o, "bytes", a->size);
-    cJSON_AddStringToObject(o, "sha256", a->sha256);
-    json_add_int(o, "cell", a->cell);
-    return o;
-}
-
 void events_cell_end(struct events *ev, const struct sandbox_cell *cell,
-                     const struct sandbox_result *r, const struct artifacts *a, size_t first)
+                     const struct sandbox_result *r, const struct artifacts *a)
 {
     if (ev == NULL || ev->cell == NULL)
         return;
     cJSON *item = steal_ptr(&ev->cell), *cut = cJSON_CreateObject(), *made = cJSON_CreateArray();
     struct cell_json_opts opts = { .logs = false };
 
-    (void)cell;
     cJSON_DeleteItemFromObject(item, "status");
     cell_json_put(item, r, &opts);
     add_stream(item, cut, "stdout", r, ITEM_STDOUT, r->stdout_bytes);
@@ -271,9 +257,11 @@ void events_cell_end(struct events *ev, const struct sandbox_cell *cell,
                             : r->signal                  ? 128 + r->signal
                                                          : r->exit_code);
     cJSON_AddItemToObject(item, "truncated", cut); /* bytes of each stream that are not here */
-    for (size_t i = first; i < artifacts_count(a); i++) {
-        cJSON_AddItemToArray(made, artifact_json(artifacts_get(a, i)));
-        say(ev, "artifact.created", artifact_json(artifacts_get(a, i)));
+    for (size_t i = 0; i < artifacts_count(a); i++) {
+        if (artifacts_get(a, i)->cell != cell->number)
+            continue;
+        cJSON_AddItemToArray(made, artifacts_json(a, i));
+        say(ev, "artifact.created", artifacts_json(a, i));
     }
     cJSON_AddItemToObject(item, "artifacts", made);
     complete(ev, item);

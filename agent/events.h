@@ -30,10 +30,9 @@ void events_text(struct events *ev, struct str piece);
 void events_output(struct events *ev, bool is_stderr, struct str bytes);
 /* The code of the cell that cell.start is about to announce. */
 void events_code(struct events *ev, struct str code);
-/* A cell has ended; `first_artifact` is the first that may be its own. */
+/* A cell has ended, and what it made was brought out. */
 void events_cell_end(struct events *ev, const struct sandbox_cell *cell,
-                     const struct sandbox_result *r, const struct artifacts *a,
-                     size_t first_artifact);
+                     const struct sandbox_result *r, const struct artifacts *a);
 /* Says that the run lives when nothing else was said for a while. */
 void events_tick(struct events *ev);
 /* The end: turn.completed or turn.failed with `summary`, of which it takes ownership. */

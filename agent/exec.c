@@ -369,8 +369,9 @@ static int start(struct exec *x, struct err *e)
             return -1;
     if (p->conf.get.n && p->conf.out_dir == NULL)
         return make_contexts(x, e);
-    cleanup_free char *dir = program_artifacts_dir(p);
-    r->artifacts = artifacts_new(sandbox_workspace_fd(r->sandbox), -1, dir);
+    cleanup_free char *dir = p->conf.out_dir ? xstrdup(p->conf.out_dir)
+                                             : xasprintf("agent-files-%s", record_id(r->record));
+    r->artifacts = artifacts_new(sandbox_workspace_fd(r->sandbox), -1, NULL, dir);
     if (artifacts_baseline(r->artifacts, e) < 0)
         return -1;
     return make_contexts(x, e);
@@ -438,21 +439,6 @@ static int collect(struct exec *x, int number, struct err *e)
     return n;
 }
 
-/* One file that a cell left: what it is, and where it lies now. */
-static cJSON *artifact_json(struct exec *x, const struct artifact *a)
-{
-    cJSON *o = cJSON_CreateObject();
-    cleanup_free char *dir = program_artifacts_dir(x->p);
-    cleanup_free char *path = io_join(dir, a->file);
-
-    json_add_str(o, "name", str_of(a->name));
-    json_add_str(o, "path", str_of(path));
-    json_add_int(o, "size", a->size);
-    json_add_str(o, "mime", str_of(a->mime));
-    json_add_str(o, "sha256", str_of(a->sha256));
-    return o;
-}
-
 static void keep_json(struct exec *x, const struct sandbox_cell *cell,
                       const struct sandbox_result *r, const struct warnings *w, int status)
 {
@@ -465,9 +451,8 @@ static void keep_json(struct exec *x, const struct sandbox_cell *cell,
     warnings_json(w, o);
     const struct artifacts *all = x->p->run.artifacts;
     for (size_t i = 0; all && i < artifacts_count(all); i++) {
-        const struct artifact *a = artifacts_get(all, i);
-        if (a->cell == cell->number)
-            cJSON_AddItemToArray(list, artifact_json(x, a));
+        if (artifacts_get(all, i)->cell == cell->number)
+            cJSON_AddItemToArray(list, artifacts_json(all, i));
     }
     cJSON_AddItemToObject(o, "artifacts", list);
     cJSON_AddItemToArray(x->cells, o);

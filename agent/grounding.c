@@ -103,18 +103,24 @@ bool grounding_applies(const struct run *run)
 /* Tables and texts that the cells wrote count as what they printed. */
 static void read_artifacts(struct run *run)
 {
-    for (; run->evidence_files < artifacts_count(run->artifacts); run->evidence_files++) {
-        const struct artifact *a = artifacts_get(run->artifacts, run->evidence_files);
+    int last = run->evidence_cell;
+
+    for (size_t i = 0; i < artifacts_count(run->artifacts); i++) {
+        const struct artifact *a = artifacts_get(run->artifacts, i);
         cleanup_buf struct buf b = BUF_MAX(MAX_GROUND_FILE);
         struct err e = ERR_INIT;
+        if (a->cell <= run->evidence_cell)
+            continue;
+        last = a->cell > last ? a->cell : last;
         ground_file(run->evidence, a->name);
         ground_file(run->evidence, a->file);
         if (!is_text(a->mime) || a->size > MAX_GROUND_FILE)
             continue;
-        cleanup_fd int fd = artifacts_open(run->artifacts, run->evidence_files);
+        cleanup_fd int fd = artifacts_open(run->artifacts, i);
         if (fd >= 0 && io_read_fd(fd, &b, &e) == 0)
             ground_printed(run->evidence, buf_str(&b));
     }
+    run->evidence_cell = last;
 }
 
 size_t grounding_check(struct run *run, const char *answer)

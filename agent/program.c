@@ -163,24 +163,13 @@ int program_sandbox_ready(struct program *p, struct err *e)
     return env_check(&p->env, &info, e);
 }
 
-char *program_artifacts_dir(const struct program *p)
-{
-    if (p->conf.out_dir)
-        return xstrdup(p->conf.out_dir);
-    if (record_dir(p->run.record))
-        return io_join(record_dir(p->run.record), "artifacts");
-    return xasprintf("agent-files-%s", record_id(p->run.record));
-}
-
 void program_show_artifacts(struct program *p)
 {
     struct artifacts *a = p->run.artifacts;
-    cleanup_free char *dir = a ? program_artifacts_dir(p) : NULL;
 
     for (size_t i = p->shown_artifacts; a && i < artifacts_count(a); i++) {
-        const struct artifact *art = artifacts_get(a, i);
-        cleanup_free char *path = io_join(dir, art->file);
-        ui_artifact(p->run.ui, path, art->size);
+        cleanup_free char *path = artifacts_path(a, i);
+        ui_artifact(p->run.ui, path, artifacts_get(a, i)->size);
     }
     p->shown_artifacts = a ? artifacts_count(a) : 0;
 }

@@ -78,8 +78,7 @@ int program_start_sandbox(struct program *p, struct err *e);
 /* Once it is ready: into the record, and what is weaker to the user. -1 when the environment of
  * packages does not fit its Python. */
 int program_sandbox_ready(struct program *p, struct err *e);
-/* Where artifacts come to lie for the user; caller frees. */
-char *program_artifacts_dir(const struct program *p);
+/* Those that it has not shown yet. */
 void program_show_artifacts(struct program *p);
 
 #endif

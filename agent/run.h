@@ -43,7 +43,7 @@ struct run {
     bool rests_on_cells;            /* a cell succeeded then */
     /* grounding.c: what the answer is checked against, and what came of it. */
     struct ground *evidence;
-    size_t evidence_files; /* artifacts that are evidence already */
+    int evidence_cell; /* what cells up to this one wrote is evidence already */
     struct ground_result grounding;
     bool grounded;
     const struct attach_list *files;

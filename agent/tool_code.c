@@ -293,16 +293,33 @@ static void show_begin(struct run *run, const struct sandbox_cell *cell, const c
                   cell->language->start == START_PYTHON ? description : named, cell->code);
 }
 
-static void show_end(struct run *run, int number, const struct sandbox_result *r,
-                     size_t artifacts_before)
+/* The pictures of a cell, in a terminal that shows them. */
+static void show_pictures(struct run *run, int number)
+{
+    size_t n = artifacts_count(run->artifacts), shown = 0;
+
+    for (size_t i = 0; i < n && shown < MAX_PICTURES_SHOWN; i++) {
+        const struct artifact *a = artifacts_get(run->artifacts, i);
+        cleanup_buf struct buf png = BUF_MAX(MAX_PICTURE_SHOWN);
+        struct err ignored = ERR_INIT;
+        cleanup_fd int fd = -1;
+        if (a->cell != number || strcmp(a->mime, "image/png") != 0 ||
+            (fd = artifacts_open(run->artifacts, i)) < 0 || io_read_fd(fd, &png, &ignored) < 0)
+            continue;
+        ui_picture(run->ui, buf_str(&png));
+        shown++;
+    }
+}
+
+static void show_end(struct run *run, int number, const struct sandbox_result *r)
 {
     cleanup_free char *line = error_line(r);
-    size_t n = artifacts_count(run->artifacts) - artifacts_before;
-    const char **names = xcalloc(n + 1, sizeof *names);
-    size_t lines = 0;
+    size_t all = artifacts_count(run->artifacts), n = 0, lines = 0;
+    const char **names = xcalloc(all + 1, sizeof *names);
 
-    for (size_t i = 0; i < n; i++)
-        names[i] = artifacts_get(run->artifacts, artifacts_before + i)->file;
+    for (size_t i = 0; i < all; i++)
+        if (artifacts_get(run->artifacts, i)->cell == number)
+            names[n++] = artifacts_get(run->artifacts, i)->file;
     for (size_t i = 0; i < r->n_items; i++)
         for (size_t k = 0; r->items[i].kind == ITEM_STDOUT && k < r->items[i].n; k++)
             lines += r->items[i].text[k] == '\n';
@@ -318,18 +335,8 @@ static void show_end(struct run *run, int number, const struct sandbox_result *r
         .artifacts = names,
     };
     ui_cell_end(run->ui, number, &end);
-    for (size_t i = 0, shown = 0; i < n && shown < MAX_PICTURES_SHOWN; i++) {
-        cleanup_buf struct buf png = BUF_MAX(MAX_PICTURE_SHOWN);
-        struct err ignored = ERR_INIT;
-        cleanup_fd int fd = -1;
-        if (strcmp(artifacts_get(run->artifacts, artifacts_before + i)->mime, "image/png") != 0 ||
-            (fd = artifacts_open(run->artifacts, artifacts_before + i)) < 0 ||
-            io_read_fd(fd, &png, &ignored) < 0)
-            continue;
-        ui_picture(run->ui, buf_str(&png));
-        shown++;
-    }
     free(names);
+    show_pictures(run, number);
 }
 
 /* New files out of the workspace. A copy that cannot be written is kept for the exit status: the
@@ -445,7 +452,6 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
     if (may <= 0)
         return may;
     int number = run->cells_before + ++run->cells;
-    size_t before = artifacts_count(run->artifacts);
     struct sandbox_cell cell = {
         .context = a.context ? a.context : "default",
         .number = number,
@@ -492,7 +498,7 @@ int tool_code_call(struct run *run, const struct sandbox_language *language,
     grounding_cell(run, cell.code, &r);
     reporting_cell(run, &cell, a.description, &r);
     record_cell(run, call, &cell, &r, buf_cstr(&files));
-    events_cell_end(run->events, &cell, &r, run->artifacts, before);
-    show_end(run, number, &r, before);
+    events_cell_end(run->events, &cell, &r, run->artifacts);
+    show_end(run, number, &r);
     return 0;
 }

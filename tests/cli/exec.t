@@ -118,7 +118,7 @@ j = Exec("--json", "-c", "import sys\nprint('o'); print('e', file=sys.stderr)\no
 eq((j["status"], j["exit_status"], j["results"][0]["text"], j["logs"], j["error"], j["denied"]),
    ("ok", 0, "42", {"stdout": ["o\n"], "stderr": ["e\n"]}, None, []), "--json: one object")
 a = j["artifacts"][0]
-eq((a["name"], a["size"], a["mime"], a["sha256"]),
+eq((a["name"], a["bytes"], a["mime"], a["sha256"]),
    ("f.txt", 2, "text/plain", hashlib.sha256(b"hi").hexdigest()), "with the files")
 r = Exec("--json", "-c", "a = 1", "-c", "1/0", "-c", "3")
 j = r.json

@@ -32,6 +32,11 @@ r = run("sum it up", script=[PRINT, say("The total is 1."), code("print(48213 + 
                             say("The total is 48220.")])
 eq((r.status, r.out), (0, "The total is 48220.\n"), "the model may run code to prove a number")
 
+r = run("chat", send=b"first\nsecond\n", script=[
+    code("open('t.csv', 'w').write('a\\n4711\\n')"), say("It is 4,711, in t.csv."),
+    code("open('t.csv', 'w').write('a\\n4712\\n')"), say("It is 4,712, in t.csv.")])
+eq(grounding(r), [(2, []), (2, [])], "what a cell wrote into a file counts, also where a later one wrote it anew")
+
 r = run("sum it up", script=[PRINT, say("It is 777 in chart.png."), say("It is 778 in chart.png.")])
 eq((r.status, r.out), (0, "It is 778 in chart.png.\n"), "it is asked once only")
 like(r.err, r"2 of 2 numbers and files in the answer are not in what the code printed", "the rest is told")

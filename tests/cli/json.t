@@ -51,7 +51,7 @@ one, two = items(r, "code_execution")
 eq((one["stdout"], one["stderr"], one["status"], one["exit_status"], one["error"], one["language"]),
    ("out 4711\n", "err\n", "ok", 0, None, "python"), "what a cell gave")
 eq((one["results"][0]["text"], one["results"][0]["is_main_result"]), ("9422", True), "its result")
-eq([a["name"] for a in one["artifacts"]], ["t.csv"], "its file")
+eq([(a["name"], Path(a["path"]).read_text()) for a in one["artifacts"]], [("t.csv", "a\n1\n")], "its file, by a path that opens")
 eq([e["name"] for e in r.events if e["type"] == "artifact.created"], ["t.csv"], "which is told as an event too")
 eq((two["status"], two["error"]["name"], two["exit_status"]), ("error", "ZeroDivisionError", 1), "a cell's error")
 eq([i["id"] for i in items(r, "code_execution", "item.started")], [one["id"], two["id"]], "items start and complete")
@@ -104,6 +104,21 @@ r = run("count", "--output-format", "json", script=[code("print(4711)"), say("It
 o = json.loads(r.out)
 eq((r.status, len(r.out.splitlines()), faults("r", o), o["answer"], [c["stdout"] for c in o["code_executions"]]),
    (0, 1, [], "It is 4711.", ["4711\n"]), "one object at the end")
+# where files lie: in the record, in a folder of the user's (which had one of that name), without any record
+made = [code("open('a.txt', 'w').write('1')"), code("open('a.txt', 'w').write('2')"), say("Done.")]
+mine = BOX / "mine"
+mine.mkdir()
+(mine / "a.txt").write_text("my own")
+for words, where in (((), "artifacts/a.txt"), (("--out-dir", mine), "mine/a-2.txt"), (("--ephemeral",), r"agent-files-[^/]+/a.txt")):
+    r = stream("write it", *words, script=made)
+    eq((r.status, r.faults), (0, []), f"{words}: a valid stream")
+    told = [e for e in r.events if e["type"] == "artifact.created"]
+    eq([(e["name"], e["cell"]) for e in told], [("a.txt", 1), ("a.txt", 2)], f"{words}: a file that is written again is told again")
+    for e in (told[-1], r.events[-1]["artifacts"][0], items(r, "code_execution")[-1]["artifacts"][0]):
+        like(e["path"], rf"^/.*{where}$", f"{words}: it lies there")
+        eq(Path(e["path"]).read_text(), "2", f"{words}: and can be read")
+eq((mine / "a.txt").read_text(), "my own", "the user's own file is what it was")
+
 r = run("count", "--output-format", "json", "--ephemeral", script=[refusal(401)])
 o = json.loads(r.out)
 eq((r.status, o["exit_status"], faults("r", o)), (3, 3, []), "also of a failure")

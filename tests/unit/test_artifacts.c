@@ -87,7 +87,7 @@ int main(void)
     put(w, "input.csv", "a,b\n");
     put(x, "mine.txt", "the user's own");
 
-    struct artifacts *a = artifacts_new(w, out, extra);
+    struct artifacts *a = artifacts_new(w, out, NULL, extra);
     CHECK(artifacts_baseline(a, &e) == 0, "baseline");
     CHECK(artifacts_collect(a, 1, &lines, &notes, &e) == 0 && lines.n == 0,
           "what was there before is not an artifact");
@@ -102,6 +102,10 @@ int main(void)
     CHECK(holds(x, "mine.txt", "the user's own") && holds(x, "mine-2.txt", "from a cell"),
           "a file of the user's is never overwritten");
     CHECK(strstr(buf_cstr(&notes), "mine-2.txt"), "and that is said: %s", buf_cstr(&notes));
+    char *path = artifacts_path(a, 1), *want = io_join(extra, "mine-2.txt");
+    CHECK(strcmp(path, want) == 0, "its path is where it was written: %s", path);
+    free(path);
+    free(want);
     CHECK(strcmp(artifacts_get(a, 0)->sha256,
                  "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed") == 0,
           "sha256 of \"one\"");
