@@ -101,6 +101,12 @@ static int show(struct job *j, struct err *e)
             buf_putf(&out, " as %s", files.v[i].name);
         buf_putc(&out, '\n');
     }
+    for (size_t i = 0; i < j->n_inputs; i++)
+        if (j->inputs[i].is_command) {
+            buf_puts(&out, "input      command: ");
+            put(&out, j->inputs[i].text, 1000);
+            buf_putf(&out, " as %s\n", j->inputs[i].name);
+        }
     for (size_t i = 0; i < j->settings.n; i++)
         buf_putf(&out, "setting    %s\n", j->settings.v[i] + 2);
     job_files_done(&files);

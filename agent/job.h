@@ -15,9 +15,10 @@
 #include "agent/conf.h"
 
 struct job_input {
-    char *pattern; /* relative to the job's folder; dates in it not yet put in */
-    char *name;    /* under which the code knows it; NULL = its own */
-    bool newest;   /* of those that match, the one changed last */
+    char *text;  /* a pattern relative to the job's folder, or a command; dates not yet put in */
+    char *name;  /* under which the code knows it; NULL = its own */
+    bool newest; /* of those that match, the one changed last */
+    bool is_command; /* what it prints is the file */
 };
 enum job_mode { JOB_RERUN_FIRST, JOB_MODEL_ALWAYS };
 struct job {

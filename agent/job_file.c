@@ -13,7 +13,7 @@
 void job_done(struct job *j)
 {
     for (size_t i = 0; i < j->n_inputs; i++) {
-        free(j->inputs[i].pattern);
+        free(j->inputs[i].text);
         free(j->inputs[i].name);
     }
     free(j->inputs);
@@ -112,7 +112,7 @@ static int check_dates(const struct job *j, struct err *e)
     if (job_expand(j->question, now, &b, e) < 0)
         return err_wrap(e, "question");
     for (size_t i = 0; i < j->n_inputs; i++)
-        if (job_expand(j->inputs[i].pattern, now, &b, e) < 0)
+        if (job_expand(j->inputs[i].text, now, &b, e) < 0)
             return err_wrap(e, "input");
     for (size_t k = 0; k < ARRAY_LEN(lists); k++)
         for (size_t i = 0; i < n[k]; i++)

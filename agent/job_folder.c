@@ -53,6 +53,39 @@ static bool is_left_over(int fd, const char *name)
     return strncmp(name, ".new-", 5) == 0 || strncmp(name, ".old-", 5) == 0;
 }
 
+static bool is_named_by_time(const char *name)
+{
+    static const char form[] = "0000-00-00_000000";
+
+    for (size_t i = 0; form[i]; i++)
+        if (form[i] == '0' ? !isdigit((unsigned char)name[i]) : name[i] != form[i])
+            return false;
+    return true;
+}
+
+static bool is_input(int fd, const char *name)
+{
+    (void)fd;
+    return is_named_by_time(name);
+}
+
+void job_clean_inputs(int folder_fd)
+{
+    cleanup_fd int fd =
+        openat(folder_fd, JOB_INPUTS, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    struct conf_list l = { NULL, 0 };
+    struct err ignored = ERR_INIT;
+
+    if (fd < 0)
+        return;
+    list_names(fd, is_input, &l);
+    for (size_t i = 0; i < l.n; i++)
+        if (faccessat(folder_fd, l.v[i], F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+            (void)io_remove_tree(fd, l.v[i], &ignored);
+    conf_list_drop(&l);
+    (void)unlinkat(folder_fd, JOB_INPUTS, AT_REMOVEDIR); /* when nothing is left in it */
+}
+
 void job_clean(int folder_fd)
 {
     struct conf_list l = { NULL, 0 };
@@ -63,6 +96,7 @@ void job_clean(int folder_fd)
         (void)io_remove_tree(folder_fd, l.v[i], &ignored);
     conf_list_drop(&l);
     unlinkat(folder_fd, ".latest", 0);
+    job_clean_inputs(folder_fd);
 }
 
 char *job_latest(int folder_fd)
@@ -121,13 +155,9 @@ int job_publish(int folder_fd, const char *stage, const char *name, struct err *
 
 static bool is_report(int fd, const char *name)
 {
-    static const char form[] = "0000-00-00_000000";
     cleanup_free char *summary = xasprintf("%s/" JOB_SUMMARY, name);
 
-    for (size_t i = 0; form[i]; i++)
-        if (form[i] == '0' ? !isdigit((unsigned char)name[i]) : name[i] != form[i])
-            return false;
-    return faccessat(fd, summary, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    return is_named_by_time(name) && faccessat(fd, summary, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static int by_name(const void *a, const void *b)
@@ -154,4 +184,5 @@ void job_keep(int folder_fd, long keep)
             (void)io_remove_tree(folder_fd, old, &ignored);
     }
     conf_list_drop(&l);
+    job_clean_inputs(folder_fd);
 }

@@ -40,26 +40,34 @@ static int set_question_file(struct job *j, struct str value, struct err *e)
     return 0;
 }
 
-/* [newest] PATTERN [as NAME] */
+/* [newest] PATTERN [as NAME], or command: COMMAND as NAME */
 static int add_input(struct job *j, struct str value, struct err *e)
 {
-    struct job_input in = { .newest = str_starts(value, "newest ") };
+    struct job_input in = { .newest = str_starts(value, "newest "),
+                            .is_command = str_starts(value, "command:") };
 
-    if (in.newest)
-        value = str_trim(str_from(value, 7));
+    if (in.newest || in.is_command)
+        value = str_trim(str_from(value, in.newest ? 7 : 8));
     const char *as = NULL;
     for (const char *at = value.p; (at = memmem(at, (size_t)(value.p + value.n - at), " as ", 4));
          at += 4)
         as = at;
+    struct str name = { NULL, 0 };
     if (as) {
-        struct str name = str_trim(str_from(value, (size_t)(as - value.p) + 4));
-        if (name.n == 0 || memchr(name.p, '/', name.n))
+        name = str_trim(str_from(value, (size_t)(as - value.p) + 4));
+        value = str_trim((struct str){ value.p, (size_t)(as - value.p) });
+        if (name.n == 0 || memchr(name.p, '/', name.n) || name.p[0] == '.')
             return err_set(e, ERR_CONFIG, 0,
                            "what follows \"as\" is a file's name, without a folder");
-        in.name = str_dup(name);
-        value = str_trim((struct str){ value.p, (size_t)(as - value.p) });
     }
-    in.pattern = str_dup(value);
+    if (value.n == 0 || (in.is_command && name.n == 0))
+        return err_set(e, ERR_CONFIG, 0,
+                       "input is [newest] PATTERN [as NAME], or command: COMMAND as NAME");
+    for (size_t i = 0; name.n && i < j->n_inputs; i++)
+        if (j->inputs[i].name && str_is(name, j->inputs[i].name))
+            return err_set(e, ERR_CONFIG, 0, "input: two are called %s", j->inputs[i].name);
+    in.name = name.n ? str_dup(name) : NULL;
+    in.text = str_dup(value);
     j->inputs = xrealloc(j->inputs, j->n_inputs + 1, sizeof *j->inputs);
     j->inputs[j->n_inputs++] = in;
     return 0;
@@ -167,7 +175,7 @@ const struct job_key job_keys[] = {
       "what is asked; dates may stand in it as {{today}} or {{last_month:%B %Y}}" },
     { "question_file", ONCE, set_question_file, "question.md", "or the file that says it" },
     { "input", MANY, add_input, "newest data/sales-*.csv as sales.csv",
-      "[newest] PATTERN [as NAME], any number of them" },
+      "[newest] PATTERN [as NAME], or command: COMMAND as NAME; any number of them" },
     { "folder", ONCE, set_folder, "NAME.reports", "where reports go" },
     { "output", MANY, add_output, "report.html",
       "a report, any number of them: .html .md .pdf .xlsx, .py and .ipynb for the code" },

@@ -2,6 +2,7 @@
 #ifndef AGENT_JOB_PARTS_H
 #define AGENT_JOB_PARTS_H
 
+#include <sys/types.h>
 #include "agent/attach.h"
 #include "agent/job.h"
 
@@ -10,16 +11,30 @@ struct cJSON;
 #define JOB_SUMMARY "job.json" /* in each report's folder */
 #define JOB_LOG "log.jsonl"    /* a line for each run */
 
+#define JOB_INPUTS ".inputs" /* files that commands made, by the report's name */
+
+struct program;
+
 struct job_found {
     char *path;
-    const char *name; /* borrowed from the job; NULL = its own */
+    const char *name;              /* borrowed from the job; NULL = its own */
+    const struct job_input *input; /* borrowed too */
+    char sha256[65];               /* "" = not known yet */
+    int64_t bytes;
+    ino_t ino; /* this and the time: when it was hashed */
+    struct timespec mtime;
 };
 struct job_files {
     struct job_found *v;
     size_t n;
 };
-/* Files of the job's inputs now. ERR_USAGE: a pattern that matches none. */
+/* Files of the job's patterns now. ERR_USAGE: a pattern that matches none. */
 int job_find_inputs(const struct job *j, time_t now, struct job_files *f, struct err *e);
+/* Runs the job's commands and adds their files, which come to lie in JOB_INPUTS/NAME, NAME being
+ * that of the report in the making. ERR_USAGE: a command that failed or gave nothing. */
+int job_make_inputs(struct program *p, const struct job *j, int folder_fd, const char *name,
+                    time_t now, struct job_files *f, struct err *e);
+int job_hash_inputs(struct job_files *f, const struct stop *stop, struct err *e);
 void job_files_done(struct job_files *f);
 
 /* --- the keys of a job file: a row each in agent/job_keys.c, and a line in docs/JOBS.md --- */
@@ -33,7 +48,7 @@ struct job_key {
     const char *help;    /* one line */
 };
 extern const struct job_key job_keys[];
-extern const size_t job_keys_n; /* at most 64: job.seen */
+extern const size_t job_keys_n;    /* at most 64: job.seen */
 int job_key_find(struct str name); /* -1: there is none */
 int job_key_set(struct job *j, int key, struct str value, struct err *e);
 /* What agent job new writes: all keys with their examples. */
@@ -46,6 +61,8 @@ void conf_list_drop(struct conf_list *l);
 
 /* What a killed run left. */
 void job_clean(int folder_fd);
+/* Files in JOB_INPUTS whose report there is not, or no longer. */
+void job_clean_inputs(int folder_fd);
 /* The summary of the latest report; NULL = there is none. Caller owns. */
 struct cJSON *job_last(int folder_fd);
 /* The target of `latest`; NULL = none. Caller frees. */

@@ -1,21 +1,15 @@
 /* One run of a job: inputs found, code run again or a model asked, checked, published. */
 #include <cjson/cJSON.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <limits.h>
 #include <math.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "agent/base/io.h"
 #include "agent/base/json.h"
@@ -24,6 +18,7 @@
 #include "agent/base/sha256.h"
 #include "agent/base/utf8.h"
 #include "agent/conf_table.h"
+#include "agent/job_child.h"
 #include "agent/job_parts.h"
 #include "agent/program.h"
 #include "agent/base/banned.h"
@@ -42,7 +37,8 @@ struct job_work {
     cJSON *last;                       /* job.json of the latest report; NULL = none */
     cJSON *result;                     /* what the run said */
     bool rerun;
-    char *published; /* name */
+    char *name; /* of the report: the time */
+    bool published;
 };
 
 static void work_done(struct job_work *w)
@@ -51,10 +47,13 @@ static void work_done(struct job_work *w)
 
     if (w->stage && w->folder_fd >= 0)
         (void)io_remove_tree(w->folder_fd, w->stage, &ignored);
+    /* A failed run's record can be run again on them, until the next run. */
+    if (w->folder_fd >= 0 && !w->published && json_str(w->result, "record") == NULL)
+        job_clean_inputs(w->folder_fd);
     cleanup_closep(&w->folder_fd);
     free(w->question);
     free(w->stage);
-    free(w->published);
+    free(w->name);
     job_files_done(&w->files);
     conf_list_drop(&w->reports);
     conf_list_drop(&w->exports);
@@ -62,179 +61,60 @@ static void work_done(struct job_work *w)
     cJSON_Delete(w->result);
 }
 
-/* --- inputs --- */
-
-void job_files_done(struct job_files *f)
-{
-    for (size_t i = 0; i < f->n; i++)
-        free(f->v[i].path);
-    free(f->v);
-    *f = (struct job_files){ NULL, 0 };
-}
-
-static void add_file(struct job_files *f, const char *path, const char *name)
-{
-    f->v = xrealloc(f->v, f->n + 1, sizeof *f->v);
-    f->v[f->n++] = (struct job_found){ xstrdup(path), name };
-}
-
-static int find_input(const struct job_input *in, time_t now, struct job_files *f, struct err *e)
-{
-    cleanup_buf struct buf pattern = BUF_MAX(PATH_MAX);
-    struct timespec best = { 0, 0 };
-    const char *newest = NULL;
-    size_t found = 0;
-    glob_t g;
-    struct stat st;
-
-    if (job_expand(in->pattern, now, &pattern, e) < 0)
-        return -1;
-    int r = glob(buf_cstr(&pattern), 0, NULL, &g);
-    for (size_t i = 0; r == 0 && i < g.gl_pathc; i++) {
-        const char *path = g.gl_pathv[i];
-        if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
-            continue;
-        found++;
-        if (newest == NULL || st.st_mtim.tv_sec > best.tv_sec ||
-            (st.st_mtim.tv_sec == best.tv_sec && st.st_mtim.tv_nsec >= best.tv_nsec)) {
-            newest = path;
-            best = st.st_mtim;
-        }
-        if (!in->newest)
-            add_file(f, path, in->name);
-    }
-    if (in->newest && newest)
-        add_file(f, newest, in->name);
-    if (r == 0)
-        globfree(&g);
-    if (found == 0)
-        return err_set(e, ERR_USAGE, 0, "input: no file matches %.300s", buf_cstr(&pattern));
-    if (found > 1 && in->name && !in->newest)
-        return err_set(e, ERR_USAGE, 0,
-                       "input: %zu files match %.300s, and only one can be called %.100s (newest "
-                       "takes the last)",
-                       found, buf_cstr(&pattern), in->name);
-    return 0;
-}
-
-int job_find_inputs(const struct job *j, time_t now, struct job_files *f, struct err *e)
-{
-    for (size_t i = 0; i < j->n_inputs; i++)
-        if (find_input(&j->inputs[i], now, f, e) < 0)
-            return -1;
-    if (f->n > ATTACH_MAX_FILES)
-        return err_set(e, ERR_USAGE, 0, "input: %zu files match; the limit is %d", f->n,
-                       ATTACH_MAX_FILES);
-    return 0;
-}
-
-static int hash_file(struct sha256 *h, const char *path, const struct stop *stop, struct err *e)
-{
-    char part[65536];
-    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    ssize_t n = fd < 0 ? -1 : 0;
-
-    while (fd >= 0 && (n = read(fd, part, sizeof part)) > 0) {
-        if (stop_check(stop, e) < 0)
-            return -1;
-        sha256_put(h, part, (size_t)n);
-    }
-    return n < 0 ? err_set(e, ERR_SYS, errno, "input: read %.300s", path) : 0;
-}
-
 /* Of the job's file, its question as it is written, and the bytes of all inputs. */
 static int fingerprint(struct job_work *w, struct err *e)
 {
+    cleanup_buf struct buf text = BUF_MAX(MAX_CONF_BYTES);
     struct sha256 h;
 
+    if (io_read_file(io_basename(w->j->path), &text, e) < 0 ||
+        job_hash_inputs(&w->files, &w->p->stop, e) < 0)
+        return -1;
     sha256_init(&h);
     sha256_put(&h, w->j->question, strlen(w->j->question) + 1);
-    if (hash_file(&h, io_basename(w->j->path), &w->p->stop, e) < 0)
-        return -1;
+    sha256_put(&h, text.p, text.n);
     for (size_t i = 0; i < w->files.n; i++) {
         const char *name = w->files.v[i].name ? w->files.v[i].name : "";
         sha256_put(&h, name, strlen(name) + 1);
-        if (hash_file(&h, w->files.v[i].path, &w->p->stop, e) < 0)
-            return -1;
+        sha256_put(&h, w->files.v[i].sha256, sizeof w->files.v[i].sha256);
     }
     sha256_hex(&h, w->print);
     return 0;
 }
 
-/* --- processes --- */
-
-static void become(const char *const *argv, int in, int out, const char *const *env)
+/* The SHA-256 of an input as the run read it; "" = not told. */
+static const char *read_sum(const struct job_work *w, const struct job_found *f)
 {
-    sigset_t none;
+    const char *called = f->name ? f->name : io_basename(f->path);
+    const cJSON *one;
 
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL);
-    setpgid(0, 0);
-    /* What it started goes with it: each program of ours sees to that for its own sandbox. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() == 1 || dup2(in, STDIN_FILENO) < 0 ||
-        dup2(out, STDOUT_FILENO) < 0)
-        _exit(126);
-    for (; env && *env; env += 2)
-        if (setenv(env[0], env[1], 1) < 0)
-            _exit(126);
-    execv(argv[0], (char *const *)argv);
-    _exit(127);
+    cJSON_ArrayForEach(one, json_arr(w->result, "inputs"))
+    {
+        const char *name = json_str(one, "name"), *sum = json_str(one, "sha256");
+        if (name && sum && strcmp(name, called) == 0)
+            return sum;
+    }
+    return "";
 }
 
-/* Waits for the end of a child whose output comes by `fd` (-1 = it has none of its own). A stop
- * ends it too. */
-static int wait_child(struct job_work *w, pid_t pid, int fd, struct buf *out, struct err *e)
+/* Did the run read what the fingerprint is of? The code can read a file at any time of the run; one
+ * that another took the place of was read as the one or the other. */
+static int check_same(struct job_work *w, struct err *e)
 {
-    int status, r = 0;
-    char part[65536];
-    bool told = false, open = fd >= 0;
-
-    for (;;) {
-        struct pollfd fds[] = { { w->p->stop.cancel_fd, told ? 0 : POLLIN, 0 },
-                                { open ? fd : -1, POLLIN, 0 } };
-        (void)poll(fds, 2, 100);
-        if (!told && stop_check(&w->p->stop, e) < 0) {
-            kill(-pid, SIGTERM);
-            told = true;
-            r = -1;
-        }
-        if (open && fds[1].revents) {
-            ssize_t n = read(fd, part, sizeof part);
-            if (n > 0)
-                buf_put(out, part, (size_t)n);
-            open = n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
-        }
-        if (!open && waitpid(pid, &status, WNOHANG) == pid)
-            break;
+    for (size_t i = 0; i < w->files.n; i++) {
+        const struct job_found *f = &w->files.v[i];
+        const char *sum = read_sum(w, f);
+        struct stat st;
+        bool same = stat(f->path, &st) == 0 && st.st_ino == f->ino;
+        if ((*sum && strcmp(sum, f->sha256) != 0) ||
+            (same && (st.st_size != f->bytes || st.st_mtim.tv_sec != f->mtime.tv_sec ||
+                      st.st_mtim.tv_nsec != f->mtime.tv_nsec)))
+            return err_set(e, ERR_CHECK, 0,
+                           "input: %.300s changed while the run read it: run the job again when it "
+                           "is complete",
+                           f->path);
     }
-    if (r < 0)
-        return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/* The exit status; -1: it could not be run, or the stop came. `out` NULL: standard output is ours.
- */
-static int run_child(struct job_work *w, const char *const *argv, const char *const *env, int in,
-                     struct buf *out, struct err *e)
-{
-    int fds[2] = { -1, -1 };
-    cleanup_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    if (null < 0 || (out && pipe2(fds, O_CLOEXEC) < 0))
-        return err_set(e, ERR_SYS, errno, "start %s", argv[0]);
-    pid_t pid = fork();
-    if (pid == 0)
-        become(argv, in >= 0 ? in : null, out ? fds[1] : STDOUT_FILENO, env);
-    int error = errno;
-    cleanup_closep(&fds[1]);
-    if (pid < 0) {
-        cleanup_closep(&fds[0]);
-        return err_set(e, ERR_SYS, error, "start %s", argv[0]);
-    }
-    int r = wait_child(w, pid, fds[0], out, e);
-    cleanup_closep(&fds[0]);
-    return r;
+    return 0;
 }
 
 /* --- the run --- */
@@ -294,7 +174,8 @@ static int run_agent(struct job_work *w, const char *session, struct err *e)
         v[n++] = own.v[i];
     v[n++] = "--";
     v[n++] = session ? session : w->question;
-    int status = run_child(w, v, NULL, -1, &out, e);
+    struct job_child child = { .argv = v, .in = -1, .take = job_child_append, .arg = &out };
+    int status = job_child_run(&child, &w->p->stop, e);
     conf_list_drop(&own);
     if (status < 0)
         return -1;
@@ -377,7 +258,8 @@ static int make_exports(struct job_work *w, struct err *e)
             "/proc/self/exe",     "export", to, "--quiet", dir ? dir : "--", dir ? "--" : session,
             dir ? session : NULL, NULL
         };
-        int status = run_child(w, argv, NULL, -1, &out, e);
+        struct job_child child = { .argv = argv, .in = -1, .take = job_child_append, .arg = &out };
+        int status = job_child_run(&child, &w->p->stop, e);
         if (status < 0)
             return -1;
         if (status != 0) {
@@ -411,9 +293,22 @@ static int check_files(struct job_work *w, time_t now, struct err *e)
 
 /* --- what is told --- */
 
+/* A file that a command made. */
+static cJSON *made_json(const struct job_found *f)
+{
+    cJSON *o = cJSON_CreateObject();
+
+    json_add_str(o, "name", str_of(f->name));
+    json_add_str(o, "command", str_of(f->input->text));
+    json_add_str(o, "path", str_of(f->path));
+    json_add_int(o, "bytes", f->bytes);
+    json_add_str(o, "sha256", str_of(f->sha256));
+    return o;
+}
+
 static cJSON *summary(struct job_work *w, const struct err *why)
 {
-    cJSON *o = cJSON_CreateObject(), *list = cJSON_CreateArray();
+    cJSON *o = cJSON_CreateObject(), *list = cJSON_CreateArray(), *made = cJSON_CreateArray();
     const char *session = json_str(w->result, "thread_id"), *record = json_str(w->result, "record");
     const char *before = w->rerun ? json_str(w->last, "code_session") : session;
     double cost = json_num(json_obj(w->result, "usage"), "cost_usd", NAN);
@@ -442,11 +337,16 @@ static cJSON *summary(struct job_work *w, const struct err *why)
         json_add_str(o, "record", str_of(record));
     if (!isnan(cost))
         cJSON_AddNumberToObject(o, "cost_usd", cost);
-    for (size_t i = 0; i < w->files.n; i++)
-        cJSON_AddItemToArray(list, cJSON_CreateString(w->files.v[i].path));
+    for (size_t i = 0; i < w->files.n; i++) {
+        const struct job_found *f = &w->files.v[i];
+        cJSON_AddItemToArray(list, cJSON_CreateString(f->path));
+        if (f->input && f->input->is_command)
+            cJSON_AddItemToArray(made, made_json(f));
+    }
     cJSON_AddItemToObject(o, "inputs", list);
+    cJSON_AddItemToObject(o, "made", made);
     if (w->published)
-        json_add_str(o, "folder", str_of(w->published));
+        json_add_str(o, "folder", str_of(w->name));
     return o;
 }
 
@@ -466,8 +366,7 @@ static void run_hook(struct job_work *w, const char *command, const char *which,
 {
     cleanup_free char *text = json_text(o);
     cleanup_free char *folder = realpath(w->j->folder, NULL);
-    cleanup_free char *report =
-        w->published && folder ? io_join(folder, w->published) : xstrdup("");
+    cleanup_free char *report = w->published && folder ? io_join(folder, w->name) : xstrdup("");
     struct err e = ERR_INIT;
     const char *argv[] = { "/bin/sh", "-c", command, NULL };
     const char *env[] = {
@@ -482,7 +381,8 @@ static void run_hook(struct job_work *w, const char *command, const char *which,
         ui_warn(w->p->run.ui, "%s was not run: %s", which, strerror(errno));
         return;
     }
-    int status = run_child(w, argv, env, in, NULL, &e);
+    struct job_child child = { .argv = argv, .env = env, .in = in };
+    int status = job_child_run(&child, &w->p->stop, &e);
     if (status < 0)
         ui_warn(w->p->run.ui, "%s: %s", which, e.msg);
     else if (status)
@@ -518,7 +418,11 @@ static int make(struct job_work *w, time_t now, struct err *e)
     cleanup_buf struct buf question = BUF_MAX(MAX_PROMPT_BYTES);
 
     if (job_expand(w->j->question, now, &question, e) < 0 ||
-        job_find_inputs(w->j, now, &w->files, e) < 0 || fingerprint(w, e) < 0)
+        job_find_inputs(w->j, now, &w->files, e) < 0)
+        return -1;
+    w->name = job_free_name(w->folder_fd, now);
+    if (job_make_inputs(w->p, w->j, w->folder_fd, w->name, now, &w->files, e) < 0 ||
+        fingerprint(w, e) < 0)
         return -1;
     w->question = buf_steal(&question);
     for (size_t i = 0; i < w->j->outputs.n; i++) {
@@ -543,17 +447,16 @@ static int make(struct job_work *w, time_t now, struct err *e)
         return -1;
     if (status != 0)
         return failed(w, status, e);
-    if (make_exports(w, e) < 0 || check_files(w, now, e) < 0)
+    if (make_exports(w, e) < 0 || check_files(w, now, e) < 0 || check_same(w, e) < 0)
         return -1;
-    w->published = job_free_name(w->folder_fd, now);
+    w->published = true;
     struct err none = ERR_INIT;
     cleanup_json cJSON *o = summary(w, &none);
     cleanup_free char *text = json_text(o);
     cleanup_free char *path = xasprintf("%s/" JOB_SUMMARY, w->stage);
     if (io_write_atomic(w->folder_fd, path, str_of(text), 0666, e) < 0 ||
-        job_publish(w->folder_fd, w->stage, w->published, e) < 0) {
-        free(w->published);
-        w->published = NULL;
+        job_publish(w->folder_fd, w->stage, w->name, e) < 0) {
+        w->published = false;
         return err_wrap(e, "publish in %s", w->j->folder);
     }
     free(w->stage); /* it has its name now */
@@ -582,7 +485,7 @@ void job_run(struct program *p, struct job *j, struct err *why)
     cleanup_json cJSON *o = summary(&w, why);
     write_log(&w, o);
     if (why->code == ERR_NONE) {
-        ui_note(p->run.ui, "job %s: %s/%s (%s)", j->name, j->folder, w.published,
+        ui_note(p->run.ui, "job %s: %s/%s (%s)", j->name, j->folder, w.name,
                 w.rerun ? "the code of before, no model" : "by the model");
         job_keep(w.folder_fd, j->keep);
         run_hook(&w, j->on_success, "on_success", o);

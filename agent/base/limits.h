@@ -27,9 +27,9 @@
 #define MAX_CONTEXT_ENV (64 * KIB) /* environment of one, and arguments of a program */
 
 /* --- pictures in the terminal --- */
-#define MAX_PICTURES_SHOWN 4             /* of one cell */
-#define MAX_PICTURE_SHOWN (4 * MIB)      /* a larger file is told by its path alone */
-#define MAX_PICTURE_PIXELS (16 * MIB)    /* of one that has to be decoded: 64 MB */
+#define MAX_PICTURES_SHOWN 4          /* of one cell */
+#define MAX_PICTURE_SHOWN (4 * MIB)   /* a larger file is told by its path alone */
+#define MAX_PICTURE_PIXELS (16 * MIB) /* of one that has to be decoded: 64 MB */
 
 /* --- files --- */
 #define MAX_ARTIFACTS 1000                /* files collected from one session */
@@ -40,11 +40,13 @@
 #define STDIN_PROMPT_BYTES (8 * KIB)    /* piped text that still goes into the prompt */
 #define MAX_PROMPT_BYTES (4 * MIB)      /* the question itself */
 #define MAX_CONF_BYTES (1 * MIB)
-#define MAX_SCHEMA_BYTES (1 * MIB)      /* a JSON Schema: services take 100 kB at most */
+#define MAX_SCHEMA_BYTES (1 * MIB) /* a JSON Schema: services take 100 kB at most */
 
 /* --- a batch of questions --- */
-#define MAX_BATCH_BYTES (256 * MIB)    /* the file of questions */
-#define MAX_BATCH_QUESTION (100 * KIB) /* Linux passes words of up to 128 KiB to a program */
+#define JOB_COMMAND_MS (30 * 60000)           /* a command whose output is an input of a job */
+#define MAX_JOB_COMMAND_BYTES (1024ull * MIB) /* what it gives */
+#define MAX_BATCH_BYTES (256 * MIB)           /* the file of questions */
+#define MAX_BATCH_QUESTION (100 * KIB)        /* Linux passes words of up to 128 KiB to a program */
 
 /* --- checking an answer's numbers --- */
 #define MAX_GROUND_NUMBERS 4000000u /* printed values kept: 32 MB; a stream of 16 MiB has fewer */

@@ -70,7 +70,7 @@ eq(job("new", "new/n.job").status, 2, "what is there is not overwritten")
 new = (work / "new/n.job").read_text()
 keys = re.findall(r"(?m)^(?:# )?(\w+) = (.*)$", new.split("[settings]")[0])
 told = re.findall(r"(?m)^\| ([a-z_, ]+) \|", (TOP / "docs/JOBS.md").read_text().split("| key |")[1].split("\n\n")[0])
-eq(sorted(k for k, _ in keys), sorted(k for line in told for k in line.split(", ")),
+eq(sorted(k for k, _ in keys), sorted({k for line in told for k in line.split(", ")}),
    "it shows all keys that docs/JOBS.md describes, and no other")
 (work / "new/question.md").write_text("What?\n")
 wrong = {}

@@ -1,0 +1,26 @@
+/* Processes that a job starts: agent itself, and the user's commands. Each is the leader of a
+ * process group of its own and dies with us. */
+#ifndef AGENT_JOB_CHILD_H
+#define AGENT_JOB_CHILD_H
+
+#include "agent/base/stop.h"
+#include "agent/base/str.h"
+
+struct job_child {
+    const char *const *argv; /* argv[0] is a path */
+    const char *const *env;  /* names and values in turn, NULL at the end; NULL = only ours */
+    int in;                  /* its standard input; -1 = /dev/null */
+    /* Is given its standard output as it comes; -1 ends the child. NULL: it has ours. */
+    int (*take)(void *arg, struct str bytes, struct err *e);
+    void *arg;
+    struct buf *errors; /* the last of its standard error, up to half its cap; NULL: it has ours */
+    int64_t timeout_ms; /* 0 = none */
+};
+/* Waits until it has ended and its output is at an end. The exit status, 128 and the signal's
+ * number where one ended it; -1: it could not be started, or was ended because the stop or the
+ * time-out came (ERR_DEADLINE) or take() failed. */
+int job_child_run(const struct job_child *c, const struct stop *stop, struct err *e);
+/* A take() that appends to a struct buf, which keeps its cap. */
+int job_child_append(void *buf, struct str bytes, struct err *e);
+
+#endif
