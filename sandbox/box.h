@@ -41,7 +41,7 @@ struct op {
 enum limits_backend { BACKEND_RLIMITS, BACKEND_CGROUP1, BACKEND_CGROUP2 };
 struct cgroup {
     enum limits_backend backend;
-    int attach_fds[4]; /* the child writes "0" to each: it moves itself */
+    int attach_fds[2]; /* the child writes "0" to each: it moves itself */
     size_t n_attach;
     int events_fd; /* memory.events or memory.oom_control: holds the oom_kill count */
     int notify_fd; /* cgroup1: eventfd that counts out-of-memory events; -1 */
@@ -50,7 +50,7 @@ struct cgroup {
     int share_fd;  /* with cpu-share: how long it made the code wait; -1 */
     bool has_cpu;  /* cpu-share can be enforced */
     pid_t keeper;  /* 0 = none */
-    int keeper_fd; /* held by the helper and init: its closing tells the keeper to clean up */
+    int keeper_fd; /* held by the helper and init: when both are closed the keeper cleans up */
 };
 
 enum { METER_DIRS = 4 };
@@ -109,8 +109,12 @@ void devices_print(struct buf *out);
 void ops_free(struct box *b);
 
 /* --- cgroup.c --- */
-int cgroup_make(struct box *b, struct err *e); /* as root: makes the group and its keeper */
-int cgroup_join(struct box *b, struct err *e); /* in the child */
+int cgroup_make(struct box *b,
+                struct err *e); /* as root: starts the keeper, which makes the group */
+int cgroup_await(struct box *b, struct err *e); /* until it is made; blocks as long as that takes */
+int cgroup_join(struct box *b, struct err *e);  /* in the child */
+/* Nothing more is to be read: the keeper may remove the group as soon as init is gone. */
+void cgroup_let_go(struct cgroup *cg);
 /* When init is gone: waits until the keeper has removed the group. */
 void cgroup_release(struct cgroup *cg);
 /* Times that the memory limit killed something; peak in bytes; processor time in ms (-1 unknown).
@@ -126,9 +130,12 @@ int ns_drop_root(struct box *b, struct err *e);
 /* Forks into new namespaces; 0 in the child, the child's pid and *ret_pidfd in the helper. */
 pid_t ns_fork(struct box *b, int *ret_pidfd, struct err *e);
 int ns_map_ids(struct box *b, struct err *e);
-int ns_net_begin(struct box *b, struct err *e); /* starts making it, and returns */
-int ns_net_join(struct box *b,
-                struct err *e); /* waits until it is made: from here on there is no network */
+/* Starts a process that makes the network namespace, and later takes the old root away. */
+int ns_aside_begin(struct box *b, struct err *e);
+int ns_net_join(struct box *b, struct err *e); /* waits until it is made: no network from here on */
+void ns_aside_pivoted(void);                   /* the old root lies on the new one, and may go */
+/* Waits until it is gone. In init, or in what shares its memory. */
+int ns_aside_join(struct box *b, struct err *e);
 int ns_names(struct box *b, struct err *e);
 int ns_linger(struct box *b, struct err *e); /* what takes long at the end does not hold it up */
 int ns_session(struct box *b, struct err *e);
@@ -174,8 +181,12 @@ int seccomp_init_filter(struct box *b, struct err *e);
 void seccomp_print(struct buf *out);
 
 /* --- command.c, init.c: both end the process --- */
-void command_exec(struct box *b) __attribute__((noreturn));
-void init_run(struct box *b, pid_t command) __attribute__((noreturn));
+/* The command is not run before init has written to the gate that it is ready. Returns the pid of
+ * its process, or -1 with errno. */
+pid_t command_start(struct box *b, const int gate[2]);
+/* Does it share init's memory until then? It makes that uninspectable itself then. */
+bool command_shares_memory(const struct box *b);
+void init_run(struct box *b, pid_t command, int gate_fd) __attribute__((noreturn));
 void environment_print(struct buf *out);
 /* Reports a failure of set-up to the helper and ends the process. */
 void box_fail(struct box *b, const char *layer, const struct err *e) __attribute__((noreturn));

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,13 +190,25 @@ static void try_exec(char **argv, char **env)
     errno = kept;
 }
 
-void command_exec(struct box *b)
+/* A fork copies memory for a process that throws it away at its exec: a quarter of a millisecond.
+ * Not for --check, which never comes to an exec and looks at pid 1. */
+bool command_shares_memory(const struct box *b)
+{
+#ifdef BUILD_ASAN
+    return false; /* its run-time knows one stack a process */
+#else
+    return !b->lone && b->spec->mode != MODE_CHECK;
+#endif
+}
+
+__attribute__((noreturn)) static void command_exec(struct box *b, int gate_fd)
 {
     const struct spec *s = b->spec;
     struct info info = { .kind = INFO_NOT_RUN };
     struct err e = ERR_INIT;
     char **env = build_environment(b), **argv = place_arguments(b);
     cleanup_free char *dir = box_place(b, s->chdir);
+    char go;
 
     reset_signals();
     /* Where no pid namespace takes it along, it goes with init by this, if it leaves it so. */
@@ -205,6 +218,12 @@ void command_exec(struct box *b)
     }
     if (set_oom_score(b, &e) < 0)
         box_fail(b, "limits", &e);
+    /* Of the memory, so it holds for init, which shares it; exec gives the command its own. Not
+     * earlier: what is not dumpable may not write to its own files of /proc. */
+    if (command_shares_memory(b) && prctl(PR_SET_DUMPABLE, 0) < 0) {
+        err_set(&e, ERR_SANDBOX, errno, "prctl(PR_SET_DUMPABLE)");
+        box_fail(b, "pid 1", &e);
+    }
     if (keep_fds(s, &e) < 0)
         box_fail(b, "descriptors", &e);
     if (chdir(dir) < 0) {
@@ -214,10 +233,14 @@ void command_exec(struct box *b)
     }
     if (limits_apply(b, &e) < 0)
         box_fail(b, "limits", &e);
+    if (command_shares_memory(b) && ns_aside_join(b, &e) < 0)
+        box_fail(b, "root", &e);
     if (landlock_apply(b, &e) < 0)
         box_fail(b, "landlock", &e);
     if (seccomp_command(b, &e) < 0)
         box_fail(b, "seccomp", &e);
+    if (read(gate_fd, &go, 1) != 1)
+        _exit(125); /* pid 1 could not protect itself, and told */
     if (s->mode == MODE_CHECK)
         _exit(check_inside(b));
     try_exec(argv, env);
@@ -227,4 +250,32 @@ void command_exec(struct box *b)
     if (write(b->info_fd, &info, sizeof info) < 0)
         _exit(125);
     _exit(info.status);
+}
+
+static struct {
+    struct box *box;
+    int gate[2];
+    _Alignas(16) char stack[256 << 10];
+} shared;
+
+static int run_shared(void *arg)
+{
+    (void)arg;
+    close(shared.gate[1]);
+    command_exec(shared.box, shared.gate[0]);
+}
+
+pid_t command_start(struct box *b, const int gate[2])
+{
+    if (command_shares_memory(b)) {
+        shared.box = b;
+        memcpy(shared.gate, gate, sizeof shared.gate);
+        return clone(run_shared, shared.stack + sizeof shared.stack, CLONE_VM | SIGCHLD, NULL);
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(gate[1]);
+        command_exec(b, gate[0]);
+    }
+    return pid;
 }

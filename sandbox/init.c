@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "sandbox/box.h"
+#include "sandbox/raw.h"
 #include "agent/base/banned.h"
 
 static volatile sig_atomic_t child_ended;
@@ -45,7 +46,7 @@ __attribute__((noreturn)) static void end(int status)
         syscall(SYS_exit_group, status);
 }
 
-void init_run(struct box *b, pid_t command)
+void init_run(struct box *b, pid_t command, int gate_fd)
 {
     struct pollfd leash = { b->leash_fd, 0, 0 };
     struct sigaction action = { .sa_handler = on_child, .sa_flags = SA_NOCLDSTOP };
@@ -64,13 +65,19 @@ void init_run(struct box *b, pid_t command)
     }
     /* Without a pid namespace it has to find and kill what is left, and to remove files: too many
      * calls for a filter. */
-    if (prctl(PR_SET_DUMPABLE, 0) < 0 || (!b->lone && seccomp_init_filter(b, &e) < 0)) {
+    if ((!command_shares_memory(b) && prctl(PR_SET_DUMPABLE, 0) < 0) ||
+        (!b->lone && seccomp_init_filter(b, &e) < 0)) {
         if (e.code == ERR_NONE)
             err_set(&e, ERR_SANDBOX, errno, "prctl(PR_SET_DUMPABLE)");
         box_fail(b, "pid 1", &e);
     }
+    if (write(gate_fd, "", 1) != 1) {
+        err_set(&e, ERR_SANDBOX, errno, "cannot let the command go");
+        box_fail(b, "pid 1", &e);
+    }
     while (!reap(command, &info.status)) {
-        int n = ppoll(&leash, 1, NULL, &waiting);
+        /* Not libc's: the command's process may share our errno still. */
+        long n = raw6(SYS_ppoll, (long)&leash, 1, 0, (long)&waiting, _NSIG / 8, 0);
         if (n > 0) { /* the helper is gone, or wants the end */
             if (b->lone) {
                 lone_kill(0);

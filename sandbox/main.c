@@ -10,10 +10,11 @@
  * command, reaps. command   puts on limits, Landlock and seccomp, in that order, and becomes the
  * command.
  *
- * Pipes: `info` carries struct info records from init and command to the helper (set-up failures,
- * the command's end); `ready` is close-on-exec in the command's process alone, so its hang-up says
- * that the command runs (or failed, which `info` told before); `leash` is held by the helper alone,
- * so that its hang-up tells init that the helper is gone.
+ * Pipes: `gate` keeps the command's process from its exec until init is ready; `info` carries
+ * struct info records from init and command to the helper (set-up failures, the command's end);
+ * `ready` is close-on-exec in the command's process alone, so its hang-up says that the command
+ * runs (or failed, which `info` told before); `leash` is held by the helper alone, so that its
+ * hang-up tells init that the helper is gone.
  *
  * No memory of a caller may be seen inside: pid 1 is a copy of this process. So it starts with an
  * empty environment, or empties it; and init cannot be inspected.
@@ -74,16 +75,18 @@ struct step {
 static const struct step outer_steps[] = {
     { "refusals", denied_open, "with --denied-fd only: where refused calls are counted" },
     { "attachments", sources_open_files, "opened by the caller's own rights, before they change" },
+    { "cgroup", cgroup_make,
+      "needs the caller's rights; its keeper keeps them, and makes it while files are opened" },
     { "system files", open_trees_as_root,
       "root only: what root alone may reach is opened before root is given up" },
-    { "cgroup", cgroup_make, "needs the caller's rights; its keeper keeps them" },
     { "user", ns_drop_root,
       "root only: from here on one path for all, and host uid 0 is never mapped" },
+    { "cgroup", cgroup_await, "now it is needed" },
 };
 
 static const struct step inner_steps[] = {
     { "user namespace", ns_map_ids, "the one id, and nothing else, is mapped" },
-    { "network", ns_net_begin,
+    { "network", ns_aside_begin,
       "its namespace takes the longest, and is made while the file tree is built" },
     { "host name", ns_names, "while there is the right to set it" },
     { "system files", open_trees_inside, "in our own mount namespace, before anything is covered" },
@@ -92,13 +95,13 @@ static const struct step inner_steps[] = {
     { "mounts", mounts_build, "the file tree, from open descriptors" },
     { "egress", egress_send,
       "with --egress-fd only: the socket is made in the new tree, its listening end leaves" },
-    { "root", mounts_pivot, "the host's tree is gone after this" },
+    { "root", mounts_pivot, "the host's tree is covered, and being taken away" },
     { "devices", devices_check, "with --device only: may the code open them?" },
-    { "network", ns_net_join, "an empty one; nothing before this needs it" },
     { "workspace", workspace_send, "the caller's view of the results" },
     { "meter", meter_send, "without a cgroup only: lets the helper count what lies in the tmpfs" },
     { "end", ns_linger, "not a layer: the mounts are taken apart after the end, not before it" },
     { "session", ns_session, "no terminal, no keyring of the caller" },
+    { "network", ns_net_join, "an empty one; nothing before this needs it" },
     { "capabilities", caps_drop, "nothing after this needs them; also sets no_new_privs" },
 };
 
@@ -109,6 +112,7 @@ static const struct step lone_outer_steps[] = {
     { "attachments", sources_open_files, "opened by the caller's own rights, before they change" },
     { "cgroup", cgroup_make, "needs the caller's rights; its keeper keeps them" },
     { "user", ns_drop_root, "root becomes a user of the run's own" },
+    { "cgroup", cgroup_await, "before files are made that a failure would leave behind" },
     { "files", lone_files, "the private directory, owned by the user that the code runs as" },
     { "workspace", workspace_send, "the caller's view of the results" },
     { "process limit", lone_count, "the kernel counts all processes of a user" },
@@ -127,9 +131,10 @@ static const struct step lone_inner_steps[] = {
 static const struct step last_steps[] = {
     { "descriptors", NULL, "all but 0, 1, 2 and --pass-fd close" },
     { "limits", NULL, "the command's own, not pid 1's" },
+    { "root", NULL, "waits until the host's tree is gone" },
     { "landlock", NULL, "before seccomp, which refuses its calls" },
     { "seccomp", NULL, "last, so that it need not permit any call of the set-up" },
-    { "pid 1", NULL, "meanwhile pid 1 makes itself uninspectable and filters itself" },
+    { "pid 1", NULL, "meanwhile pid 1 makes itself uninspectable and filters itself; exec waits" },
 };
 
 static void print_steps(struct buf *out, const char *who, const struct step *steps, size_t n)
@@ -185,15 +190,17 @@ __attribute__((noreturn)) static void inside(struct box *b, int ready_fd)
         run_inner_steps(b, lone_inner_steps, ARRAY_LEN(lone_inner_steps));
     else
         run_inner_steps(b, inner_steps, ARRAY_LEN(inner_steps));
-    pid_t command = fork();
+    int gate[2];
+    if (!b->lone && !command_shares_memory(b) && ns_aside_join(b, &e) < 0)
+        box_fail(b, "root", &e);
+    pid_t command = pipe2(gate, O_CLOEXEC) < 0 ? -1 : command_start(b, gate);
     if (command < 0) {
         err_set(&e, ERR_SANDBOX, errno, "fork");
         box_fail(b, "command", &e);
     }
-    if (command == 0)
-        command_exec(b);
+    close(gate[0]);
     close(ready_fd);
-    init_run(b, command);
+    init_run(b, command, gate[1]);
 }
 
 static int run_outer_steps(struct box *b, const struct step *steps, size_t n, struct err *e,
@@ -275,6 +282,7 @@ static bool is_forbidden(const struct info *info)
     } rows[] = {
         { "namespaces", { EPERM, EACCES, ENOSYS, EINVAL, ENOSPC, EUSERS } },
         { "user namespace", { EPERM, EACCES, ENOENT } },
+        { "network", { EPERM, ENOSPC, EINVAL } },
         { "host name", { EPERM, EACCES } },
         { "system files", { EPERM, ENOSYS } },
         { "cgroup namespace", { EPERM, ENOSPC } },
@@ -306,11 +314,14 @@ __attribute__((noreturn)) static void trial(struct box *b)
     };
     static const struct step within[] = {
         { "user namespace", ns_map_ids, "" },
+        { "network", ns_aside_begin, "" },
         { "host name", ns_names, "" },
         { "system files", open_trees_inside, "" },
         { "cgroup namespace", cgroup_space, "" },
         { "mounts", mounts_build, "" },
         { "root", mounts_pivot, "" },
+        { "network", ns_net_join, "" },
+        { "root", ns_aside_join, "" },
     };
     struct info info = { .kind = INFO_ENDED };
     struct err e = ERR_INIT;

@@ -355,11 +355,13 @@ int mounts_place(struct box *b, int root, struct err *e)
 int mounts_pivot(struct box *b, struct err *e)
 {
     (void)b;
-    /* pivot_root(".", ".") stacks the old root on the new one; the umount takes it away again. */
+    /* pivot_root(".", ".") stacks the old root on the new one; an umount takes it away again, while
+     * we go on. Meanwhile ".." of the new root leads to it, and no path that we use has one. */
     if (syscall(SYS_pivot_root, ".", ".") < 0)
         return hint_mount(e, errno, "the new root (pivot_root)");
-    if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
-        return err_set(e, ERR_SANDBOX, errno, "leave the host's root");
+    ns_aside_pivoted();
+    if (chdir("/") < 0)
+        return err_set(e, ERR_SANDBOX, errno, "chdir to the new root");
     return set_readonly("/", 0, e);
 }
 

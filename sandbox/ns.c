@@ -5,15 +5,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/futex.h>
 #include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "sandbox/box.h"
 #include "sandbox/raw.h"
@@ -75,48 +77,85 @@ int ns_drop_root(struct box *b, struct err *e)
     return 0;
 }
 
-/* A network namespace takes the kernel half a millisecond, as long as the file tree takes us. So a
- * process that shares our memory and descriptors makes it meanwhile, without libc, whose errno is
- * ours, and init joins it afterwards. */
+/* Two things take the kernel long: a network namespace half a millisecond, and taking the old root
+ * out of the tree as long as all processors need to notice, which on a busy machine is two. So a
+ * process that shares our memory and descriptors does both while init goes on, without libc, whose
+ * errno is ours. Init waits for the first, and the command's process, before its exec, for the
+ * second. */
+enum { ASIDE_ENDED, ASIDE_BEGUN, ASIDE_NET_MADE };
 static struct {
-    pid_t pid;
-    long fd; /* of the namespace, or -errno */
+    int state; /* a futex; the kernel itself sets ASIDE_ENDED, however the process ends */
+    long fd;   /* of the network namespace, or -errno */
     const char *what;
+    int pivoted;   /* a futex: set by init */
+    long detached; /* of the old root: 0 or -errno */
     _Alignas(16) char stack[16384];
-} net;
+} aside = { .fd = -ECANCELED, .what = "a network namespace", .detached = -ECANCELED };
 
-static int make_net(void *arg)
+static void futex_set(int *word, int value)
+{
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+    raw6(SYS_futex, (long)word, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
+/* Not the private kind: the kernel wakes the shared one when a process ends. A wake that was
+ * refused costs a millisecond. */
+static void futex_wait_while(int *word, int value)
+{
+    static const struct timespec again = { .tv_nsec = 1000000 };
+
+    while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value)
+        raw6(SYS_futex, (long)word, FUTEX_WAIT, value, (long)&again, 0, 0);
+}
+
+static int work_aside(void *arg)
 {
     (void)arg;
-    net.what = "unshare the network namespace";
-    net.fd = raw4(SYS_unshare, CLONE_NEWNET, 0, 0, 0);
-    if (net.fd == 0) {
-        net.what = "/proc/self/ns/net";
-        net.fd = raw4(SYS_openat, AT_FDCWD, (long)net.what, O_RDONLY | O_CLOEXEC, 0);
+    aside.what = "unshare the network namespace";
+    aside.fd = raw4(SYS_unshare, CLONE_NEWNET, 0, 0, 0);
+    if (aside.fd == 0) {
+        aside.what = "/proc/self/ns/net";
+        aside.fd = raw4(SYS_openat, AT_FDCWD, (long)aside.what, O_RDONLY | O_CLOEXEC, 0);
     }
+    futex_set(&aside.state, ASIDE_NET_MADE);
+    futex_wait_while(&aside.pivoted, 0);
+    /* pivot_root() has made the new root ours too; the old one lies on it. */
+    aside.detached = raw4(SYS_umount2, (long)"/", MNT_DETACH, 0, 0);
     return 0;
 }
 
-int ns_net_begin(struct box *b, struct err *e)
+int ns_aside_begin(struct box *b, struct err *e)
 {
     (void)b;
-    net.pid = clone(make_net, net.stack + sizeof net.stack, CLONE_VM | CLONE_FILES | SIGCHLD, NULL);
-    return net.pid < 0 ? err_set(e, ERR_SANDBOX, errno, "clone") : 0;
+    aside.state = ASIDE_BEGUN;
+    if (clone(work_aside, aside.stack + sizeof aside.stack,
+              CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID | SIGCHLD, NULL, NULL, NULL,
+              &aside.state) < 0)
+        return err_set(e, ERR_SANDBOX, errno, "clone");
+    return 0;
+}
+
+void ns_aside_pivoted(void)
+{
+    futex_set(&aside.pivoted, 1);
+}
+
+int ns_aside_join(struct box *b, struct err *e)
+{
+    (void)b;
+    futex_wait_while(&aside.state, ASIDE_NET_MADE);
+    if (aside.detached < 0)
+        return err_set(e, ERR_SANDBOX, (int)-aside.detached, "leave the host's root");
+    return 0;
 }
 
 int ns_net_join(struct box *b, struct err *e)
 {
-    int status;
-
     (void)b;
-    while (waitpid(net.pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return err_set(e, ERR_SANDBOX, errno, "wait for the network namespace");
-    if (!WIFEXITED(status))
-        return err_set(e, ERR_SANDBOX, 0, "what makes the network namespace was killed");
-    if (net.fd < 0)
-        return hint_namespace(e, (int)-net.fd, net.what);
-    cleanup_fd int fd = (int)net.fd;
+    futex_wait_while(&aside.state, ASIDE_BEGUN);
+    if (aside.fd < 0)
+        return hint_namespace(e, (int)-aside.fd, aside.what);
+    cleanup_fd int fd = (int)aside.fd;
     if (setns(fd, CLONE_NEWNET) < 0)
         return hint_namespace(e, errno, "join the network namespace");
     return 0;
@@ -125,7 +164,7 @@ int ns_net_join(struct box *b, struct err *e)
 pid_t ns_fork(struct box *b, int *ret_pidfd, struct err *e)
 {
     /* CLONE_NEWCGROUP comes later, in cgroup_join(): it takes the group at that moment as its root.
-     * CLONE_NEWNET too, in ns_net_begin(). */
+     * CLONE_NEWNET too, in ns_aside_begin(). */
     unsigned long flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
                           CLONE_PIDFD | SIGCHLD;
     int pidfd = -1;
@@ -143,8 +182,8 @@ pid_t ns_fork(struct box *b, int *ret_pidfd, struct err *e)
 }
 
 /* The last holder of a mount namespace takes its mounts apart when it ends, and waits for all
- * processors meanwhile: a third of a millisecond, which init's end would cost the caller. So the last
- * holder is a socket that only a message in its own queue refers to, and the message holds the
+ * processors meanwhile: a third of a millisecond, which init's end would cost the caller. So the
+ * last holder is a socket that only a message in its own queue refers to, and the message holds the
  * namespace too. Once init has closed its end, the kernel's collector of such circles finds it, in
  * its own time. Where that cannot be set up, the end is slower and nothing else. */
 int ns_linger(struct box *b, struct err *e)

@@ -2,7 +2,7 @@
 # table, through libseccomp) and context.so (put into the helper as an array).
 .DEFAULT_GOAL := all
 SANDBOX_HELPER_SRC := $(addprefix sandbox/,main.c spec.c spec_help.c status.c ns.c mounts.c sources.c limits.c \
-	cgroup.c scope.c devices.c caps.c seccomp_policy.c seccomp.c landlock.c init.c command.c watch.c meter.c hints.c check.c lone.c denied.c writes.c)
+	cgroup.c keeper.c scope.c devices.c caps.c seccomp_policy.c seccomp.c landlock.c init.c command.c watch.c meter.c hints.c check.c lone.c denied.c writes.c)
 
 # The pure parts of the proxy: the agent checks its setting with them, and the unit tests link them.
 SANDBOX_EGRESS_SRC := $(addprefix sandbox/,egress_rule.c egress_addr.c egress_head.c)

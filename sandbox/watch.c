@@ -29,9 +29,11 @@ struct watch {
     pid_t init;
     int pidfd, info_fd, ready_fd, signal_fd;
     struct meter *meter;
-    const char *cause; /* why we killed, NULL if we did not */
-    int caught;        /* signal that told us to end */
-    struct info ended; /* kind 0 until the command's process reported */
+    const char *cause;                /* why we killed, NULL if we did not */
+    int caught;                       /* signal that told us to end */
+    struct info ended;                /* kind 0 until the command's process reported */
+    int64_t peak_bytes, throttled_ms; /* of the cgroup, once `read_out` */
+    bool read_out;
     int64_t oom_kills, oom_seen, look_again_ms, started_ms, cpu_ms; /* cpu_ms: highest seen */
 };
 
@@ -62,12 +64,26 @@ static void kill_all(struct watch *w, const char *cause)
 
 static void look_at_memory(struct watch *w)
 {
+    if (w->read_out)
+        return;
     int64_t kills =
         w->box->cg.backend == BACKEND_RLIMITS ? w->oom_kills : cgroup_oom_kills(&w->box->cg);
 
     if (kills > w->oom_seen)
         status_memory(w->box->spec->status_fd, kills);
     w->oom_kills = w->oom_seen = kills;
+}
+
+/* The command has ended, and init with all that is left ends now. What the cgroup tells is read, so
+ * that its keeper need not wait for us to remove it. */
+static void read_out(struct watch *w)
+{
+    look_at_memory(w);
+    cpu_now(w);
+    w->peak_bytes = cgroup_peak(&w->box->cg);
+    w->throttled_ms = cgroup_throttled_ms(&w->box->cg);
+    w->read_out = true;
+    cgroup_let_go(&w->box->cg);
 }
 
 static void on_tick(struct watch *w)
@@ -117,8 +133,11 @@ static void read_info(struct watch *w)
         if (info.kind == INFO_LISTENER && w->box->denied) {
             denied_hurry(w->box->listener);
             __atomic_store_n(&w->box->denied->works, 1, __ATOMIC_RELEASE);
-        } else if (info.kind != INFO_DIRS && (w->ended.kind == 0 || info.kind != INFO_ENDED))
+        } else if (info.kind != INFO_DIRS && (w->ended.kind == 0 || info.kind != INFO_ENDED)) {
             w->ended = info;
+            if (info.kind == INFO_ENDED && w->box->cg.backend != BACKEND_RLIMITS)
+                read_out(w);
+        }
 }
 
 static void read_signal(struct watch *w)
@@ -186,7 +205,8 @@ static void wait_for_init(struct watch *w, struct rusage *usage)
     if (w->box->lone)
         lone_kill(w->box->cg.keeper); /* if init itself was killed, what it held is ours now */
     read_info(w);
-    look_at_memory(w);
+    if (!w->read_out)
+        read_out(w);
 }
 
 static int64_t cpu_of(const struct rusage *u)
@@ -205,8 +225,8 @@ static void judge(struct watch *w, const struct rusage *usage, struct exit_repor
                                .wall_ms = now_ms() - w->started_ms,
                                .cpu_ms = cpu_of(usage),
                                .oom_kills = w->oom_kills };
-    r->peak_bytes = cgroup_peak(&w->box->cg);
-    r->throttled_ms = cgroup_throttled_ms(&w->box->cg);
+    r->peak_bytes = w->peak_bytes;
+    r->throttled_ms = w->throttled_ms;
     if (r->cpu_ms < w->cpu_ms)
         r->cpu_ms = w->cpu_ms;
     if (r->peak_bytes < 0)

@@ -66,6 +66,7 @@ void cleanup_closep(int *fd)
 {
     if (*fd >= 0)
         close(*fd);
+    *fd = -1;
 }
 
 int steal_fd(int *fd)

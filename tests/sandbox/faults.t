@@ -53,6 +53,7 @@ TOLERATED = {
     "openat": "the cgroup is not to be had, or an optional file is absent", "write": "likewise, or a status line is lost",
     "open": "likewise", "unlinkat": "an old cgroup stays", "getdents64": "likewise", "lseek": "likewise",
     "pread64": "usage is not reported", "read": "likewise",
+    "futex": "looks again a millisecond later",
     "poll": "waits again", "ppoll": "waits again", "wait4": "waits again", "recvfrom": "read again at the end",
     "signalfd4": "signals end the helper in the ordinary way, and the leash ends the sandbox",
     "setsid": "in the keeper; in pid 1 it is fatal", "prctl": "in the helper, whose memory holds nothing; or the keeper's name; or "
