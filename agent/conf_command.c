@@ -254,10 +254,10 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
                 "\n"
                 "A cell that fails now ends it with status 9, and no model is asked. With\n"
                 "--repair auto, or ask and a yes on the terminal, the model repairs it from that\n"
-                "cell on, in the same sandbox and under the limits that a question has; with\n"
-                "--strict also a text whose numbers only a model can write anew. What it changed\n"
-                "is shown as a diff and kept, and the new session holds the repaired code: agent\n"
-                "rerun last runs that.\n",
+                "cell on, in the same sandbox and under the limits that a question has, and also\n"
+                "a text whose numbers only a model can write anew. What it changed is shown as a\n"
+                "diff and kept, and the new session holds the repaired code: agent rerun last\n"
+                "runs that.\n",
         .examples = "  agent rerun last -f week-48.csv\n"
                     "  agent rerun 20261121 -f new.csv:sales.csv -o report.md\n"
                     "  agent rerun last -f week-49.csv --repair auto --max-cost 0.50\n",
@@ -303,9 +303,10 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .about = "makes reports that a job file describes, for cron or a timer",
         .text = "new writes a file to begin with, check says whether it can run, show what it\n"
                 "would do now, log what its runs did. run makes one report: the code of the last\n"
-                "one runs again on the present files; when that does not do, or mode is\n"
-                "model-always, the model is asked. The report comes into a new folder named by\n"
-                "the time, and only when all of it is there is the link `latest' switched to it.\n"
+                "one runs again on the present files, repaired by the model where it does not\n"
+                "do; the first time, or when mode is model-always, the model is asked. The\n"
+                "report comes into a new folder named by the time, and only when all of it is\n"
+                "there is the link `latest' switched to it.\n"
                 "Two runs never overlap. Status 10: nothing had changed (only_if_changed).\n",
         .examples = "  agent job new weekly.job\n"
                     "  agent job run weekly.job\n"

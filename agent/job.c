@@ -75,7 +75,9 @@ static void put_last(const struct job *j, struct buf *out)
     buf_puts(out, ", session ");
     put(out, json_str(last, "session"), 60);
     const char *by = json_str(last, "by");
-    buf_puts(out, by && strcmp(by, "rerun") == 0 ? ", no model" : ", by the model");
+    buf_puts(out, by && strcmp(by, "rerun") == 0    ? ", no model"
+                  : by && strcmp(by, "repair") == 0 ? ", repaired by the model"
+                                                    : ", by the model");
 }
 
 static int show(struct job *j, struct err *e)
@@ -88,8 +90,9 @@ static int show(struct job *j, struct err *e)
         return -1;
     buf_puts(&out, "question   ");
     put(&out, buf_cstr(&q), 1000);
-    buf_putf(&out, "\nfolder     %s\nmode       %s%s\nlatest     ", j->folder,
+    buf_putf(&out, "\nfolder     %s\nmode       %s%s%s\nlatest     ", j->folder,
              j->mode == JOB_MODEL_ALWAYS ? "model-always" : "rerun-first",
+             j->no_repair ? ", no repair" : "",
              j->only_if_changed ? ", only if something changed" : "");
     put_last(j, &out);
     buf_putc(&out, '\n');
@@ -135,8 +138,10 @@ static int show_log(const struct job *j, struct err *e)
         put(&out, json_str(o, "time"), 40);
         buf_puts(&out, "  ");
         put(&out, json_str(o, "status"), 20);
-        if (by && to)
-            buf_putf(&out, "  %s", strcmp(by, "rerun") == 0 ? "rerun" : "model");
+        if (by && to) {
+            buf_puts(&out, "  ");
+            put(&out, by, 20);
+        }
         buf_puts(&out, "  ");
         put(&out, to ? to : message, 300);
         buf_putc(&out, '\n');

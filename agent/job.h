@@ -29,6 +29,7 @@ struct job {
     struct conf_list outputs, must_exist;
     struct conf_list settings; /* "--max-cost=1": flags of agent ask */
     int mode;                  /* enum job_mode */
+    bool no_repair;            /* code that does not do fails the run: no model is asked */
     bool only_if_changed, overlap_fails;
     long keep; /* finished folders; 0 = all */
     char *on_success, *on_failure;

@@ -133,6 +133,11 @@ static int set_mode(struct job *j, struct str value, struct err *e)
     return 0;
 }
 
+static int set_repair(struct job *j, struct str value, struct err *e)
+{
+    return choose("repair", value, "auto", "never", &j->no_repair, e);
+}
+
 static int set_changed(struct job *j, struct str value, struct err *e)
 {
     return choose("only_if_changed", value, "false", "true", &j->only_if_changed, e);
@@ -182,6 +187,8 @@ const struct job_key job_keys[] = {
     { "must_exist", MANY, add_exist, "chart.png", "a file that the run has to make, not empty" },
     { "mode", ONCE, set_mode, "rerun-first",
       "the code of the last report runs again where it can; or model-always" },
+    { "repair", ONCE, set_repair, "auto",
+      "code that does not do is repaired by the model from there on; never: the run fails" },
     { "only_if_changed", ONCE, set_changed, "false",
       "true: nothing is done when inputs, question and this file are what they were" },
     { "keep", ONCE, set_keep, "12", "how many reports stay; without it all" },

@@ -9,6 +9,7 @@
 struct cJSON;
 
 #define JOB_SUMMARY "job.json" /* in each report's folder */
+#define JOB_DIFF "repair.diff" /* beside it, when a model repaired the code */
 #define JOB_LOG "log.jsonl"    /* a line for each run */
 
 #define JOB_INPUTS ".inputs" /* files that commands made, by the report's name */

@@ -36,7 +36,7 @@ struct job_work {
     struct conf_list reports, exports; /* outputs, dates put in, by who makes them */
     cJSON *last;                       /* job.json of the latest report; NULL = none */
     cJSON *result;                     /* what the run said */
-    bool rerun;
+    enum { BY_MODEL, BY_RERUN, BY_REPAIR } by;
     char *name; /* of the report: the time */
     bool published;
 };
@@ -162,10 +162,12 @@ static int run_agent(struct job_work *w, const char *session, struct err *e)
         ADD("--report=%s/%s/%s", w->j->folder, w->stage, w->reports.v[i]);
     ADD("--output-format=json");
     ADD(w->p->conf.verbose ? "--verbose" : "--quiet");
-    if (session)
-        ADD("--strict"); /* numbers that only a model could write anew are for the model */
-    else
+    if (session == NULL)
         ADD("--stdin=no");
+    else if (w->j->no_repair)
+        ADD("--strict"); /* numbers of the earlier data in the text fail it too */
+    if (session)
+        ADD("--repair=%s", w->j->no_repair ? "never" : "auto");
 #undef ADD
     cleanup_free const char **v = xcalloc(own.n + 8, sizeof *v);
     v[n++] = "/proc/self/exe";
@@ -215,8 +217,36 @@ static int failed(struct job_work *w, int status, struct err *e)
                    record ? ". Its record: " : "", record ? record : "");
 }
 
-/* The code of before on the present files, as far as nothing speaks against it. 1 = done, 0 = the
- * model is to be asked, -1. */
+static void tell_repair(struct job_work *w)
+{
+    const cJSON *repair = json_obj(w->result, "repair");
+    const char *why = json_str(repair, "why");
+    int64_t cell = json_int(repair, "cell", 0);
+    cleanup_free char *where =
+        cell > 0 ? xasprintf("cell %lld", (long long)cell) : xstrdup("its text");
+
+    ui_note(w->p->run.ui, "the code of before did not do (%s: %s): the model has repaired it%s",
+            where, why ? why : "", json_str(repair, "diff") ? ", see " JOB_DIFF : "");
+}
+
+/* What the repair changed in the code, beside the report. */
+static int keep_diff(struct job_work *w, struct err *e)
+{
+    const char *record = json_str(w->result, "record");
+    const char *diff = json_str(json_obj(w->result, "repair"), "diff");
+    cleanup_buf struct buf text = BUF_MAX(MAX_STREAM_BYTES * 4);
+
+    if (record == NULL || diff == NULL)
+        return 0;
+    cleanup_free char *from = io_join(record, JOB_DIFF), *to = io_join(w->stage, JOB_DIFF);
+    if (io_read_file(from, &text, e) < 0 ||
+        io_write_atomic(w->folder_fd, to, buf_str(&text), 0666, e) < 0)
+        return err_wrap(e, "what the repair changed");
+    return 0;
+}
+
+/* The code of before on the present files, repaired by the model from the cell on that does not do.
+ * 1 = done, 0 = the whole question is one for the model, -1. */
 static int try_rerun(struct job_work *w, struct err *e)
 {
     const char *session = json_str(w->last, "code_session"), *asked = json_str(w->last, "question");
@@ -230,17 +260,20 @@ static int try_rerun(struct job_work *w, struct err *e)
     int status = run_agent(w, session, e);
     if (status < 0)
         return -1;
-    if (status == 0) {
-        w->rerun = true;
-        return 1;
-    }
-    if (status != STATUS_CHECK && status != STATUS_USAGE)
+    w->by = json_str(w->result, "repaired_from") ? BY_REPAIR : BY_RERUN;
+    if (w->by == BY_REPAIR && status == 0)
+        tell_repair(w);
+    if (status == 0)
+        return keep_diff(w, e) < 0 ? -1 : 1;
+    /* Files that cannot be matched, a session that is gone: there is nothing to repair. */
+    if (status != STATUS_USAGE || w->j->no_repair)
         return failed(w, status, e);
     const char *why = json_str(w->result, "message");
     cleanup_buf struct buf clean = BUF_MAX(8192);
     utf8_clean_line(&clean, utf8_head(str_of(why ? why : "it gave no reason"), 400));
     ui_note(w->p->run.ui, "the code of before does not do: %s", buf_cstr(&clean));
     ui_note(w->p->run.ui, "the model is asked");
+    w->by = BY_MODEL;
     return make_stage(w, e);
 }
 
@@ -308,9 +341,10 @@ static cJSON *made_json(const struct job_found *f)
 
 static cJSON *summary(struct job_work *w, const struct err *why)
 {
+    static const char *const by[] = { "model", "rerun", "repair" };
     cJSON *o = cJSON_CreateObject(), *list = cJSON_CreateArray(), *made = cJSON_CreateArray();
     const char *session = json_str(w->result, "thread_id"), *record = json_str(w->result, "record");
-    const char *before = w->rerun ? json_str(w->last, "code_session") : session;
+    const char *code = w->by == BY_RERUN ? json_str(w->last, "code_session") : session;
     double cost = json_num(json_obj(w->result, "usage"), "cost_usd", NAN);
     char now[40] = "";
     time_t t = time(NULL);
@@ -330,8 +364,10 @@ static cJSON *summary(struct job_work *w, const struct err *why)
     if (session) {
         json_add_str(o, "session", str_of(session));
         if (why->code == ERR_NONE)
-            json_add_str(o, "code_session", str_of(before));
-        cJSON_AddStringToObject(o, "by", w->rerun ? "rerun" : "model");
+            json_add_str(o, "code_session", str_of(code));
+        cJSON_AddStringToObject(o, "by", by[w->by]);
+        if (w->by == BY_REPAIR && json_str(json_obj(w->result, "repair"), "diff"))
+            cJSON_AddStringToObject(o, "diff", JOB_DIFF);
     }
     if (record)
         json_add_str(o, "record", str_of(record));
@@ -486,7 +522,9 @@ void job_run(struct program *p, struct job *j, struct err *why)
     write_log(&w, o);
     if (why->code == ERR_NONE) {
         ui_note(p->run.ui, "job %s: %s/%s (%s)", j->name, j->folder, w.name,
-                w.rerun ? "the code of before, no model" : "by the model");
+                w.by == BY_RERUN    ? "the code of before, no model"
+                : w.by == BY_REPAIR ? "the code of before, repaired by the model"
+                                    : "by the model");
         job_keep(w.folder_fd, j->keep);
         run_hook(&w, j->on_success, "on_success", o);
     } else if (why->code != ERR_UNCHANGED) {

@@ -9,10 +9,10 @@
  * sandbox, and in doubt a cell runs).
  *
  * The first cell that fails ends the run, and so does, with --strict, a text that cannot say the
- * new values. With --repair the model takes over there, and only then: it is told what has run and
- * what broke, and goes on in the same interpreters by the ordinary loop (rerun_repair.c). The new
- * record then holds the cells that ran unchanged and the repaired ones, so that it can be run again
- * itself. */
+ * new values. With --repair the model takes over there, and at such a text, and only then: it is
+ * told what has run and what broke, and goes on in the same interpreters by the ordinary loop
+ * (rerun_repair.c). The new record then holds the cells that ran unchanged and the repaired ones,
+ * so that it can be run again itself. */
 #ifndef AGENT_RERUN_H
 #define AGENT_RERUN_H
 

@@ -119,6 +119,12 @@ static int put_printed(struct program *p, struct buf *out, struct err *e)
     return 0;
 }
 
+/* Must the text say all of the present files, so that what it cannot say fails it? */
+static bool must_say(const struct program *p)
+{
+    return p->conf.strict || p->conf.repair != REPAIR_NEVER;
+}
+
 /* Values that the text refers to and the cells did not publish this time. */
 static int check_references(struct program *p, struct err *e)
 {
@@ -127,38 +133,65 @@ static int check_references(struct program *p, struct err *e)
     struct str rest = buf_str(&lines), first;
 
     (void)str_cut(&rest, '\n', &first);
-    if (n && p->conf.strict)
+    if (n && must_say(p))
         return err_set(e, ERR_CHECK, 0,
-                       "the text refers to %zu values that were not published this time "
-                       "(--strict); the first: %.*s",
-                       n, (int)first.n, first.p);
+                       "the text refers to %zu values that were not published this time%s; the "
+                       "first: %.*s",
+                       n, p->conf.strict ? " (--strict)" : "", (int)first.n, first.p);
     if (n)
         ui_warn(p->run.ui, "the text refers to %zu values that were not published; the first: %.*s",
                 n, (int)first.n, first.p);
     return 0;
 }
 
-static int answer(struct program *p, struct loop_result *ret)
+static void warn_old(struct program *p, size_t old)
+{
+    if (old)
+        ui_warn(p->run.ui,
+                "%zu numbers in the text are of the earlier data and struck through: they are no "
+                "published values, so that only a model could write them anew",
+                old);
+}
+
+static int answer(struct program *p, size_t *ret_old, struct loop_result *ret)
 {
     struct rerun *r = p->rerun;
     cleanup_buf struct buf text = BUF_MAX(MAX_ANSWER_BYTES * 4);
-    size_t old = rerun_mark(r, p->question, &text);
+    size_t old = *ret_old = rerun_mark(r, p->question, &text);
 
     if (old && !report_has_references(str_of(r->text)) && put_printed(p, &text, &ret->why) < 0)
         return -1;
     ret->answer = reporting_resolve(&p->run, buf_cstr(&text));
-    if (check_references(p, &ret->why) < 0 || old == 0)
-        return ret->why.code == ERR_NONE ? 0 : -1;
-    if (p->conf.strict)
+    if (check_references(p, &ret->why) < 0)
+        return -1;
+    if (old && must_say(p))
         return err_set(&ret->why, ERR_CHECK, 0,
                        "%zu numbers in the text are of the earlier data, as no published value "
-                       "stands for them (--strict)",
-                       old);
-    ui_warn(p->run.ui,
-            "%zu numbers in the text are of the earlier data and struck through: they are no "
-            "published values, so that only a model could write them anew",
-            old);
+                       "stands for them%s",
+                       old, p->conf.strict ? " (--strict)" : "");
+    warn_old(p, old);
     return 0;
+}
+
+/* The text does not do, and the model may write it anew. Where the user does not want that, it is
+ * given as it is. */
+static void repair_text(struct program *p, size_t old, struct loop_result *ret)
+{
+    struct rerun *r = p->rerun;
+    cleanup_free char *marked = steal_ptr(&ret->answer), *markdown = NULL;
+
+    if (p->run.reporting.markdown)
+        markdown = xstrdup(p->run.reporting.markdown);
+    r->broken = xstrdup(ret->why.msg);
+    r->broken_at = r->n;
+    *ret = (struct loop_result){ NULL, ERR_INIT };
+    rerun_repair(p, ret);
+    if (r->repairs || ret->why.code != ERR_CHECK || p->conf.strict)
+        return;
+    *ret = (struct loop_result){ steal_ptr(&marked), ERR_INIT };
+    free(p->run.reporting.markdown);
+    p->run.reporting.markdown = steal_ptr(&markdown);
+    warn_old(p, old);
 }
 
 static int run_cells(struct program *p, struct err *e)
@@ -174,19 +207,16 @@ static int run_cells(struct program *p, struct err *e)
 void rerun_run(struct program *p, struct loop_result *ret)
 {
     struct rerun *r = p->rerun;
+    size_t old = 0;
 
     if (rerun_plan(p, &ret->why) < 0)
         return;
     tell_plan(p);
     if (run_cells(p, &ret->why) < 0)
         return;
-    if (r->broken == NULL && answer(p, ret) < 0 && ret->why.code == ERR_CHECK &&
-        p->conf.repair != REPAIR_NEVER) { /* the text does not do, and can be written anew */
-        r->broken = xstrdup(ret->why.msg);
-        r->broken_at = r->n;
-        free(ret->answer);
-        *ret = (struct loop_result){ NULL, ERR_INIT };
-    }
     if (r->broken)
         rerun_repair(p, ret);
+    else if (answer(p, &old, ret) < 0 && ret->why.code == ERR_CHECK &&
+             p->conf.repair != REPAIR_NEVER)
+        repair_text(p, old, ret);
 }

@@ -38,9 +38,12 @@ SUM = "total = sum(int(r['sum']) for r in rows)\nreport.number('total', total)"
 WRITE = "open('out.txt', 'w').write(str(total))\nprint('written', total)"
 first = run("what is the sum?", "-f", "sales.csv", home=home, script=[
     code(LOAD, description="Load"), code(SUM, description="Add up"), code(WRITE, description="Write"),
-    say("# Sum\n\nThe sum is {{num:total}}, the first was 41. See out.txt.")])
+    say("# Sum\n\nThe sum is {{num:total}}. See out.txt.")])
 eq(first.status, 0, "a first question")
 sid = first.record.path.name
+plain = run("what is the sum?", "-f", "sales.csv", home=home, script=[
+    code(LOAD, description="Load"), code(SUM, description="Add up"),
+    say("# Sum\n\nThe sum is {{num:total}}, the first was 41.")]).record.path.name
 FIXED = SUM.replace("r['sum']", "r['amount']")
 REPAIR = [code(FIXED, description="Add up"), code(WRITE, description="Write"), say("# Sum\n\nThe sum is {{num:total}}. See out.txt.")]
 
@@ -66,7 +69,7 @@ like(told, r"(?s)# What did not\n\nCell 2 of then, Add up:\n    total = sum.*Key
 like(told, r"- sales\.csv: another file than then\n", "which files differ")
 like(told, r"(?s)described so.*\n    .*month.*\n    .*sum.*# What has run", "how they were")
 like(told, r"amount", "and how they are")
-like(told, r"The sum is \{\{num:total\}\}, the first was \[number of then\]\. See out\.txt", "the answer of then, without its numbers")
+like(told, r"The sum is \{\{num:total\}\}\. See out\.txt", "the answer of then")
 like(told, r"report\.number\(", "and how values are published, as the answer rests on them")
 one = last()
 eq(ran(one), [LOAD, SUM, FIXED, WRITE], "the record holds the cells that ran unchanged and the repaired ones")
@@ -83,7 +86,7 @@ eq([(e["type"], e.get("cell"), e.get("cells")) for e in one.events if e["type"].
 like(run("sessions", "show", one.path.name, model=None, home=home).out, r"(?s)repaired +session %s, cell 2 \(KeyError.*\+total = sum\(int\(r\['amount'\]" % sid, "agent sessions show tells it, with the diff")
 for flag in ("--md", "--html"):
     like(run("export", one.path.name, flag, model=None, home=home).out, r"(?s)%s.*\+total = sum\(int\(r\[('|&#39;|&apos;)amount" % sid, f"and the export {flag}")
-like(run("usage", model=None, home=home).out, r"scripted\s+7\b", "agent usage counts its turns")
+like(run("usage", model=None, home=home).out, r"scripted\s+10\b", "agent usage counts its turns")
 r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", "-q", script=REPAIR)
 eq((r.status, r.err), (0, ""), "--quiet")
 
@@ -95,11 +98,18 @@ eq(ran(last()), [LOAD, FIXED, WRITE], "by the repaired cells")
 ok((root / sid / "manifest.json").read_text().find("repaired") < 0, "the first session is as it was")
 
 # --- a text that only a model can write anew ---
-r = rerun(sid, "-f", "same.csv:sales.csv", "--repair", "auto", "--strict", script=[say("# Sum\n\nThe sum is {{num:total}}. See out.txt.")])
-eq((r.status, len(r.requests)), (0, 1), "--strict: the text alone is written anew")
-like("\n".join(m["content"] for m in r.bodies()[0]["messages"]), r"stopped: 1 numbers in the text are of the earlier data", "the model is told why")
+NEW = [say("# Sum\n\nThe sum is {{num:total}}, the first was 7.")]
+for how in ((), ("--strict",)):
+    r = rerun(plain, "-f", "same.csv:sales.csv", "--repair", "auto", *how, script=NEW)
+    eq((r.status, len(r.requests), r.out), (0, 1, "# Sum\n\nThe sum is 15, the first was 7.\n"), f"old numbers in the text: it alone is written anew {how}")
+told = "\n".join(m["content"] for m in r.bodies()[0]["messages"])
+like(told, r"stopped: 1 numbers in the text are of the earlier data", "the model is told why")
+like(told, r"The sum is \{\{num:total\}\}, the first was \[number of then\]", "and has the text without the old numbers")
+unlike(told, r"first was 41", "in no place")
 like(r.err, "the code is what it was", "the code is not changed")
 eq(manifest(last())["repair"].get("cell"), None, "which the record says")
+eq(rerun("last", "-f", "sales.csv", "--repair", "auto", script=[say("# Sum\n\nThe sum is {{num:total}}.")]).status, 0, "such a text can be written anew again")
+eq(rerun("last", "-f", "next.csv:sales.csv").status, 9, "and the code is still that of then")
 
 # --- a repair that fails ---
 r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", script=[say("There is no column sum. I cannot.")])
@@ -145,6 +155,13 @@ for word, status, n in (("n\r", 9, 0), ("y\r", 0, 3)):
         r = s.end()
         eq((r.status, len(r.requests)), (status, n), f"{word!r}")
 (home / "config/agent/agent.conf").unlink()
+with Screen("rerun", plain, "-f", "same.csv:sales.csv", "--repair", "ask", script=NEW, home=home, model=None, env={"AGENT_MODEL": "scripted"}) as s:
+    s.until(r"Ask it to\? y\(es\), n\(o\):$")
+    s.keys("n\r")
+    r = s.end()
+    eq((r.status, len(r.requests)), (0, 0), "no to a new text: the old one is given")
+    like(s.text(), r"numbers in the text are of the earlier data and struck", "with a warning")
+    like((last().path / "answer.md").read_text(), r"The sum is 15, the first was ~~41~~", "and its old numbers struck through")
 r = rerun(sid, "-f", "same.csv:sales.csv", "--repair", "auto", env={"AGENT_ASK": "true"}, start_new_session=True)
 eq(r.status, 2, "ask = true wants a terminal for code of a model")
 
