@@ -56,6 +56,16 @@ static void damaged(struct saved *s, const char *fmt, ...)
     s->damage = buf_steal(&clean);
 }
 
+/* A turn's raw form goes back to its service: digit for digit. */
+static void exact_raw(cJSON *ev, struct str line)
+{
+    struct err ignored = ERR_INIT;
+    cleanup_json cJSON *exact = json_parse_exact(line, &ignored);
+    cJSON *raw = cJSON_DetachItemFromObjectCaseSensitive(exact, "raw");
+
+    cJSON_ReplaceItemInObjectCaseSensitive(ev, "raw", raw);
+}
+
 static int read_events(struct saved *s, struct err *e)
 {
     cleanup_buf struct buf all = BUF_MAX(MAX_RECORD_BYTES);
@@ -86,6 +96,8 @@ static int read_events(struct saved *s, struct err *e)
             cap = cap ? cap * 2 : 64;
             s->events = xrealloc(s->events, cap, sizeof(cJSON *));
         }
+        if (json_get(ev, "raw"))
+            exact_raw(ev, line);
         s->events[s->n_events++] = ev;
     }
     return 0;

@@ -50,7 +50,7 @@ void transcript_turn(struct run *run, const struct chat_turn *t)
     asking_add_cost(run->asking, usage);
     cJSON_AddItemToObject(ev, "usage", usage);
     if (t->raw) {
-        cJSON *raw = json_parse(str_of(t->raw), &ignored);
+        cJSON *raw = json_parse_exact(str_of(t->raw), &ignored);
         if (raw)
             cJSON_AddItemToObject(ev, "raw", raw);
         cJSON_AddStringToObject(ev, "wire", t->wire ? t->wire : "");

@@ -120,7 +120,7 @@ static void put_results(struct writer *w, const struct chat_request *rq, size_t 
     const struct chat_message *m = &rq->messages[i];
     struct err ignored = ERR_INIT;
     cleanup_json cJSON *raw =
-        history_raw(rq, m, GEMINI) ? json_parse(str_of(m->raw), &ignored) : NULL;
+        history_raw(rq, m, GEMINI) ? json_parse_exact(str_of(m->raw), &ignored) : NULL;
 
     for (size_t c = 0; c < m->n_calls; c++)
         put_result(w, rq, i, c, raw);

@@ -46,7 +46,7 @@ static void put_raw(struct buf *out, const struct chat_message *m, unsigned quir
         buf_puts(out, lacks ? no_reasoning : "");
         return;
     }
-    cleanup_json cJSON *j = json_parse(str_of(m->raw), &ignored);
+    cleanup_json cJSON *j = json_parse_exact(str_of(m->raw), &ignored);
     cJSON_DeleteItemFromObjectCaseSensitive(j, "reasoning_content");
     cJSON_DeleteItemFromObjectCaseSensitive(j, "reasoning_details");
     cleanup_free char *text = j ? json_text(j) : NULL;

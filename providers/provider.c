@@ -158,7 +158,7 @@ struct cJSON *reply_json(struct str s, struct err *e)
         mend(&fixed, s);
         s = buf_str(&fixed);
     }
-    struct cJSON *j = json_parse(s, e);
+    struct cJSON *j = json_parse_exact(s, e);
     if (j == NULL && open && str_starts(str_of(e->msg), "not JSON: syntax"))
         e->code = ERR_NET; /* cut off on its way: another attempt may bring it whole */
     return j;

@@ -59,7 +59,7 @@ static void put_raw(struct writer *w, const struct chat_request *rq, const char 
         }
         return;
     }
-    cleanup_json cJSON *list = json_parse(s, &ignored);
+    cleanup_json cJSON *list = json_parse_exact(s, &ignored);
     for (cJSON *v = list ? list->child : NULL; v; v = v->next) {
         const char *type = json_str(v, "type");
         if (type && strcmp(type, "reasoning") == 0)

@@ -90,6 +90,59 @@ struct cJSON *json_parse(struct str s, struct err *e)
     return j;
 }
 
+/* The number at the front of what is left, outside of strings: those of a JSON text in their order
+ * are the numbers of its tree in theirs. */
+static struct str next_number(struct str *s)
+{
+    size_t i = 0, from;
+
+    for (; i < s->n && s->p[i] != '-' && !(s->p[i] >= '0' && s->p[i] <= '9'); i++) {
+        if (s->p[i] != '"')
+            continue;
+        for (i++; i < s->n && s->p[i] != '"'; i++)
+            i += s->p[i] == '\\';
+    }
+    for (from = i; i < s->n && memchr("+-.eE0123456789", s->p[i], 15); i++)
+        ;
+    struct str number = { s->p + from, i - from };
+    *s = str_from(*s, i);
+    return number;
+}
+
+/* More digits than a double is sure to hold, and the shape that every reader of JSON takes. */
+static bool is_long_integer(struct str s)
+{
+    if (s.n && s.p[0] == '-')
+        s = str_from(s, 1);
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+    return s.n > 15 && s.p[0] != '0';
+}
+
+static void keep_integers(cJSON *j, struct str *rest)
+{
+    cJSON *member;
+
+    if (cJSON_IsNumber(j)) {
+        struct str number = next_number(rest);
+        if (is_long_integer(number)) {
+            j->type = cJSON_Raw;
+            j->valuestring = str_dup(number);
+        }
+    }
+    cJSON_ArrayForEach(member, j) keep_integers(member, rest);
+}
+
+struct cJSON *json_parse_exact(struct str s, struct err *e)
+{
+    cJSON *j = json_parse(s, e);
+
+    if (j)
+        keep_integers(j, &s);
+    return j;
+}
+
 void cleanup_jsonp(struct cJSON **j)
 {
     cJSON_Delete(*j);

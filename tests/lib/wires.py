@@ -52,6 +52,9 @@ def pieces_of(text, size):
     return [text[i:i + size] for i in range(0, len(text), size)]
 
 
+LONG = (1 << 53) + 1     # an integer that no double holds
+
+
 def blob(number, what):
     """Opaque state: long, with letters that a careless copy would change."""
     return f"{what}-{number}-+/=é\"\\" + "Zm9v" * 20
@@ -255,15 +258,15 @@ class Anthropic:
 
     @staticmethod
     def opaque(body):
-        return [b.get("signature") or b.get("data") for m in body["messages"] for b in m["content"]
-                if b["type"] in ("thinking", "redacted_thinking")]
+        return [b.get("signature") or (b.get("data") if b.get("at") == LONG else b) for m in body["messages"]
+                for b in m["content"] if b["type"] in ("thinking", "redacted_thinking")]
 
     @staticmethod
     def blocks(text, calls, number, opaque):
         blocks = []
         if opaque:
             blocks.append({"type": "thinking", "thinking": "Thinking hard.", "signature": blob(number, "sig")})
-            blocks.append({"type": "redacted_thinking", "data": blob(number, "red")})
+            blocks.append({"type": "redacted_thinking", "data": blob(number, "red"), "at": LONG})
         if text:
             blocks.append({"type": "text", "text": text})
         for c in calls:

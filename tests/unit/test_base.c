@@ -124,6 +124,23 @@ static void test_json(void)
           "getters clamp, and give the default for another type");
     cJSON_Delete(j);
 
+    static const char exact[] =
+        "{\"-5\":[9007199254740993,\"a\\\"12345678901234567890\",-12345678901234567890],"
+        "\"b\":999999999999999,\"c\":1e5,\"d\":12345678901234567890}";
+    j = json_parse_exact(str_of(exact), &e);
+    cleanup_free char *again = j ? json_text(j) : NULL;
+    CHECK(again && strcmp(again, "{\"-5\":[9007199254740993,\"a\\\"12345678901234567890\","
+                                 "-12345678901234567890],\"b\":999999999999999,\"c\":100000,"
+                                 "\"d\":12345678901234567890}") == 0,
+          "long integers are kept digit for digit: %s", again ? again : e.msg);
+    CHECK(json_int(j, "b", 0) == 999999999999999 && json_int(j, "d", 7) == 7,
+          "short ones are numbers, long ones are none");
+    cJSON_Delete(j);
+    j = json_parse_exact(STR("[00000000000000000001]"), &e);
+    cleanup_free char *zeros = j ? json_text(j) : NULL;
+    CHECK(zeros == NULL || strcmp(zeros, "[1]") == 0, "what is no JSON is not given on");
+    cJSON_Delete(j);
+
     struct buf q = BUF_MAX(100);
     json_quote(&q, STR("a\"\\\n\x01\xff\x7f"));
     CHECK(str_is(buf_str(&q), "\"a\\\"\\\\\\n\\u0001\\ufffd\\u007f\""), "quoting: %s",

@@ -811,6 +811,44 @@ static void lessons(void)
     }
 }
 
+/* What goes back as it came has numbers that no double holds. */
+static void long_integers(void)
+{
+#define LONG "9007199254740993"
+#define CODE "{\"code\":\"1\",\"n\":" LONG "}"
+    static const char *const whole[][2] = {
+        { CHAT, "{\"choices\":[{\"message\":{\"reasoning_details\":[{\"type\":\"reasoning.text\","
+                "\"at\":" LONG "}],\"tool_calls\":[{\"id\":\"a\",\"function\":{\"name\":\"f\","
+                "\"arguments\":" CODE "},\"extra_content\":{\"n\":" LONG "}}]}}]}" },
+        { RESPONSES, "{\"status\":\"completed\",\"output\":[{\"type\":\"reasoning\",\"summary\":[],"
+                     "\"encrypted_content\":\"x\",\"at\":" LONG "},{\"type\":\"function_call\","
+                     "\"call_id\":\"a\",\"name\":\"f\",\"arguments\":\"{}\",\"at\":" LONG "},"
+                     "{\"type\":\"item\",\"at\":" LONG "}]}" },
+        { ANTHROPIC, "{\"content\":[{\"type\":\"thinking\",\"thinking\":\"x\",\"signature\":\"s\","
+                     "\"at\":" LONG "},{\"type\":\"redacted_thinking\",\"data\":\"d\",\"at\":" LONG
+                     "},{\"type\":\"tool_use\",\"id\":\"a\",\"name\":\"f\",\"input\":" CODE
+                     "}],\"stop_reason\":\"tool_use\"}" },
+        { GEMINI, "{\"candidates\":[{\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\","
+                  "\"args\":" CODE "},\"at\":" LONG "},{\"other\":" LONG "}]},"
+                  "\"finishReason\":\"STOP\"}]}" },
+        { OLLAMA, "{\"message\":{\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":" CODE
+                  "},\"at\":" LONG "},{\"function\":{\"name\":\"g\",\"arguments\":" CODE
+                  "}}]},\"done\":true}" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(whole); i++) {
+        struct chat_turn t = { 0 };
+        struct err e = ERR_INIT;
+        int n = 0;
+        CHECK(decode(whole[i][0], str_of(whole[i][1]), false, 0, 0, &t, &e) == 0, "%s: %s",
+              whole[i][0], e.msg);
+        for (const char *p = t.raw; p && (p = strstr(p, LONG)) != NULL; p++)
+            n++;
+        CHECK(n == 3, "%s: long integers go back digit for digit (%d): %s", whole[i][0], n, t.raw);
+        chat_turn_done(&t);
+    }
+}
+
 int main(void)
 {
     CHECK(decode_samples(RESPONSES) >= 5, "all recorded bodies of Responses were read");
@@ -822,6 +860,7 @@ int main(void)
     members();
     paths();
     opaque();
+    long_integers();
     window();
     lessons();
     caps();
