@@ -154,6 +154,8 @@ for word, status, n in (("n\r", 9, 0), ("y\r", 0, 3)):
         s.keys(word)
         r = s.end()
         eq((r.status, len(r.requests)), (status, n), f"{word!r}")
+        if n:
+            ok(b"\x1b[31m-total = " in s.raw and b"\x1b[32m+total = " in s.raw, "the diff is coloured on a terminal", s.text())
 (home / "config/agent/agent.conf").unlink()
 with Screen("rerun", plain, "-f", "same.csv:sales.csv", "--repair", "ask", script=NEW, home=home, model=None, env={"AGENT_MODEL": "scripted"}) as s:
     s.until(r"Ask it to\? y\(es\), n\(o\):$")
@@ -164,6 +166,24 @@ with Screen("rerun", plain, "-f", "same.csv:sales.csv", "--repair", "ask", scrip
     like((last().path / "answer.md").read_text(), r"The sum is 15, the first was ~~41~~", "and its old numbers struck through")
 r = rerun(sid, "-f", "same.csv:sales.csv", "--repair", "auto", env={"AGENT_ASK": "true"}, start_new_session=True)
 eq(r.status, 2, "ask = true wants a terminal for code of a model")
+
+with Screen("rerun", sid, "-f", "new.csv:sales.csv", "--repair", "auto", "--ask", script=REPAIR, home=home, model=None, env={"AGENT_MODEL": "scripted"}) as s:
+    for n in (1, 2):
+        s.until(r"(?s)(Run it\?.*){%d}q\(uit\):\s*\Z" % n, "--ask asks before each cell of the model, not before those of then")
+        s.keys("y\r")
+    eq(s.end().status, 0, "--ask and --repair")
+
+# --- a conversation that goes on ---
+rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", script=REPAIR)
+r = run("-c", "and the double?", home=home, script=[code("print(total * 2)"), say("It is 2600.")])
+eq((r.status, r.out), (0, "It is 2600.\n"), "a repaired session goes on: its variables are there")
+told = [m["content"] for m in r.bodies()[0]["messages"]]
+ok(any("what is the sum?" in t for t in told) and any("It gave:" in t for t in told), "and its conversation", told)
+
+# --- a model without tool calls ---
+r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", "--tools", "fenced", script=[
+    say(f"```python\n{FIXED}\n```"), say(f"```python\n{WRITE}\n```"), say("The sum is {{num:total}}.")])
+eq((r.status, r.out), (0, "The sum is 1,300.\n"), "code in fences")
 
 # --- limits of the session hold ---
 strict = run("sum?", "-f", "sales.csv", "--memory", "300m", "--forbid-imports", "socket", "--intake", "schema", home=home, script=[
