@@ -181,21 +181,28 @@ static int begin(struct program *p, struct intake *in, struct err *e)
 
 /* --- who decides --- */
 
-static void put_limits(const struct program *p, const struct asking_preview *pre, struct buf *out)
+static void put_offer(const struct program *p, const struct asking_preview *pre, struct buf *out)
 {
     const struct conf *c = &p->conf;
+    const struct rerun *r = p->rerun;
 
-    buf_putf(out, "%s (%s) can repair it from there on. Its first request has about %lld tokens",
+    if (r->broken_at < r->n)
+        buf_putf(out, "\nCell %d of session %s fails on these files:\n  %s\n",
+                 r->v[r->broken_at].cell->number, r->saved.id, r->broken);
+    else
+        buf_putf(out, "\nThe text of session %s does not do for these files:\n  %s\n", r->saved.id,
+                 r->broken);
+    buf_putf(out, "%s (%s) can repair it from there on:\n  first request  about %lld tokens",
              asking_model(p->run.asking), asking_service(p->run.asking),
              (long long)pre->input_tokens);
     if (!isnan(pre->cost))
-        buf_putf(out, ", about $%.4f and its reply on top", pre->cost);
-    buf_putf(out, ". It has at most %ld turns", c->max_turns);
+        buf_putf(out, ", $%.4f, and its reply on top", pre->cost);
+    buf_putf(out, "\n  limits         %ld turns", c->max_turns);
     if (!isnan(c->max_cost))
-        buf_putf(out, " and $%g", c->max_cost);
+        buf_putf(out, ", $%g", c->max_cost);
     else
-        buf_puts(out, ", and no limit of cost (--max-cost)");
-    buf_puts(out, ".\n");
+        buf_puts(out, ", none of the cost (--max-cost)");
+    buf_putc(out, '\n');
 }
 
 /* --repair ask. 1 = yes, 0 = no, -1 = *e. */
@@ -206,11 +213,8 @@ static int ask_user(struct program *p, struct err *e)
     bool yes = false;
 
     int r = loop_preview(&p->run, &pre, e);
-    buf_putc(&text, '\n');
-    put_broken(p->rerun, &text);
-    buf_puts(&text, ".\n");
     if (r == 0)
-        put_limits(p, &pre, &text);
+        put_offer(p, &pre, &text);
     client_preview_done(&pre.request);
     if (r < 0)
         return -1;

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from harness import *
-from screen import Screen
+from screen import Screen, pyte
 
 home = new_home()
 root = home / "share" / "agent" / "sessions"
@@ -145,33 +145,8 @@ eq(run("x", "--repair", "auto", script=[]).status, 2, "--repair is for agent rer
 r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "ask", script=REPAIR, start_new_session=True)
 eq((r.status, r.requests), (2, []), "ask without a terminal is refused")
 like(r.err, "--repair ask needs a terminal", "which is said")
-(home / "config/agent/agent.conf").write_text("[price scripted]\nin = 1\nout = 2\n")
-ARGS = ("rerun", sid, "-f", "new.csv:sales.csv", "--repair", "ask", "--max-cost", "5")
-for word, status, n in (("n\r", 9, 0), ("y\r", 0, 3)):
-    with Screen(*ARGS, script=REPAIR, home=home, columns=200, model=None, env={"AGENT_MODEL": "scripted"}) as s:
-        s.until(r"Ask it to\? y\(es\), n\(o\):$", "the terminal asks")
-        like(s.text(), r"(?s)cell 2 of session.*KeyError: 'sum'.*scripted \(openai\) can repair it.*about \d+ tokens, about \$0\.00\d+ and its reply on top.*at most \d+ turns and \$5\.", "with what failed and the limits")
-        s.keys(word)
-        r = s.end()
-        eq((r.status, len(r.requests)), (status, n), f"{word!r}")
-        if n:
-            ok(b"\x1b[31m-total = " in s.raw and b"\x1b[32m+total = " in s.raw, "the diff is coloured on a terminal", s.text())
-(home / "config/agent/agent.conf").unlink()
-with Screen("rerun", plain, "-f", "same.csv:sales.csv", "--repair", "ask", script=NEW, home=home, model=None, env={"AGENT_MODEL": "scripted"}) as s:
-    s.until(r"Ask it to\? y\(es\), n\(o\):$")
-    s.keys("n\r")
-    r = s.end()
-    eq((r.status, len(r.requests)), (0, 0), "no to a new text: the old one is given")
-    like(s.text(), r"numbers in the text are of the earlier data and struck", "with a warning")
-    like((last().path / "answer.md").read_text(), r"The sum is 15, the first was ~~41~~", "and its old numbers struck through")
 r = rerun(sid, "-f", "same.csv:sales.csv", "--repair", "auto", env={"AGENT_ASK": "true"}, start_new_session=True)
 eq(r.status, 2, "ask = true wants a terminal for code of a model")
-
-with Screen("rerun", sid, "-f", "new.csv:sales.csv", "--repair", "auto", "--ask", script=REPAIR, home=home, model=None, env={"AGENT_MODEL": "scripted"}) as s:
-    for n in (1, 2):
-        s.until(r"(?s)(Run it\?.*){%d}q\(uit\):\s*\Z" % n, "--ask asks before each cell of the model, not before those of then")
-        s.keys("y\r")
-    eq(s.end().status, 0, "--ask and --repair")
 
 # --- a conversation that goes on ---
 rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", script=REPAIR)
@@ -209,4 +184,32 @@ for wait in (0.6, 1.2, 1.8, 2.4):
         r.process.kill()
         finish(r, keep=[p.process.pid])
     eq((last().broken, run("sessions", "show", "last", model=None, home=home).status), ([], 0), f"killed after {wait} s")
+# --- on a terminal ---
+if pyte is None:
+    skip("python3-pyte is not installed", "a terminal", 11)
+    done()
+conf = home / "config/agent/agent.conf"
+conf.write_text("[price scripted]\nin = 1\nout = 2\n")
+ARGS = ("rerun", sid, "-f", "new.csv:sales.csv", "--repair", "ask", "--max-cost", "5")
+for word, status, n in (("n\r", 9, 0), ("y\r", 0, 3)):
+    with Screen(*ARGS, script=REPAIR, home=home, columns=200, model=None, env={"AGENT_MODEL": "scripted"}) as s:
+        s.until(r"Ask it to\? y\(es\), n\(o\):$", "the terminal asks")
+        like(s.text(), r"(?s)Cell 2 of session.*KeyError: 'sum'.*scripted \(openai\) can repair it.*about \d+ tokens, \$0\.00\d+, and its reply on top.*limits +\d+ turns, \$5\n", "with what failed and the limits")
+        s.keys(word)
+        r = s.end()
+        eq((r.status, len(r.requests)), (status, n), f"{word!r}")
+        if n:
+            ok(b"\x1b[31m-total = " in s.raw and b"\x1b[32m+total = " in s.raw, "the diff is coloured on a terminal", s.text())
+with Screen("rerun", plain, "-f", "same.csv:sales.csv", "--repair", "ask", script=NEW, home=home, model=None, env={"AGENT_MODEL": "scripted"}) as s:
+    s.until(r"Ask it to\? y\(es\), n\(o\):$")
+    s.keys("n\r")
+    r = s.end()
+    eq((r.status, len(r.requests)), (0, 0), "no to a new text: the old one is given")
+    like(s.text(), r"numbers in the text are of the earlier data and struck", "with a warning")
+    like((last().path / "answer.md").read_text(), r"The sum is 15, the first was ~~41~~", "and its old numbers struck through")
+with Screen("rerun", sid, "-f", "new.csv:sales.csv", "--repair", "auto", "--ask", script=REPAIR, home=home, model=None, env={"AGENT_MODEL": "scripted"}) as s:
+    for n in (1, 2):
+        s.until(r"(?s)(Run it\?.*){%d}q\(uit\):\s*\Z" % n, "--ask asks before each cell of the model, not before those of then")
+        s.keys("y\r")
+    eq(s.end().status, 0, "--ask and --repair")
 done()
