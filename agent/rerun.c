@@ -15,6 +15,8 @@
 #include "agent/validate.h"
 #include "agent/base/banned.h"
 
+#define MAX_RERUNS_BACK 100 /* of re-runs that failed, one of the other */
+
 void rerun_free(struct rerun *r)
 {
     if (r == NULL)
@@ -197,14 +199,34 @@ static const char *text_of(const struct saved *s)
     return text ? text : saved_text(s, "answer", "text");
 }
 
+/* The session that the word names. A re-run that failed has nothing of its own that could run: what
+ * it was a re-run of is meant, as by "last" after a failure. */
+static int find_session(struct program *p, struct saved *s, struct err *e)
+{
+    cleanup_free char *root = conf_session_root(&p->conf, e), *word = xstrdup(p->conf.args[0]);
+
+    for (int i = 0; root && i < MAX_RERUNS_BACK; i++) {
+        cleanup_free char *dir = saved_find(root, word, e);
+        if (dir == NULL || saved_load(dir, s, e) < 0)
+            return -1;
+        const char *of = saved_text(s, "session.start", "rerun_of");
+        if (s->damage || text_of(s) || of == NULL)
+            return 0;
+        ui_note(p->run.ui, "session %s is a re-run that failed; %.40s is run again", s->id, of);
+        free(word);
+        word = xstrdup(of);
+        saved_done(s);
+    }
+    return root ? err_set(e, ERR_USAGE, 0, "session %s: only re-runs that failed", p->conf.args[0])
+                : -1;
+}
+
 static int load(struct program *p, struct err *e)
 {
     struct rerun *r = p->rerun = xcalloc(1, sizeof *r);
 
     r->saved.dir_fd = -1;
-    cleanup_free char *root = conf_session_root(&p->conf, e);
-    cleanup_free char *dir = root ? saved_find(root, p->conf.args[0], e) : NULL;
-    if (dir == NULL || saved_load(dir, &r->saved, e) < 0)
+    if (find_session(p, &r->saved, e) < 0)
         return -1;
     const struct saved *s = &r->saved;
     if (s->damage)
