@@ -239,8 +239,13 @@ __attribute__((noreturn)) static void command_exec(struct box *b, int gate_fd)
         box_fail(b, "landlock", &e);
     if (seccomp_command(b, &e) < 0)
         box_fail(b, "seccomp", &e);
-    if (read(gate_fd, &go, 1) != 1)
-        _exit(125); /* pid 1 could not protect itself, and told */
+    ssize_t told = read(gate_fd, &go, 1);
+    if (told < 0) {
+        err_set(&e, ERR_SANDBOX, errno, "cannot hear whether pid 1 is ready");
+        box_fail(b, "pid 1", &e);
+    }
+    if (told == 0)
+        _exit(125); /* pid 1 could not protect itself, and said so */
     if (s->mode == MODE_CHECK)
         _exit(check_inside(b));
     try_exec(argv, env);

@@ -219,7 +219,10 @@ __agent_begin() {
     else
         declare -gA __agent_first=()
         declare -g __agent_last=0 __agent_seq=0 __agent_on_exit='' __agent_trace='' __agent_scratch
-        __agent_scratch=$(command mktemp "${TMPDIR:-/tmp}/.shell-XXXXXX") || __agent_scratch=/dev/null
+        if ! __agent_scratch=$(command mktemp "${TMPDIR:-/tmp}/.shell-XXXXXX"); then
+            echo "bash's driver: no scratch file in ${TMPDIR:-/tmp}; is it full (the limits tmp and inodes), or mktemp missing?" >&2
+            exit 1
+        fi
         for name in $(compgen -v) $(compgen -A function); do
             __agent_first[$name]=1
         done

@@ -3,7 +3,9 @@
 the helper says what failed and ends with 125, and the command never ran; or the call is one whose failure
 takes nothing away (TOLERATED says why), and the command ran behind all its layers, as it proves itself.
 
-Of a call that is made many times, the first ones, one from the middle and the last one fail.
+Four ways of starting: as root and as an ordinary user, with namespaces and, below a filter that forbids them (pod.c), without.
+Of a call that is made many times, the first ones, one from the middle and the last one fail; after the first way only the
+first and the last.
 """
 import collections
 import concurrent.futures
@@ -15,8 +17,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-SANDBOX = os.path.realpath(os.environ.get("SANDBOX_PROGRAM") or HERE.parent.parent / "build" / "agent-sandbox")
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from boxlib import AM_ROOT, PATIENCE, SANDBOX, TOP, USER, as_user  # noqa: E402
+
+POD = Path(os.environ.get("BUILD") or TOP / "build").resolve() / "tests/sandbox/pod"
 ERRORS = ("EPERM", "ENOMEM", "EMFILE", "ENOSYS")
 # The command proves its layers with shell builtins alone.
 PROOF = r"""
@@ -32,6 +36,18 @@ n=0; while read -r l; do n=$((n+1)); done </proc/net/dev; [ $n -le 3 ] && echo n
 [ "$(ulimit -n)" = 1024 ] && echo limits
 """
 WHOLE = ["RAN", "cap", "cap", "cap", "files", "limits", "names", "net", "nnp", "readonly", "seccomp", "uid"]
+# Without namespaces: Landlock holds the files, three filters lie on each other (that of pod.c is the first), names show.
+PROOF_LONE = r"""
+echo RAN
+while read -r k v; do case $k in
+Seccomp_filters:) [ "$v" = 3 ] && echo seccomp;; NoNewPrivs:) [ "$v" = 1 ] && echo nnp;;
+CapEff:|CapPrm:) [ "$v" = 0000000000000000 ] && echo cap;; Uid:) [ "${v%%[!0-9]*}" != 0 ] && echo uid;;
+esac; done </proc/self/status
+(read -r l <CANARY) 2>/dev/null || echo files
+(: >CANARY) 2>/dev/null || (: >/tmp/faults-leak) 2>/dev/null || echo readonly
+[ "$(ulimit -n)" = 1024 ] && echo limits
+"""
+WHOLE_LONE = ["RAN", "cap", "cap", "files", "limits", "nnp", "readonly", "seccomp", "uid"]
 # What libc does before main, and what ends processes: there is no set-up in it.
 NOT_OURS = {"execve", "brk", "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "mprotect", "exit_group",
             "getrandom", "rt_sigreturn", "mmap", "munmap", "sigaltstack", "exit", "restart_syscall"}
@@ -67,35 +83,50 @@ TOLERATED = {
 }
 
 
-def helper_argv():
-    return [SANDBOX, "--", "/bin/sh", "-c", PROOF]
+# Without namespaces the helper adds up what lies in the files, and what cannot be added up is over the limit.
+ADDS_UP = {"fcntl", "newfstatat", "fstat", "openat", "getdents64"}
 
 
-def strace(args, cwd):
-    return subprocess.run(["strace", "-f", "-qq", *args, *helper_argv()], env={}, cwd=cwd, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=15)
+def is_command(line):
+    """The exec of the command; to an ordinary user strace cannot show its arguments, because the memory is not dumpable."""
+    return " execve(" in line and SANDBOX not in line and "busctl" not in line
 
 
-def calls_of_setup(folder):
-    """name -> how often the busiest process made it before the command ran."""
-    trace = Path(folder) / "trace"
-    r = strace(["-o", str(trace)], folder)
-    counts = collections.Counter()
-    for line in trace.read_text().split("\n"):
-        m = re.match(r"(\d+) +(\w+)\(", line)
-        if not m:
-            continue
-        if 'execve("/bin/sh"' in line:
-            break
-        counts[m[1], m[2]] += 1
-    most = {}
-    for (_, name), n in counts.items():
-        most[name] = max(most.get(name, 0), n)
-    return r, {name: n for name, n in most.items() if name not in NOT_OURS}
+class Way:
+    """One way of starting the helper."""
 
+    def __init__(self, name, uid, lone, folder, few):
+        self.name, self.uid, self.lone, self.folder, self.few = name, uid, lone, folder, few
+        self.whole = WHOLE_LONE if lone else WHOLE
+        proof = PROOF_LONE.replace("CANARY", str(Path(folder) / "canary")) if lone else PROOF
+        self.argv = [SANDBOX] + (["--backend", "best"] if lone else []) + ["--", "/bin/sh", "-c", proof]
 
-def occurrences(n):
-    return sorted({k for k in (1, 2, 3, n // 2, n - 1, n) if 1 <= k <= n})
+    def strace(self, args):
+        # The filter lies around strace, too: of each process only the helper's own calls are counted.
+        around = [str(POD), "docker"] if self.lone else []
+        return subprocess.run([*around, "strace", "-f", "-qq", *args, *self.argv], env={"PATH": "/usr/bin:/bin"}, cwd=self.folder,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=15 * PATIENCE,
+                              **as_user(self.uid))
+
+    def calls_of_setup(self):
+        """name -> how often the busiest process made it before the command ran."""
+        trace = Path(self.folder) / f"trace.{self.name.replace(' ', '')}"
+        r = self.strace(["-o", str(trace)])
+        counts = collections.Counter()
+        for line in trace.read_text().split("\n"):
+            m = re.match(r"(\d+) +(\w+)\(", line)
+            if not m:
+                continue
+            if is_command(line):
+                break
+            counts[m[1], m[2]] += 1
+        most = {}
+        for (_, name), n in counts.items():
+            most[name] = max(most.get(name, 0), n)
+        return r, {name: n for name, n in most.items() if name not in NOT_OURS}
+
+    def occurrences(self, n):
+        return sorted({k for k in ((1, n) if self.few else (1, 2, 3, n // 2, n - 1, n)) if 1 <= k <= n})
 
 
 def failed_in_command(trace):
@@ -104,7 +135,7 @@ def failed_in_command(trace):
     became, failed = set(), []
     for line in trace.split("\n"):
         pid = line.split(" ", 1)[0]
-        if 'execve("/bin/sh"' in line:
+        if is_command(line):
             became.add(pid)
         elif "(INJECTED)" in line:
             failed.append(pid in became)
@@ -112,15 +143,16 @@ def failed_in_command(trace):
 
 
 def one(job):
-    name, when, error, folder = job[:4]
+    way, name, when, error = job[:4]
     try:
-        trace = Path(folder) / f"trace.{name}.{when}.{error}"
-        r = strace(["-o", str(trace), "-e", f"trace={name},execve", "-e",
-                    f"inject={name}:error={error}:when={when}"], folder)
+        trace = Path(way.folder) / f"trace.{way.name.replace(' ', '')}.{name}.{when}.{error}"
+        r = way.strace(["-o", str(trace), "-e", f"trace={name},execve", "-e", f"inject={name}:error={error}:when={when}"])
     except subprocess.TimeoutExpired:
         # A machine that stalls is no fault of the helper: it must hang again.
-        return one((name, when, error, folder, True)) if len(job) == 4 else "it hung, twice"
+        return one((*job, True)) if len(job) == 4 else "it hung, twice"
     out = sorted(r.stdout.split())
+    if r.returncode == 137:  # killed; or its end, which init could not tell, counts as that
+        return "" if (way.lone and name in ADDS_UP) or (name == "write" and "RAN" in out) else "it was killed"
     if "RAN" not in out:
         if r.stderr.startswith("/bin/sh:"):
             return ""  # the call failed in the command itself, which was behind all layers by then
@@ -129,9 +161,37 @@ def one(job):
         if name == "write" and not r.stderr:
             return ""  # the message itself was what could not be written
         return "" if r.stderr.startswith("agent-sandbox: ") else f"no message: {r.stderr!r}"
-    if out != WHOLE and not failed_in_command(trace.read_text()):
-        return f"the command ran without {sorted(set(WHOLE) - set(out))}"
+    if out != way.whole and not failed_in_command(trace.read_text()):
+        return f"the command ran without {sorted(set(way.whole) - set(out))}"
     return "" if name in TOLERATED else f"the command ran although {name} failed"
+
+
+class Faults:
+    def __init__(self):
+        self.count = self.failed = self.ran = 0
+
+    def ok(self, good, name, *why):
+        self.count += 1
+        self.failed += not good
+        print(f"{'ok' if good else 'not ok'} {self.count} - {name}", flush=True)
+        for line in why if not good else ():
+            print(f"#   {line}")
+
+    def run(self, way):
+        r, calls = way.calls_of_setup()
+        out = sorted(r.stdout.split())
+        self.ok(out == way.whole, f"{way.name}: without a fault every layer is there", f"{out} {r.stderr}")
+        jobs = [(way, name, when, error) for name, n in sorted(calls.items())
+                for when in way.occurrences(n) for error in ERRORS]
+        by_call = collections.OrderedDict()
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for job, problem in zip(jobs, pool.map(one, jobs)):
+                by_call.setdefault(job[1], []).append((job, problem))
+        for name, results in by_call.items():
+            bad = [f"call {job[2]}, {job[3]}: {problem[:300].strip()}" for job, problem in results if problem]
+            self.ok(not bad, f"{way.name}: {name}: {len(results)} faults", *bad[:6])
+        self.ran += len(jobs)
+        print(f"# {way.name}: {len(jobs)} faults in {len(by_call)} different calls", flush=True)
 
 
 def main():
@@ -143,30 +203,19 @@ def main():
         return 0
     folder = tempfile.mkdtemp(prefix="agent-faults-")
     os.chmod(folder, 0o777)
-    r, calls = calls_of_setup(folder)
-    print(f"{'ok' if sorted(r.stdout.split()) == WHOLE else 'not ok'} 1 - without a fault every layer is there")
-    if sorted(r.stdout.split()) != WHOLE:
-        print("# " + r.stdout.replace("\n", " ") + r.stderr)
-    count, failed = 1, 0
-    jobs = [(name, when, error, folder) for name, n in sorted(calls.items())
-            for when in occurrences(n) for error in ERRORS]
-    ran = 0
-    by_call = collections.OrderedDict()
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for job, problem in zip(jobs, pool.map(one, jobs)):
-            by_call.setdefault(job[0], []).append((job, problem))
-    for name, results in by_call.items():
-        bad = [(job, problem) for job, problem in results if problem]
-        count += 1
-        ran += len(results)
-        print(f"{'not ok' if bad else 'ok'} {count} - {name}: {len(results)} faults")
-        failed += bool(bad)
-        for job, problem in bad[:6]:
-            print(f"#   call {job[1]}, {job[2]}: {problem[:300].strip()}")
+    canary = Path(folder) / "canary"
+    canary.write_text("sings\n")
+    canary.chmod(0o666)
+    faults = Faults()
+    users = [("root", 0), ("user", USER)] if AM_ROOT else [("user", 0)]
+    for lone in (False, True):
+        for who, uid in users:
+            faults.run(Way(who + (" without namespaces" if lone else ""), uid, lone, folder, lone or who != users[0][0]))
+    faults.ok(canary.read_text() == "sings\n", "the canary is as it was")
     shutil.rmtree(folder)
-    print(f"# {ran} faults in {len(by_call)} different calls")
-    print(f"1..{count}")
-    return 1 if failed else 0
+    print(f"# {faults.ran} faults in all")
+    print(f"1..{faults.count}")
+    return 1 if faults.failed else 0
 
 
 if __name__ == "__main__":
