@@ -168,6 +168,8 @@ static int read_date(const char **p, struct calendar *c, struct err *e)
         return err_set(e, ERR_CONFIG, 0, "- and a day are wanted after the month");
     c->from_end = **p == '~';
     (*p)++;
+    if (c->from_end && **p == '*')
+        return err_set(e, ERR_CONFIG, 0, "the day from the end: a number is wanted after ~");
     return read_part(p, c->from_end ? "the day from the end" : "the day", 1,
                      c->from_end ? FROM_END : 31, &c->day, e);
 }
@@ -390,6 +392,73 @@ bool calendar_next(const struct calendar *c, time_t after, time_t *ret)
         }
     }
     return false;
+}
+
+/* --- as text --- */
+
+/* Steps as the values they mean; a range without one stays a range. */
+static void put_part(struct buf *out, const struct calendar_part *p, int max)
+{
+    const char *comma = "";
+
+    if (p->n == 0)
+        buf_putc(out, '*');
+    for (size_t i = 0; i < p->n; i++) {
+        const struct calendar_range *r = &p->r[i];
+        int to = r->to < 0 ? max : r->to;
+        if (r->step == 0 && to != r->from)
+            buf_putf(out, "%s%02d..%02d", comma, r->from, to);
+        for (int v = r->from; (r->step || to == r->from) && v <= to; v += r->step ? r->step : 1) {
+            buf_putf(out, "%s%02d", comma, v);
+            comma = ",";
+        }
+        comma = ",";
+    }
+}
+
+/* Days from the end, of which steps begin at the greatest. */
+static void put_days_from_end(struct buf *out, const struct calendar_part *p)
+{
+    const char *comma = "";
+
+    for (size_t i = 0; i < p->n; i++) {
+        const struct calendar_range *r = &p->r[i];
+        int first = r->to < 0 ? r->from : r->to, last = r->to < 0 ? 1 : r->from;
+        for (int v = first; v >= last; v -= r->step ? r->step : 1) {
+            buf_putf(out, "%s%02d", comma, v);
+            comma = ",";
+        }
+    }
+}
+
+void calendar_text(const struct calendar *c, struct buf *out)
+{
+    const char *space = "";
+
+    for (int i = 0; i < 7; i++) {
+        if (c->weekdays & (1u << i)) {
+            buf_putf(out, "%s%.3s", space, weekdays[i]);
+            space = ",";
+        }
+    }
+    if (c->weekdays)
+        buf_putc(out, ' ');
+    put_part(out, &c->year, LAST_YEAR);
+    buf_putc(out, '-');
+    put_part(out, &c->month, 12);
+    buf_putc(out, c->from_end ? '~' : '-');
+    if (c->from_end)
+        put_days_from_end(out, &c->day);
+    else
+        put_part(out, &c->day, 31);
+    buf_putc(out, ' ');
+    put_part(out, &c->hour, 23);
+    buf_putc(out, ':');
+    put_part(out, &c->minute, 59);
+    buf_putc(out, ':');
+    put_part(out, &c->second, 59);
+    if (c->utc)
+        buf_puts(out, " UTC");
 }
 
 /* --- cron --- */

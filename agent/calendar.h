@@ -39,6 +39,9 @@ struct calendar {
 int calendar_parse(const char *text, struct calendar *ret, struct err *e);
 /* The first time after `after`; false: there is none before the year 2200. */
 bool calendar_next(const struct calendar *c, time_t after, time_t *ret);
+/* The same event in full, each step written out as the values that it means: systemd (252) goes on
+ * with a step beyond the end of an hour or a day, so that its 0/7 leaves out the next hour's 0. */
+void calendar_text(const struct calendar *c, struct buf *out);
 /* The first five fields of a line of crontab(5). ERR_CONFIG: cron cannot say this. */
 int calendar_cron(const struct calendar *c, struct buf *out, struct err *e);
 

@@ -77,10 +77,15 @@ for zone in ZONES:
     rows = [(base, text) for base in moments(zone) for text in rng.sample(EVENTS, 8) + [event() for _ in range(8)]]
     r = subprocess.run([PROGRAM, "next"], input="".join(f"{b}\t{t}\n" for b, t in rows), capture_output=True, text=True,
                        env={"TZ": zone})
-    ours = [int(x) if x.isdigit() else x for x in r.stdout.split()]
+    lines = [line.split("\t") for line in r.stdout.splitlines()]
+    ours = [int(line[0]) if line[0].isdigit() else line[0] for line in lines]
+    full = [line[-1] for line in lines]
     # A time that the clock shows twice is one of two for systemd, by what it was asked before; it is the same on the wall.
-    wrong = [(base, text, got, theirs) for (base, text), got in zip(rows, ours)
-             if shown(zone, got) != shown(zone, theirs := systemd(zone, base, text))]
+    # With steps systemd goes beyond the end of an hour or a day; so it is asked about the event in full.
+    wrong = [(base, text, got, theirs) for (base, text), got, whole in zip(rows, ours, full)
+             if shown(zone, got) != shown(zone, theirs := systemd(zone, base, text if got == "refused" else whole))]
+    wrong += [(text, "is refused") for (_, text), got in zip(rows, ours)
+              if got != "refused" and "/" in text and systemd(zone, 0, text) == "refused"]
     eq((len(ours), wrong), (len(rows), []), f"{zone}: {len(rows)} next times are systemd's "
        f"({sum(isinstance(x, int) for x in ours)} times, {ours.count('never')} never)")
 done()

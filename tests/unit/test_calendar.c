@@ -1,7 +1,7 @@
 /* Calendar events: what is refused and why, next times in several zones across changes of the
  * clock, year ends and leap days, and lines of cron. With the word "next" it answers instead: from
  * standard input come lines "BASE<TAB>EVENT", and the next time, "never" or "refused" goes out for
- * each (tests/cli/calendar.t compares them with systemd's). */
+ * each, with the event in full (tests/cli/calendar.t compares them with systemd's). */
 #include <stdlib.h>
 #include <string.h>
 #include "agent/base/mem.h"
@@ -65,6 +65,7 @@ static const struct {
     { "", "is not understood" },
     { "UTC", "is not understood" },
     { "Mon,", "is no weekday" },
+    { "*~*", "a number is wanted after ~" },
     { "Mon 07:00;reboot", "\";reboot\" is not understood there" },
     { "07:00\n08:00", "has a character" },
     { "0 7 * * 1", ": and minutes are wanted" },
@@ -90,6 +91,31 @@ static const struct {
     { "*:*:*", NULL },
 };
 
+static const struct {
+    const char *text, *want;
+} whole[] = {
+    { "Mon 07:00", "Mon *-*-* 07:00:00" },
+    { "weekly UTC", "Mon *-*-* 00:00:00 UTC" },
+    { "Mon..Wed,Sun *-1..6/2-1,15..20 8/5:0/20", "Mon,Tue,Wed,Sun *-01,03,05-01,15..20 "
+                                                 "08,13,18,23:00,20,40:00" },
+    { "2026..2028-*~7/3", "2026..2028-*~07,04,01 00:00:00" },
+    { "*~1..5/2 *:*:*", "*-*~05,03,01 *:*:*" },
+};
+
+static void check_full(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(whole); i++) {
+        struct calendar c;
+        struct err e = ERR_INIT;
+        cleanup_buf struct buf out = BUF_MAX(1000);
+        bool read = calendar_parse(whole[i].text, &c, &e) == 0;
+        if (read)
+            calendar_text(&c, &out);
+        CHECK(read && strcmp(buf_cstr(&out), whole[i].want) == 0, "in full: %s: %s%s", whole[i].text,
+              buf_cstr(&out), e.msg);
+    }
+}
+
 static int answer(void)
 {
     char *line = NULL;
@@ -103,10 +129,14 @@ static int answer(void)
         end[strcspn(end, "\n")] = '\0';
         if (*end != '\t' || calendar_parse(end + 1, &c, &e) < 0)
             puts("refused");
-        else if (!calendar_next(&c, at, &at))
-            puts("never");
-        else
-            printf("%lld\n", (long long)at);
+        else {
+            cleanup_buf struct buf full = BUF_MAX(10000);
+            calendar_text(&c, &full);
+            if (calendar_next(&c, at, &at))
+                printf("%lld\t%s\n", (long long)at, buf_cstr(&full));
+            else
+                printf("never\t%s\n", buf_cstr(&full));
+        }
     }
     free(line);
     return 0;
@@ -169,6 +199,7 @@ int main(int argc, char **argv)
                                     : r < 0 && e.code == ERR_CONFIG),
               "cron: %s: %s%s", cron[i].text, buf_cstr(&out), e.msg);
     }
+    check_full();
     check_long();
     return tap_done();
 }
