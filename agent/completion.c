@@ -254,6 +254,8 @@ static const struct {
     { "SESSION", offer_sessions },
     { "NAME", offer_envs },
     { "FILE", offer_files },
+    { "NAME.job", offer_files },
+    { "FOLDER", offer_folders },
     { "COMMAND", offer_commands },
     { "DIR", offer_folders },
     { "QUESTIONS", offer_files },
@@ -327,6 +329,31 @@ static const struct conf_setting *asks_value(const char *word)
 
 /* --- words --- */
 
+/* "new|check|run" */
+static void offer_alternatives(struct wanted *w, struct str word)
+{
+    struct str one;
+
+    while (word.n) {
+        str_cut(&word, '|', &one);
+        cleanup_free char *text = str_dup(one), *there = xasprintf("%s\n", text);
+        if (!strstr(buf_cstr(&w->out), there)) /* several lines may have it */
+            offer(w, text, "");
+    }
+}
+
+static bool is_alternative(struct str word, const char *typed)
+{
+    struct str one;
+
+    while (word.n) {
+        str_cut(&word, '|', &one);
+        if (str_is(one, typed))
+            return true;
+    }
+    return false;
+}
+
 /* The usage lines of a command say what its words are: "agent sessions show ID". A word in small
  * letters is to be typed, one in capitals stands for something. */
 static void offer_usage(struct wanted *w, enum conf_command command, char *const *words, size_t n)
@@ -359,14 +386,13 @@ static void offer_usage(struct wanted *w, enum conf_command command, char *const
                 continue;
             bool literal = word.p[0] >= 'a' && word.p[0] <= 'z';
             if (at == n || (more && at < n)) {
-                cleanup_free char *text = str_dup(word), *there = xasprintf("%s\n", text);
-                if (literal && !strstr(buf_cstr(&w->out), there)) /* several lines may have it */
-                    offer(w, text, "");
-                else if (!literal)
+                if (literal)
+                    offer_alternatives(w, word);
+                else
                     offer_source(w, word);
                 break;
             }
-            fits = !literal || str_is(word, words[at]);
+            fits = !literal || is_alternative(word, words[at]);
             at++;
         }
     }

@@ -136,6 +136,7 @@ struct conf {
     int output_format;       /* enum conf_format: what standard output carries */
     char *out_dir;           /* further copies of the artifacts; NULL = none */
     char *session_dir;       /* NULL = the default place (conf_session_root) */
+    bool cron;               /* agent job install: by cron, not by systemd */
     bool go_on;              /* with the session used last */
     char *resume;            /* with this one; NULL = a new session */
     bool fork;               /* with a copy of it */

@@ -298,21 +298,28 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
     },
     [CMD_JOB] = {
         .name = "job",
-        .usage = "agent job new|check|run|show|log NAME.job\n"
+        .usage = "agent job new|check|run|show|log|remove NAME.job\n"
+                 "       agent job install [--cron] NAME.job\n"
                  "       agent job list [FOLDER]",
-        .about = "makes reports that a job file describes, for cron or a timer",
+        .about = "makes reports that a job file describes, by hand or on a schedule",
         .text = "new writes a file to begin with, check says whether it can run, show what it\n"
                 "would do now, log what its runs did. run makes one report: the code of the last\n"
                 "one runs again on the present files, repaired by the model where it does not\n"
                 "do; the first time, or when mode is model-always, the model is asked. The\n"
                 "report comes into a new folder named by the time, and only when all of it is\n"
                 "there is the link `latest' switched to it.\n"
-                "Two runs never overlap. Status 10: nothing had changed (only_if_changed).\n",
+                "Two runs never overlap. Status 10: nothing had changed (only_if_changed).\n"
+                "\n"
+                "install has the system start it as its schedule says: by a timer of systemd (of\n"
+                "the system for root, of your own manager else) or, with --cron, by a line in\n"
+                "your crontab. Once more, it brings that up to date. remove takes away what\n"
+                "install wrote, also when the job file is gone. list says what is installed.\n",
         .examples = "  agent job new weekly.job\n"
                     "  agent job run weekly.job\n"
-                    "  0 7 * * 1  agent job run reports/weekly.job      (in crontab)\n",
+                    "  agent job install weekly.job     # with schedule = Mon 07:00 in it\n"
+                    "  agent job remove weekly.job\n",
         .groups = 0,
-        .also = "session_dir quiet verbose color debug",
+        .also = "cron session_dir quiet verbose color debug",
     },
     [CMD_HELP] = {
         .name = "help",

@@ -1,4 +1,4 @@
-/* agent job new|check|run|list|show|log. */
+/* agent job new|check|run|list|show|log|install|remove. */
 #include "agent/job.h"
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
-#include "agent/job_parts.h"
+#include "agent/job_install.h"
 #include "agent/program.h"
 #include "agent/base/banned.h"
 
@@ -80,14 +80,15 @@ static void put_last(const struct job *j, struct buf *out)
                                                     : ", by the model");
 }
 
-static int show(struct job *j, struct err *e)
+static void show(struct program *p, struct job *j, struct err *e)
 {
     cleanup_buf struct buf out = BUF_MAX(MAX_CONF_BYTES * 4), q = BUF_MAX(MAX_PROMPT_BYTES);
     struct job_files files = { NULL, 0 };
     time_t now = time(NULL);
 
+    (void)p;
     if (job_expand(j->question, now, &q, e) < 0)
-        return -1;
+        return;
     buf_puts(&out, "question   ");
     put(&out, buf_cstr(&q), 1000);
     buf_putf(&out, "\nfolder     %s\nmode       %s%s%s\nlatest     ", j->folder,
@@ -114,19 +115,23 @@ static int show(struct job *j, struct err *e)
         buf_putf(&out, "setting    %s\n", j->settings.v[i] + 2);
     job_files_done(&files);
     struct err w = ERR_INIT;
-    return print(&out, &w) < 0 || found < 0 ? (found < 0 ? -1 : (*e = w, -1)) : 0;
+    if (print(&out, &w) < 0 && found == 0)
+        *e = w;
 }
 
-static int show_log(const struct job *j, struct err *e)
+static void show_log(struct program *p, struct job *j, struct err *e)
 {
     cleanup_free char *path = io_join(j->folder, JOB_LOG);
     cleanup_buf struct buf text = BUF_MAX(MAX_RECORD_BYTES), out = BUF_MAX(MAX_RECORD_BYTES);
     struct str rest, line;
 
-    if (access(path, F_OK) < 0)
-        return err_set(e, ERR_USAGE, 0, "job %s has not run yet: there is no %s", j->name, path);
+    (void)p;
+    if (access(path, F_OK) < 0) {
+        err_set(e, ERR_USAGE, 0, "job %s has not run yet: there is no %s", j->name, path);
+        return;
+    }
     if (io_read_file(path, &text, e) < 0)
-        return -1;
+        return;
     for (rest = buf_str(&text); rest.n;) {
         struct err bad = ERR_INIT;
         (void)str_cut(&rest, '\n', &line);
@@ -146,17 +151,20 @@ static int show_log(const struct job *j, struct err *e)
         put(&out, to ? to : message, 300);
         buf_putc(&out, '\n');
     }
-    return print(&out, e);
+    (void)print(&out, e);
 }
 
-static int list(const char *dir, struct err *e)
+static int list(struct program *p, const char *dir, struct err *e)
 {
-    cleanup_buf struct buf out = BUF_MAX(MAX_RECORD_BYTES);
+    cleanup_buf struct buf out = BUF_MAX(MAX_RECORD_BYTES), table = BUF_MAX(MIB);
+    struct err no_cron = ERR_INIT;
     glob_t g;
 
     if (chdir(dir) < 0)
         return err_set(e, ERR_USAGE, errno, "agent job list: %.300s", dir);
     int r = glob("*.job", 0, NULL, &g);
+    if (r == 0)
+        (void)job_cron_read(p, &table, &no_cron); /* without cron nothing is installed by it */
     for (size_t i = 0; r == 0 && i < g.gl_pathc; i++) {
         struct err bad = ERR_INIT;
         struct job j;
@@ -166,6 +174,8 @@ static int list(const char *dir, struct err *e)
             put(&out, bad.msg, 400);
         } else {
             put_last(&j, &out);
+            buf_puts(&out, "; ");
+            job_say_installed(&j, buf_str(&table), &out);
             job_done(&j);
         }
         buf_putc(&out, '\n');
@@ -175,7 +185,7 @@ static int list(const char *dir, struct err *e)
     return print(&out, e);
 }
 
-static int check(struct program *p, struct job *j, struct err *e)
+static void check(struct program *p, struct job *j, struct err *e)
 {
     struct job_files files = { NULL, 0 };
     int r = job_find_inputs(j, time(NULL), &files, e);
@@ -184,48 +194,47 @@ static int check(struct program *p, struct job *j, struct err *e)
         ui_note(p->run.ui, "job %s can run: %zu input file%s now; reports go to %s", j->name,
                 files.n, files.n == 1 ? "" : "s", j->folder);
     job_files_done(&files);
-    return r;
+    if (r == 0 && j->schedule)
+        (void)job_say_schedule(p, j, e);
 }
+
+/* What takes a job file that is there, with its folder as the current directory. */
+static const struct {
+    const char *word;
+    void (*run)(struct program *p, struct job *j, struct err *e);
+} verbs[] = {
+    { "check", check },  { "run", job_run },         { "show", show },
+    { "log", show_log }, { "install", job_install },
+};
 
 void job_command(struct program *p, struct err *why)
 {
-    static const char *const words[] = { "new", "check", "run", "list", "show", "log" };
     const struct conf *c = &p->conf;
     const char *word = c->n_args ? c->args[0] : "";
-    size_t what = 0;
+    bool is_list = strcmp(word, "list") == 0, is_new = strcmp(word, "new") == 0,
+         is_remove = strcmp(word, "remove") == 0;
+    size_t verb = 0;
     struct job j;
 
-    while (what < ARRAY_LEN(words) && strcmp(words[what], word) != 0)
-        what++;
-    if (what == ARRAY_LEN(words)) {
+    while (verb < ARRAY_LEN(verbs) && strcmp(verbs[verb].word, word) != 0)
+        verb++;
+    if (verb == ARRAY_LEN(verbs) && !is_list && !is_new && !is_remove)
         err_set(why, ERR_USAGE, 0,
-                "agent job takes new, check, run, list, show or log: agent job "
+                "agent job takes new, check, run, list, show, log, install or remove: agent job "
                 "--help");
-        return;
-    }
-    if (strcmp(word, "list") == 0 && c->n_args <= 2) {
-        list(c->n_args == 2 ? c->args[1] : ".", why);
-        return;
-    }
-    if (c->n_args != 2) {
+    else if (c->cron && strcmp(word, "install") != 0)
+        err_set(why, ERR_USAGE, 0, "--cron is a flag of agent job install");
+    else if (is_list && c->n_args <= 2)
+        list(p, c->n_args == 2 ? c->args[1] : ".", why);
+    else if (c->n_args != 2)
         err_set(why, ERR_USAGE, 0, "agent job %s takes one job file", word);
-        return;
-    }
-    if (strcmp(word, "new") == 0) {
+    else if (is_new)
         make_new(p, c->args[1], why);
-        return;
+    else if (is_remove)
+        job_remove(p, c->args[1], why);
+    else if (job_read(c->args[1], &j, why) == 0) {
+        if (go_there(p, &j, why) == 0)
+            verbs[verb].run(p, &j, why);
+        job_done(&j);
     }
-    if (job_read(c->args[1], &j, why) < 0)
-        return;
-    if (go_there(p, &j, why) == 0) {
-        if (strcmp(word, "check") == 0)
-            check(p, &j, why);
-        else if (strcmp(word, "run") == 0)
-            job_run(p, &j, why);
-        else if (strcmp(word, "show") == 0)
-            show(&j, why);
-        else
-            show_log(&j, why);
-    }
-    job_done(&j);
 }

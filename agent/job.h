@@ -33,7 +33,8 @@ struct job {
     bool only_if_changed, overlap_fails;
     long keep; /* finished folders; 0 = all */
     char *on_success, *on_failure;
-    uint64_t seen; /* keys that stood there, by their row */
+    char *schedule; /* a good calendar event (agent/calendar.h); NULL = none */
+    uint64_t seen;  /* keys that stood there, by their row */
 };
 
 /* Reads and checks a job file. ERR_CONFIG names the line and what is wrong with it. */

@@ -29,6 +29,7 @@ void job_done(struct job *j)
     free(j->folder);
     free(j->on_success);
     free(j->on_failure);
+    free(j->schedule);
     *j = (struct job){ 0 };
 }
 

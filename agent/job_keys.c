@@ -5,6 +5,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/calendar.h"
 #include "agent/conf_load.h"
 #include "agent/job_parts.h"
 #include "agent/base/banned.h"
@@ -172,6 +173,17 @@ static int set_failure(struct job *j, struct str value, struct err *e)
     return 0;
 }
 
+static int set_schedule(struct job *j, struct str value, struct err *e)
+{
+    struct calendar c;
+    cleanup_free char *text = str_dup(value);
+
+    if (calendar_parse(text, &c, e) < 0)
+        return err_wrap(e, "schedule");
+    j->schedule = steal_ptr(&text);
+    return 0;
+}
+
 #define MANY true
 #define ONCE false
 
@@ -197,6 +209,8 @@ const struct job_key job_keys[] = {
     { "on_success", ONCE, set_success, "mail -s \"report\" me@example.org",
       "a command for /bin/sh, told of the report by its standard input and AGENT_JOB_REPORT" },
     { "on_failure", ONCE, set_failure, "logger -t agent", "the same for a run that failed" },
+    { "schedule", ONCE, set_schedule, "Mon 07:00",
+      "when agent job install has it run: a calendar event as of systemd" },
 };
 const size_t job_keys_n = ARRAY_LEN(job_keys);
 

@@ -102,8 +102,9 @@ static int from_env(const char *name, struct key *ret, struct err *e)
     return 0;
 }
 
-/* `what`: how messages call the file. */
-static int from_file(const char *what, const char *path, struct key *ret, struct err *e)
+/* `what`: how messages call the file; `closed`: the rights that nobody else may have on it. */
+static int from_file(const char *what, const char *path, mode_t closed, struct key *ret,
+                     struct err *e)
 {
     cleanup_buf struct buf b = BUF_MAX(4096);
     __attribute__((cleanup(cleanup_secret))) struct secret s = { xcalloc(MAX_KEY_OUTPUT, 1), 0 };
@@ -121,7 +122,7 @@ static int from_file(const char *what, const char *path, struct key *ret, struct
                        "%s %s: belongs to another user (uid %ld), who can read and change "
                        "the key; make a copy of your own with mode 0600",
                        what, p, (long)st.st_uid);
-    if (st.st_mode & 077)
+    if (st.st_mode & closed)
         return err_set(e, ERR_CONFIG, 0,
                        "%s %s: has mode %04o, so that others can get at the key; type: "
                        "chmod 600 %s",
@@ -294,14 +295,35 @@ bool keys_there(const char *env)
 
 /* --- keys that are kept --- */
 
+static bool is_file_name(const char *service)
+{
+    bool is = service && service[0] && service[0] != '.' && strlen(service) < 100;
+
+    for (const char *p = service; is && *p; p++)
+        is = *p != '/' && (unsigned char)*p > ' ' && *p != 0x7f;
+    return is;
+}
+
+/* What the service manager hands to a service of its own (LoadCredential=); NULL = nothing. */
+static char *credential_path(const char *service)
+{
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    struct stat st;
+
+    if (dir == NULL || dir[0] != '/' || !is_file_name(service))
+        return NULL;
+    char *path = xasprintf("%s/" KEYS_CREDENTIAL "%s", dir, service);
+    if (lstat(path, &st) == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
 char *keys_stored_path(const char *service)
 {
     const char *dir = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    bool is_name = service && service[0] && service[0] != '.' && strlen(service) < 100;
 
-    for (const char *p = service; is_name && *p; p++)
-        is_name = *p != '/' && (unsigned char)*p > ' ' && *p != 0x7f;
-    if (!is_name)
+    if (!is_file_name(service))
         return NULL;
     if (dir && dir[0] == '/')
         return xasprintf("%s/agent/keys/%s", dir, service);
@@ -328,6 +350,9 @@ char *keys_where(const struct key_source *s)
         if (v && *v)
             return xasprintf("the variable %s", var);
     }
+    cleanup_free char *given = credential_path(s->service);
+    if (given)
+        return xasprintf("the credential %s", shown(&b, given));
     if (s->file)
         return xasprintf("api_key_file %s", shown(&b, s->file));
     if (s->cmd)
@@ -336,6 +361,13 @@ char *keys_where(const struct key_source *s)
         return NULL;
     cleanup_free char *path = keys_stored_path(s->service);
     return xasprintf("the file %s", shown(&b, path));
+}
+
+char *keys_file(const struct key_source *s)
+{
+    if (s->file)
+        return xstrdup(s->file);
+    return s->cmd || !keys_stored(s->service) ? NULL : keys_stored_path(s->service);
 }
 
 /* One line, byte by byte: what follows it is not ours. */
@@ -426,14 +458,19 @@ int keys_resolve(const struct key_source *s, const struct stop *stop, struct key
         if (r < 0)
             return -1;
     }
+    cleanup_free char *given = s->replay || k.value ? NULL : credential_path(s->service);
     if (s->replay)
         key_done(&k);
-    else if (!k.value && s->file && from_file("api_key_file", s->file, &k, e) < 0)
+    /* Where the service runs as another user than the manager, an access list lets it read the
+     * file, and the list's mask looks like a right of the group. */
+    else if (given && from_file("the credential", given, 027, &k, e) < 0)
+        return -1;
+    else if (!k.value && s->file && from_file("api_key_file", s->file, 077, &k, e) < 0)
         return -1;
     else if (!k.value && s->cmd && keys_from_cmd(s->cmd, stop, KEY_CMD_MS, &k, e) < 0)
         return -1;
     cleanup_free char *kept = s->replay || k.value ? NULL : keys_stored_path(s->service);
-    if (kept && keys_stored(s->service) && from_file("the key file", kept, &k, e) < 0)
+    if (kept && keys_stored(s->service) && from_file("the key file", kept, 077, &k, e) < 0)
         return -1;
     bool loopback = conf_url_is_loopback(s->url);
     if (!k.value && !s->replay && !s->keyless && !loopback)

@@ -1,6 +1,7 @@
-/* The API key of one service: from an environment variable, else from a file (a regular file of the
- * user's own, mode 0600 or stricter), else from a command (first line of its output), else from
- * what `agent keys set` kept. Never from the command line.
+/* The API key of one service: from an environment variable, else from a credential that systemd
+ * handed to the service it runs in ($CREDENTIALS_DIRECTORY/agent-SERVICE), else from a file (a
+ * regular file of the user's own, mode 0600 or stricter), else from a command (first line of its
+ * output), else from what `agent keys set` kept. Never from the command line.
  *
  * The key is registered with secret_add(), its copy in the environment is overwritten and removed.
  * keys_resolve() blocks only while api_key_cmd runs: at most 30 s, and under the stop. */
@@ -10,6 +11,8 @@
 #include <stdbool.h>
 #include "agent/base/err.h"
 #include "agent/base/stop.h"
+
+#define KEYS_CREDENTIAL "agent-" /* before the service's name, of a credential */
 
 /* Where a service's key may come from. Strings are the caller's. */
 struct key_source {
@@ -44,6 +47,9 @@ bool keys_stored(const char *service);
  * OPENAI_API_KEY", "api_key_file /x"); NULL = from nowhere. Looks, takes nothing, runs nothing.
  * Caller frees. */
 char *keys_where(const struct key_source *s);
+/* The file that would give it where no variable is set: api_key_file, or else what is kept, unless
+ * there is a command. NULL = none. Caller frees. */
+char *keys_file(const struct key_source *s);
 /* Reads one key from a descriptor up to the end of its line or of the input, and keeps it for the
  * service: mode 0600, in folders 0700. A terminal shows nothing of it meanwhile. Blocks for the
  * user, under the stop. */

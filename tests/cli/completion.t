@@ -41,6 +41,8 @@ for typed, want in ((["sess"], ["sessions"]), (["sessions", "sh"], ["show"]), ([
                     (["--model", "=", "openai/al"], ["openai/alpha-1"]), (["-P", ""], ["nightly", "local"]),
                     (["--color", ""], ["auto", "always", "never"]), (["-f", ""], [":files"]), (["--out-dir", ""], [":folders"]),
                     (["keys", "set", "openr"], ["openrouter"]), (["completion", ""], ["bash", "zsh", "fish"]),
+                    (["job", "re"], ["remove"]), (["job", "ins"], ["install"]), (["job", "install", "--cron", ""], [":files"]),
+                    (["job", "log", ""], [":files"]), (["job", "list", ""], [":folders"]),
                     (["help", "doc"], ["doctor"]), (["exec", ""], [":files"]), (["exec", "x.py", "--"], [":files"]),
                     (["a question", "--max-tu"], ["--max-turns"]), (["--nonsense", ""], None), (["a question", ""], [])):
     got = words(*typed)

@@ -199,6 +199,50 @@ static void test_file(void)
     unlink("key");
 }
 
+/* As systemd lays it out: a folder of the service's own, files that cannot be written. */
+static void test_credential(void)
+{
+    cleanup_free char *dir = io_join(root, "credentials");
+    cleanup_free char *file = xasprintf("%s/agent-groq", dir);
+    struct key_source c = base();
+    struct key k;
+    struct err e;
+
+    c.service = "groq";
+    c.file = (char[]){ "key" };
+    put("sk-of-the-file", 0600);
+    mkdir(dir, 0700);
+    if (io_write_atomic(AT_FDCWD, file, STR(KEY "\n"), 0400, &e) < 0)
+        printf("Bail out! %s\n", e.msg);
+    CHECK(try_key(&c, &k, &e) == 0 && !strcmp(k.value, "sk-of-the-file"), "no manager: %s", e.msg);
+    key_done(&k);
+    setenv("CREDENTIALS_DIRECTORY", dir, 1);
+    cleanup_free char *where = keys_where(&c);
+    CHECK(try_key(&c, &k, &e) == 0 && !strcmp(k.value, KEY) && strstr(k.hint, "the credential ") &&
+              strstr(where, "the credential "),
+          "a credential stands above the file: %s", e.msg);
+    key_done(&k);
+    setenv("AGENT_TEST_KEY", "sk-other-key", 1);
+    CHECK(try_key(&c, &k, &e) == 0 && !strcmp(k.value, "sk-other-key"), "and below the variable");
+    key_done(&k);
+    chmod(file, 0440);
+    CHECK(try_key(&c, &k, &e) == 0, "the mask of an access list is no right of others: %s", e.msg);
+    key_done(&k);
+    chmod(file, 0444);
+    CHECK(try_key(&c, &k, &e) < 0 && strstr(e.msg, "has mode 0444"), "%s", e.msg);
+    c.service = "openai";
+    CHECK(try_key(&c, &k, &e) == 0 && !strcmp(k.value, "sk-of-the-file"),
+          "another service's is none");
+    key_done(&k);
+    c.service = "../agent-groq";
+    CHECK(try_key(&c, &k, &e) == 0 && !strcmp(k.value, "sk-of-the-file"), "a name is no path");
+    key_done(&k);
+    unsetenv("CREDENTIALS_DIRECTORY");
+    unlink(file);
+    rmdir(dir);
+    unlink("key");
+}
+
 static void test_cmd(void)
 {
     struct key_source c = base();
@@ -282,6 +326,7 @@ int main(int argc, char **argv)
     test_env();
     test_environ(self);
     test_file();
+    test_credential();
     test_cmd();
     if (chdir("/") == 0)
         io_remove_tree(AT_FDCWD, root, &e);
