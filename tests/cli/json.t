@@ -137,4 +137,17 @@ with Provider([code("print(1)"), say("The answer.")]) as provider:
     r = finish(start("-m", "scripted", "x", "--json", url=provider.url, stdout=wr), keep=[provider.process.pid])
     os.close(wr)
 eq((r.status, r.record.file("answer.md")), (0, "The answer.\n"), "a reader that went away ends the writing, not the run")
+# --- code that is run again, and repaired ---
+home = new_home()
+for name, text in (("a.csv", "n\n1\n"), ("b.csv", "k\n2\n")):
+    (home / "work" / name).write_text(text)
+READ = "import csv\nrow = next(csv.DictReader(open('a.csv')))\nprint(row['n'])"
+sid = run("n?", "-f", "a.csv", home=home, script=[code(READ), say("It is in the output.")]).record.path.name
+r = stream("rerun", sid, "--repair", "auto", home=home, model=None, script=[])
+eq((r.status, r.faults, "repair.started" in r.types), (0, [], False), "a re-run is a valid stream")
+for script, status in (([code(READ.replace("'n'", "'k'")), say("It is in the output.")], 0), ([say("I cannot.")], 9)):
+    for how in (("--json",), ("--output-format", "json")):
+        r = run("rerun", sid, "-f", "b.csv:a.csv", "--repair", "auto", *how, home=home, model=None, script=script, env={"AGENT_MODEL": "scripted"})
+        found = [json.loads(line) for line in r.out.splitlines()]
+        eq((r.status, [f for o in found for f in faults("r" if "output" in how[0] else "e", o)]), (status, []), f"a repair with status {status}, {how[0]}")
 done()
