@@ -524,11 +524,27 @@ static bool was_memory(struct sandbox *s, struct context *c, struct run *r, int6
     return s->oom_kills > kills_before;
 }
 
+/* A guardian went without a word: the helper is ending the whole sandbox, and says why once all is
+ * dead, which takes a while on a loaded machine. The next cell has to find the sandbox lost, or it
+ * would begin in one that is going. */
+static void await_loss(struct sandbox *s, struct context *c, struct run *r, const struct stop *stop)
+{
+    struct err ignored = ERR_INIT;
+    struct stop soon = stop_within(stop, KILL_MS);
+
+    while (!s->lost)
+        if (step(s, c, r, &soon, KILL_MS, &ignored) < 0)
+            break;
+    session_lose(s, "a context's guardian ended");
+}
+
 static void bury(struct sandbox *s, struct context *c, struct run *r, int64_t kills_before,
                  const struct stop *stop)
 {
     struct sandbox_result *res = &r->got.r;
 
+    if (!r->died && !s->lost)
+        await_loss(s, c, r, stop);
     if (r->died && r->killed && r->cause != SANDBOX_DIED)
         res->status = r->cause;
     else if (r->died && r->is_program && r->interrupted)
