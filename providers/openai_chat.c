@@ -88,8 +88,6 @@ static void take_usage(struct decoder *d, const cJSON *u)
         g->cost = reply_cost(json_obj(u, "cost"), "total_cost", 1);
     if (isnan(g->cost) && json_get(u, "cost_in_usd_ticks"))
         g->cost = reply_cost(u, "cost_in_usd_ticks", 1e-10);
-    if (g->cost < 0)
-        g->cost = NAN;
 }
 
 /* Content is a string, or a list of parts from services whose models think aloud. */

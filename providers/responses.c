@@ -4,7 +4,6 @@
  * a response has a status. */
 #include "providers/responses.h"
 #include <cjson/cJSON.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "agent/base/json.h"
@@ -79,8 +78,6 @@ static void take_usage(struct decoder *d, const cJSON *u)
     reply_count(&g->cached, json_obj(u, "input_tokens_details"), "cached_tokens");
     reply_count(&g->reasoning, json_obj(u, "output_tokens_details"), "reasoning_tokens");
     g->cost = reply_cost(u, "cost", 1);
-    if (g->cost < 0)
-        g->cost = NAN;
 }
 
 /* The response object, at any stage. */

@@ -811,6 +811,33 @@ static void lessons(void)
     }
 }
 
+/* Counts and costs of a service are taken only where sums of them stay numbers. */
+static void absurd_counts(void)
+{
+    static const struct {
+        const char *usage;
+        int64_t input;
+        double cost; /* NAN = none */
+    } rows[] = {
+        { "{\"prompt_tokens\":1099511627775,\"cost\":0.5}", 1099511627775, 0.5 },
+        { "{\"prompt_tokens\":1099511627776,\"cost\":1e6}", -1, NAN },
+        { "{\"prompt_tokens\":-1,\"cost\":-0.5}", -1, NAN },
+        { "{\"prompt_tokens\":1e300,\"cost\":1e300}", -1, NAN },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct chat_turn t = { 0 };
+        struct err e = ERR_INIT;
+        cleanup_free char *in = xasprintf(
+            "{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":%s}", rows[i].usage);
+        int r = decode(CHAT, str_of(in), false, 0, 0, &t, &e);
+        CHECK(r == 0 && t.usage.input == rows[i].input &&
+                  (isnan(rows[i].cost) ? isnan(t.usage.cost) : t.usage.cost == rows[i].cost),
+              "%s: %lld, %g", rows[i].usage, (long long)t.usage.input, t.usage.cost);
+        chat_turn_done(&t);
+    }
+}
+
 /* What goes back as it came has numbers that no double holds. */
 static void long_integers(void)
 {
@@ -860,6 +887,7 @@ int main(void)
     members();
     paths();
     opaque();
+    absurd_counts();
     long_integers();
     window();
     lessons();

@@ -1,5 +1,6 @@
 /* What refusals mean, over the recorded error bodies and made ones: retried or not, after what
  * wait, and in which words. */
+#include <math.h>
 #include <string.h>
 #include "providers/fault.h"
 #include "providers/quirk.h"
@@ -157,6 +158,8 @@ static const struct {
     { "connection error", ERR_NET, 0, "", NULL, 1, true, 500 },
     { "second back-off", ERR_NET, 0, "", NULL, 2, true, 1000 },
     { "third back-off", ERR_NET, 0, "", NULL, 3, true, 2000 },
+    { "the cap is reached", ERR_NET, 0, "", NULL, 5, true, 8000 },
+    { "a long way below it", ERR_NET, 0, "", NULL, 4, true, 4000 },
     { "back-off is capped", ERR_NET, 0, "", NULL, 40, true, 8000 },
     { "an error in the answer that is final", ERR_PROVIDER, 0, "", NULL, 1, false, 0 },
     { "deadline", ERR_DEADLINE, 0, "", NULL, 1, false, 0 },
@@ -183,6 +186,9 @@ static const struct {
       500 },
     { "milliseconds win", ERR_PROVIDER, 429, "retry-after: 7\nretry-after-ms: 30\n", NULL, 1, true,
       30 },
+    { "one millisecond", ERR_PROVIDER, 429, "retry-after-ms: 1\n", NULL, 1, true, 1 },
+    { "a leap second", ERR_PROVIDER, 503, "Retry-After: Wed, 21 Oct 2026 07:28:60 GMT\n", NULL, 1,
+      true, 60000 },
     { "zero milliseconds are ignored", ERR_PROVIDER, 429, "Retry-After-Ms: 0\nRetry-After: 1\n",
       NULL, 1, true, 1000 },
     { "zero seconds are ignored", ERR_PROVIDER, 429, "Retry-After: 0\n", NULL, 1, true, 500 },
@@ -282,6 +288,8 @@ static const struct {
     { "no param, only words", 400,
       "{\"error\":{\"message\":\"Unrecognized request argument supplied: tool_choice\"}}", 0,
       CHAT_NO_TOOL_CHOICE },
+    { "a word in a quotation is not a quoted word", 400,
+      "{\"error\":{\"message\":\"'stream of tokens' is not supported\"}}", 0, 0 },
     { "stream_options is not stream", 400,
       "{\"error\":{\"message\":\"Unknown parameter: "
       "'stream_options'.\",\"param\":\"stream_options\",\"code\":\"unknown_parameter\"}}",
@@ -340,10 +348,13 @@ static void lesson_cases(void)
                   learnt == (notice[0] != '\0'),
               "refused: %s", lessons[i].name);
     }
-    struct quirks q;
+    struct quirks q = { 0 };
     struct errbody b;
     char notice[200];
-    struct chat_request rq = { .max_tokens = 9 };
+    struct chat_request rq = { .max_tokens = 9, .temperature = NAN };
+    errbody_read(STR("{\"error\":{\"message\":\"temperature is not supported\"}}"), &b);
+    CHECK(!quirk_learn(&q, &rq, 400, &b, notice, sizeof notice) && q.set == 0,
+          "what was not sent is not left out");
     quirk_init(&q, 0, "https://api.openai.com/v1");
     CHECK(q.set == CHAT_COMPLETION_TOKENS, "OpenAI gets max_completion_tokens from the start");
     quirk_init(&q, 0, "http://localhost:11434/v1");
