@@ -94,7 +94,7 @@ static void put_head(struct buf *out, const struct job_place *w)
     buf_putf(out, MARK "%s; agent job remove takes it away.\n[Unit]\nDescription=Report of ",
              w->path);
     put_text(out, w->path);
-    buf_puts(out, "\nDocumentation=man:agent(1)\n");
+    buf_putc(out, '\n');
 }
 
 /* The user's own commands. A mail program or sudo is one that gains rights by its file's mode,
@@ -192,13 +192,22 @@ static int systemctl(struct program *p, const char *verb, const char *flag, cons
     return job_system(p, argv, STR(""), &out, said, e);
 }
 
+/* systemctl says what is wrong in its first line, and in further ones what came of it. */
+static void put_said(struct buf *out, struct str said)
+{
+    struct str rest = str_trim(said), line;
+
+    (void)str_cut(&rest, '\n', &line);
+    utf8_clean_line(out, utf8_head(line, 300));
+}
+
 static void say_unreachable(struct program *p, const char *timer, const struct buf *said,
                             const struct err *why)
 {
     cleanup_buf struct buf clean = BUF_MAX(64 * KIB);
     const char *user = is_root() ? "" : " --user";
 
-    utf8_clean_line(&clean, utf8_head(why->code ? str_of(why->msg) : str_trim(buf_str(said)), 300));
+    put_said(&clean, why->code ? str_of(why->msg) : buf_str(said));
     ui_warn(p->run.ui,
             "no systemd answers here (%s), so that nothing starts it yet. Where one runs, type:\n"
             "  systemctl%s daemon-reload && systemctl%s enable --now %s",
@@ -232,7 +241,7 @@ static int enable(struct program *p, const char *timer, struct err *e)
     }
     r = systemctl(p, "enable", "--now", timer, &said, e);
     if (r > 0) {
-        utf8_clean_line(&clean, utf8_head(str_trim(buf_str(&said)), 300));
+        put_said(&clean, buf_str(&said));
         err_set(e, ERR_CONFIG, 0, "systemctl enable --now %s: %s", timer, buf_cstr(&clean));
     }
     if (r == 0) /* it may have run with what it said before */

@@ -111,7 +111,7 @@ eq(job("install", "it's 5% \"odd\" $HOME \\é/we ekly.job").status, 0, "and one 
 eq((len(installed()), len([n for n in installed() if n.startswith("agent-job-w-")])), (6, 4), "all have units of their own")
 if shutil.which("systemd-analyze"):
     # What can be wrong with a unit says nothing about whether a manager runs: the file is read as a system's.
-    v = subprocess.run(["systemd-analyze", "--man=no", "verify", *[str(units / n) for n in installed()]], capture_output=True, text=True,
+    v = subprocess.run(["systemd-analyze", "verify", *[str(units / n) for n in installed()]], capture_output=True, text=True,
                        env={"PATH": ENV["PATH"], "LC_ALL": "C"})
     mine = [line for line in v.stderr.splitlines() if "agent-job" in line]
     eq((mine, v.returncode), ([], 0), "systemd-analyze verify has nothing to say")
