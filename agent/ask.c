@@ -19,6 +19,7 @@
 #include "agent/base/mem.h"
 #include "agent/base/log.h"
 #include "agent/base/utf8.h"
+#include "agent/checks.h"
 #include "agent/consent.h"
 #include "agent/dry_run.h"
 #include "agent/events.h"
@@ -504,6 +505,8 @@ void ask_command(struct program *p, struct err *ret_why)
         } else {
             if (ok)
                 p->rerun ? rerun_run(p, &res) : loop_run(r, &res);
+            if (res.answer && res.why.code == ERR_NONE)
+                (void)checks_run(p, &res.why);
             ask_deliver(p, &res);
             ask_close(p, &res);
         }

@@ -120,15 +120,16 @@ struct conf {
     struct conf_list file; /* PATH[:NAME], as given */
     int standard_input;    /* enum conf_stdin */
     long max_turns;
-    int64_t deadline_ms; /* 0 = none; the whole run */
-    int64_t timeout_ms;  /* one cell */
-    long output_cap;     /* characters of one stream that the model is shown */
-    int intake;          /* enum conf_intake */
-    bool grounding;      /* check the answer's numbers against what was printed */
-    bool strict;         /* what is not found fails the run */
-    int repair;          /* enum conf_repair: of a re-run that fails */
-    char *schema;        /* a file, or the JSON Schema itself; NULL = none */
-    bool ask;            /* before each cell */
+    int64_t deadline_ms;    /* 0 = none; the whole run */
+    int64_t timeout_ms;     /* one cell */
+    long output_cap;        /* characters of one stream that the model is shown */
+    int intake;             /* enum conf_intake */
+    bool grounding;         /* check the answer's numbers against what was printed */
+    bool strict;            /* what is not found fails the run */
+    int repair;             /* enum conf_repair: of a re-run that fails */
+    struct conf_list check; /* Python that must be true in the end */
+    char *schema;           /* a file, or the JSON Schema itself; NULL = none */
+    bool ask;               /* before each cell */
 
     /* output and record */
     char *output;            /* the answer's file */

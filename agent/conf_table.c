@@ -1,6 +1,6 @@
-/* All settings, one row each. Longer than other files, and whole on purpose: it is one table without
- * logic, in the order in which --help and agent.conf.example print it, and a setting is looked for in
- * one place. */
+/* All settings, one row each. Longer than other files, and whole on purpose: it is one table
+ * without logic, in the order in which --help and agent.conf.example print it, and a setting is
+ * looked for in one place. */
 #include "agent/conf_table.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
@@ -496,6 +496,16 @@ const struct conf_setting conf_table[] = {
       .def = "false",
       .only = "ask rerun",
       .help = "fail (status 9) when a number or file name of the answer is found nowhere" },
+    { .name = "check",
+      .kind = K_TEXTS,
+      .group = G_RUN,
+      .offset = F(check),
+      .def = "",
+      .arg = "EXPRESSION",
+      .flag_only = true,
+      .only = "ask rerun",
+      .help = "Python that must be true after the last cell, of its variables, or the run fails "
+              "(status 9); may be given many times" },
     { .name = "repair",
       .kind = K_CHOICE,
       .group = G_RUN,

@@ -20,12 +20,21 @@ struct job_input {
     bool newest; /* of those that match, the one changed last */
     bool is_command; /* what it prints is the file */
 };
+struct job_check {
+    char *text; /* as it is written */
+    int form;   /* -1: it is an expression */
+    char *name; /* of a published number */
+    double a, b;
+    char *code; /* Python, for --check of the run; NULL = none */
+};
 enum job_mode { JOB_RERUN_FIRST, JOB_MODEL_ALWAYS };
 struct job {
     char *path, *name;       /* of the file; "weekly" of weekly.job */
     char *question, *folder; /* dates not yet put in; relative to the file's own folder */
     struct job_input *inputs;
     size_t n_inputs;
+    struct job_check *checks;
+    size_t n_checks;
     struct conf_list outputs, must_exist;
     struct conf_list settings; /* "--max-cost=1": flags of agent ask */
     int mode;                  /* enum job_mode */

@@ -17,6 +17,9 @@ void job_done(struct job *j)
         free(j->inputs[i].name);
     }
     free(j->inputs);
+    for (size_t i = 0; i < j->n_checks; i++)
+        job_check_done(&j->checks[i]);
+    free(j->checks);
     struct conf_list *lists[] = { &j->outputs, &j->must_exist, &j->settings };
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         for (size_t k = 0; k < lists[i]->n; k++)

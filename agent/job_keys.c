@@ -197,6 +197,8 @@ const struct job_key job_keys[] = {
     { "output", MANY, add_output, "report.html",
       "a report, any number of them: .html .md .pdf .xlsx, .py and .ipynb for the code" },
     { "must_exist", MANY, add_exist, "chart.png", "a file that the run has to make, not empty" },
+    { "check", MANY, job_check_add, "number total within 20% of last",
+      "what must hold; also number total between 0 and 1e6, and cell: len(df) > 0 (Python)" },
     { "mode", ONCE, set_mode, "rerun-first",
       "the code of the last report runs again where it can; or model-always" },
     { "repair", ONCE, set_repair, "auto",

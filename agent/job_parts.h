@@ -55,6 +55,18 @@ int job_key_set(struct job *j, int key, struct str value, struct err *e);
 /* What agent job new writes: all keys with their examples. */
 void job_keys_example(struct buf *out);
 
+/* --- checks; agent/job_check.c has a row for each form --- */
+
+/* Reads one and adds it. ERR_CONFIG lists the forms. */
+int job_check_add(struct job *j, struct str value, struct err *e);
+void job_check_done(struct job_check *c);
+/* The numbers that a session published: an object of names, which the caller owns. */
+struct cJSON *job_numbers(const char *record, struct err *e);
+/* ERR_CHECK names the first check that does not hold, what was expected and what was found. `last`
+ * are the numbers of the latest report; NULL = there is none. Pure. */
+int job_check_numbers(const struct job *j, const struct cJSON *now, const struct cJSON *last,
+                      struct err *e);
+
 void conf_list_put(struct conf_list *l, const char *s);
 void conf_list_drop(struct conf_list *l);
 

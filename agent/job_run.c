@@ -35,6 +35,7 @@ struct job_work {
     char print[65];                    /* of the job and all it reads */
     struct conf_list reports, exports; /* outputs, dates put in, by who makes them */
     cJSON *last;                       /* job.json of the latest report; NULL = none */
+    cJSON *numbers;                    /* that the run published */
     cJSON *result;                     /* what the run said */
     enum { BY_MODEL, BY_RERUN, BY_REPAIR } by;
     char *name; /* of the report: the time */
@@ -58,6 +59,7 @@ static void work_done(struct job_work *w)
     conf_list_drop(&w->reports);
     conf_list_drop(&w->exports);
     cJSON_Delete(w->last);
+    cJSON_Delete(w->numbers);
     cJSON_Delete(w->result);
 }
 
@@ -160,6 +162,9 @@ static int run_agent(struct job_work *w, const char *session, struct err *e)
     ADD("--output=%s/%s/answer.md", w->j->folder, w->stage);
     for (size_t i = 0; i < w->reports.n; i++)
         ADD("--report=%s/%s/%s", w->j->folder, w->stage, w->reports.v[i]);
+    for (size_t i = 0; i < w->j->n_checks; i++)
+        if (w->j->checks[i].code)
+            ADD("--check=%s", w->j->checks[i].code);
     ADD("--output-format=json");
     ADD(w->p->conf.verbose ? "--verbose" : "--quiet");
     if (session == NULL)
@@ -324,6 +329,20 @@ static int check_files(struct job_work *w, time_t now, struct err *e)
     return 0;
 }
 
+static int check_numbers(struct job_work *w, struct err *e)
+{
+    const char *record = json_str(w->result, "record");
+
+    w->numbers = record ? job_numbers(record, e) : cJSON_CreateObject();
+    if (w->numbers == NULL)
+        return err_wrap(e, "the run's numbers");
+    struct err why = ERR_INIT;
+    if (job_check_numbers(w->j, w->numbers, json_obj(w->last, "numbers"), &why) < 0)
+        return err_set(e, ERR_CHECK, 0, "%s. Its record: %.300s", why.msg,
+                       record ? record : "none");
+    return 0;
+}
+
 /* --- what is told --- */
 
 /* A file that a command made. */
@@ -381,6 +400,8 @@ static cJSON *summary(struct job_work *w, const struct err *why)
     }
     cJSON_AddItemToObject(o, "inputs", list);
     cJSON_AddItemToObject(o, "made", made);
+    if (w->numbers)
+        cJSON_AddItemToObject(o, "numbers", cJSON_Duplicate(w->numbers, true));
     if (w->published)
         json_add_str(o, "folder", str_of(w->name));
     return o;
@@ -483,7 +504,8 @@ static int make(struct job_work *w, time_t now, struct err *e)
         return -1;
     if (status != 0)
         return failed(w, status, e);
-    if (make_exports(w, e) < 0 || check_files(w, now, e) < 0 || check_same(w, e) < 0)
+    if (make_exports(w, e) < 0 || check_files(w, now, e) < 0 || check_same(w, e) < 0 ||
+        check_numbers(w, e) < 0)
         return -1;
     w->published = true;
     struct err none = ERR_INIT;

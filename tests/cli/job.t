@@ -216,8 +216,12 @@ else:
     skip("not root: no tmpfs can be mounted", "a disk that fills", 4)
 
 # --- SIGKILL at any moment ---
-write(JOB.replace("only_if_changed = true\n", "").replace("keep = 2", "keep = 3"))
+write(JOB.replace("only_if_changed = true\n", "").replace("keep = 2", """keep = 3
+input = command: echo n; sleep 0.1; cat data/s-6.csv 2>/dev/null; true as made.csv
+check = number t between 0 and 100
+check = cell: int(t) >= 0"""))
 random.seed(7)
+SCRIPT = [code(CODE + "\nreport.number('t', int(t))\nopen('made.csv').read()[0]"), say("The file is described in out.txt.")]
 whole = {"answer.md", "job.json", "report.html", "files"}
 bad = []
 t0 = time.monotonic()
@@ -238,4 +242,5 @@ for i in range(12):
 eq(bad, [], "after each of 12 kills latest is a whole report, and so is every other")
 eq(job("run", "w.job", script=SCRIPT).status, 0, "the next run is a good one")
 eq([p.name for p in reports.iterdir() if p.name.startswith((".new", ".old", ".latest"))], [], "which takes away what was left")
+eq({p.name for p in (reports / ".inputs").iterdir()} - set(finished()), set(), "also of what commands made")
 done()
