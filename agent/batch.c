@@ -20,6 +20,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/batch_image.h"
 #include "agent/batch_rows.h"
 #include "agent/program.h"
 #include "agent/base/banned.h"
@@ -36,6 +37,7 @@ struct batch {
     struct batch_rows rows;
     int out_fd;
     char *pause; /* path */
+    struct batch_image image;
     struct worker *workers;
     size_t n_workers, running, next;
     size_t todo, done, failed; /* of this run */
@@ -62,6 +64,9 @@ static char **worker_argv(struct batch *b, const struct batch_row *row, double s
     v[n++] = xstrdup("--output-format=json");
     v[n++] = xstrdup("--stdin=no");
     v[n++] = xasprintf("--pause-file=%s", b->pause);
+    char *image = batch_image_flag(&b->image);
+    if (image)
+        v[n++] = image;
     if (!isnan(share))
         v[n++] = xasprintf("--max-cost=%.6f", share);
     if (row->model)
@@ -86,7 +91,7 @@ static void free_argv(char **v)
 
 /* In the child. A process group of its own: Ctrl-C in the terminal is the batch's to handle. It
  * dies with the batch. */
-static void become_worker(char **argv, int out)
+static void become_worker(const struct batch *b, char **argv, int out)
 {
     sigset_t none;
     int null = open("/dev/null", O_RDWR);
@@ -94,6 +99,7 @@ static void become_worker(char **argv, int out)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpgid(0, 0);
+    batch_image_inherit(&b->image);
     if (null < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() == 1 ||
         dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
         dup2(null, STDERR_FILENO) < 0)
@@ -128,7 +134,7 @@ static int start_worker(struct batch *b, struct worker *w, size_t row, struct er
     char **argv = worker_argv(b, &b->rows.v[row], share);
     pid_t pid = fork();
     if (pid == 0)
-        become_worker(argv, pipe_fds[1]);
+        become_worker(b, argv, pipe_fds[1]);
     int error = errno;
     close(pipe_fds[1]);
     free_argv(argv);
@@ -384,11 +390,14 @@ static void run_batch(struct program *p, struct err *e)
     b.pause = xasprintf("%s.pause", p->conf.out);
     b.n_workers = (size_t)p->conf.jobs;
     b.workers = xcalloc(b.n_workers, sizeof *b.workers);
+    if (b.todo > 1)
+        batch_image_begin(&b.image, p);
     if (ask_all(&b, e) == 0)
         verdict(&b, e);
     if (fsync(b.out_fd) < 0 && errno != EINVAL && e->code == ERR_NONE)
         err_set(e, ERR_SYS, errno, "sync %s", p->conf.out);
     unlink(b.pause);
+    batch_image_end(&b.image);
 out:
     cleanup_closep(&b.out_fd);
     free(b.workers);

@@ -182,6 +182,8 @@ struct conf {
     long slurm; /* tasks of an array job; 0 = here */
     bool resume_batch;
     char *pause_file; /* providers/pause.h; NULL = none */
+    bool share_template;
+    char *template_image; /* batch_image.h; NULL = none */
 
     /* agent sessions */
     long limit, keep; /* keep -1 = no rule */

@@ -163,7 +163,7 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
         .also = "quiet verbose color debug",
         .asks = true,
         .not_on = "output report output_format json stdin session_id resume continue fork replay_cells dry_run ask "
-                  "record show_code usage out_dir pause_file",
+                  "record show_code usage out_dir pause_file template_image",
     },
     [CMD_EXPORT] = {
         .name = "export",

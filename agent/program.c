@@ -9,6 +9,7 @@
 #include "agent/base/json.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
+#include "agent/batch_image.h"
 #include "agent/events.h"
 #include "agent/consent.h"
 #include "agent/grounding.h"
@@ -102,6 +103,7 @@ int program_start_sandbox(struct program *p, struct err *e)
     }
     for (size_t i = 0; i < p->files.n; i++)
         files[i] = (struct sandbox_file){ p->files.v[i].path, p->files.v[i].name };
+    struct sandbox_image image;
     struct sandbox_spec spec = {
         .helper = c->sandbox_helper,
         .python = c->python,
@@ -123,6 +125,7 @@ int program_start_sandbox(struct program *p, struct err *e)
         .fonts_name = p->fonts.name,
         .fonts_fd = p->fonts.fd,
         .packages = p->env.site,
+        .image = batch_image_parse(c->template_image, &image) ? &image : NULL,
     };
     p->run.sandbox = sandbox_start(&spec, e);
     free(files);

@@ -32,6 +32,7 @@ EMBED(magics, "magics.py");
 EMBED(ipython, "ipython.py");
 EMBED(fonts, "fonts.py");
 EMBED(net, "net.py");
+EMBED(image, "image.py");
 EMBED(figures, "figures.py");
 EMBED(tables, "tables.py");
 EMBED(charts, "charts.py");
@@ -87,6 +88,7 @@ const struct driver_file driver_files[] = {
     ROW(ipython, "ipython.py"),
     ROW(fonts, "fonts.py"),
     ROW(net, "net.py"),
+    ROW(image, "image.py"),
     ROW(figures, "figures.py"),
     ROW(tables, "tables.py"),
     ROW(charts, "charts.py"),

@@ -20,7 +20,7 @@
 #include "agent/base/banned.h"
 
 #define CHILD_FD_BASE 3 /* descriptors in the helper: 3, 4, ... in the order they are given */
-#define CHILD_FD_MAX 32
+#define CHILD_FD_MAX 48
 #define ABOVE_CHILD_FDS 64 /* ours are moved above, so that placing one never closes another */
 #define MAX_LINKS 16
 
@@ -397,6 +397,23 @@ static void add_devices(struct strings *argv, const char *paths)
     }
 }
 
+/* Gives the descriptors of the image; `numbers` are theirs in the sandbox. */
+static int add_image(struct strings *argv, struct hand_over *h, const struct sandbox_image *image,
+                     int *numbers, struct err *e)
+{
+    const int fds[] = { image ? image->fd : -1, image ? image->gate : -1 };
+
+    for (size_t i = 0; image && i < ARRAY_LEN(fds); i++) {
+        cleanup_fd int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, CHILD_FD_BASE);
+        if (fd < 0)
+            return err_set(e, ERR_SYS, errno, "sandbox: duplicate the descriptor of the image");
+        numbers[i] = add_fd(argv, h, "--pass-fd", &fd, e);
+        if (numbers[i] < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* --- the process --- */
 
 /* A group of its own: Ctrl-C at the terminal is for the agent, which ends the sandbox. The mask is
@@ -501,8 +518,9 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
     add_limit(argv, "cpu", spec->cpu_seconds);
     add_limit(argv, "cpu-share", spec->cpu_share);
     add_devices(argv, spec->devices);
-    int number = add_fd(argv, hand_in, "--pass-fd", &control, e);
-    if (number < 0 || add_fd(argv, hand_in, "--status-fd", &status, e) < 0 ||
+    int number = add_fd(argv, hand_in, "--pass-fd", &control, e), image[] = { 0, 0 };
+    if (number < 0 || add_image(argv, hand_in, spec->image, image, e) < 0 ||
+        add_fd(argv, hand_in, "--status-fd", &status, e) < 0 ||
         add_fd(argv, hand_in, "--workspace-fd", &workspace, e) < 0 ||
         add_fd(argv, hand_in, "--denied-fd", &denied, e) < 0 ||
         add_fd(argv, hand_in, "--lifeline-fd", &lifeline, e) < 0 ||
@@ -515,6 +533,8 @@ static int build(const struct sandbox_spec *spec, const char *python, struct str
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         strings_add(argv, xstrdup(flags[i]));
     strings_add(argv, xasprintf("%d", number));
+    for (size_t i = 0; i < ARRAY_LEN(image); i++)
+        strings_add(argv, xasprintf("%d", image[i]));
     if (spec->packages == NULL) /* what is preloaded would be the system's, not the environment's */
         add_words(argv, spec->preload);
     return 0;

@@ -32,6 +32,9 @@
 static const unsigned char context_so[] = {
 #include "context_so.h"
 };
+static const unsigned char restore_program[] = {
+#include "restore.h"
+};
 
 #define STAGE "/tmp"
 /* Directories, links and written files of the root. */
@@ -187,13 +190,19 @@ static int create(struct tree *t, const char *path, mode_t mode, struct err *e)
     return fd >= 0 ? fd : err_set(e, ERR_SANDBOX, errno, "make the file %s in the sandbox", path);
 }
 
-static int do_text(struct tree *t, const char *dst, const void *p, size_t n, struct err *e)
+static int do_written(struct tree *t, const char *dst, const void *p, size_t n, mode_t mode,
+                      struct err *e)
 {
-    cleanup_fd int fd = create(t, dst, 0444, e);
+    cleanup_fd int fd = create(t, dst, mode, e);
 
     if (fd < 0)
         return -1;
     return io_write_all(fd, p, n, e) < 0 ? err_wrap(e, "%s in the sandbox", dst) : 0;
+}
+
+static int do_text(struct tree *t, const char *dst, const void *p, size_t n, struct err *e)
+{
+    return do_written(t, dst, p, n, 0444, e);
 }
 
 static int do_copy(struct tree *t, const struct op *op, struct err *e)
@@ -313,6 +322,9 @@ static int fill(struct box *b, int root, struct err *e)
         r = do_op(&t, &b->ops[i], e);
     if (r == 0)
         r = do_text(&t, "/run/sandbox/context.so", context_so, sizeof context_so, e);
+    if (r == 0 && b->spec->is_template)
+        r = do_written(&t, "/run/sandbox/restore", restore_program, sizeof restore_program, 0555,
+                       e);
     tree_done(&t);
     return r;
 }

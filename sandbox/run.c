@@ -63,6 +63,7 @@ static void copy_spec(struct sandbox_spec *to, const struct sandbox_spec *from)
     to->programs = programs;
     to->fonts_name = dup_or_null(from->fonts_name);
     to->fonts_fd = from->fonts_name ? fcntl(from->fonts_fd, F_DUPFD_CLOEXEC, 3) : -1;
+    to->image = image_copy(from->image);
 }
 
 static void free_const(const void *p)
@@ -90,6 +91,7 @@ static void free_spec(struct sandbox_spec *s)
     free_const(s->packages);
     free_const(s->wheels);
     free_const(s->devices);
+    image_free(s->image);
 }
 
 struct sandbox *sandbox_start(const struct sandbox_spec *spec, struct err *e)

@@ -85,6 +85,14 @@ struct sandbox_spec {
      * cell's. `wheels` is a folder shown for building one. sandbox_place says where they are
      * inside. */
     const char *packages, *wheels;
+    /* The memory of a warm template that another sandbox of the same settings wrote
+     * (sandbox_image), which this one's then shares; NULL = none. It stays the caller's and is used
+     * only in sandbox_start. Where it does not fit, the sandbox makes its own as without it. */
+    const struct sandbox_image *image;
+};
+struct sandbox_image {
+    int fd;   /* a memfd */
+    int gate; /* the reading end of a pipe: it hangs up when the image is done or never will be */
 };
 enum sandbox_shown { SHOWN_PACKAGES, SHOWN_WHEELS };
 /* Where the code finds that folder: valid as long as the spec is. */
@@ -286,6 +294,10 @@ int sandbox_names(struct sandbox *s, struct str code, const char *imports, const
  * run. */
 int sandbox_fonts(struct sandbox *s, const struct stop *stop, struct buf *name, struct buf *ret,
                   struct err *e);
+/* Writes the memory of the template that imports the preload list into a memfd that permits seals,
+ * and seals it. For the specs of later sandboxes. Call it where no cell runs. ERR_SANDBOX: it
+ * cannot be had here. */
+int sandbox_image(struct sandbox *s, int fd, const struct stop *stop, struct err *e);
 /* One word of sandbox_spec.network: "host", "host:port" or "*.host". ERR_USAGE says what is wrong
  * with it. */
 int sandbox_check_host(struct str word, struct err *e);

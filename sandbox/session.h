@@ -65,6 +65,9 @@ int session_send(struct sandbox *s, const struct buf *frame, const int *fds, siz
 /* A question to the base process; appends the field `error` of the frame `answer` to `error`. */
 int session_ask(struct sandbox *s, const struct buf *frame, const int *fds, size_t n_fds,
                 const char *answer, struct buf *error, const struct stop *stop, struct err *e);
+/* A copy with descriptors of its own, and its end; NULL stays NULL. */
+struct sandbox_image *image_copy(const struct sandbox_image *from);
+void image_free(const struct sandbox_image *image);
 /* Reads what is there, at most `max` bytes, without waiting. 1 = more may come, 0 = the other end
  * has closed. */
 int session_read(int fd, struct buf *out, size_t max);

@@ -27,7 +27,7 @@ check "curl.h only in providers/http.c" "$(inc 'curl/' "$(files agent providers 
 check "seccomp.h only in sandbox/seccomp*" "$(inc 'seccomp\.h' "$(files agent providers sandbox prompts)" | grep -vE '^sandbox/seccomp[a-z_]*\.[ch]:')"
 check "sys/capability.h only in sandbox/caps.c" "$(inc 'sys/capability\.h' "$(files agent providers sandbox prompts)" | grep -v '^sandbox/caps\.c:')"
 check "no cJSON type in a header but by name" "$(inc 'cjson/' "$(find agent providers sandbox prompts -name '*.h')")"
-check "banned.h is in every source file" "$(grep -L 'banned\.h"' $(find agent providers sandbox prompts -name '*.c' | grep -vE 'sandbox/(context|seccomp_gen)\.c'))"
+check "banned.h is in every source file" "$(grep -L 'banned\.h"' $(find agent providers sandbox prompts -name '*.c' | grep -vE 'sandbox/(checkpoint|context|restore|seccomp_gen)\.c'))"
 check "exit() only in main.c, and in the helper" "$(grep -nE '[^_a-z]exit\(' $(ls agent/*.c agent/base/*.c providers/*.c) | grep -v '^agent/main\.c:')"
 helper=${SANDBOX_PROGRAM:-build/agent-sandbox}
 check "agent-sandbox links no TLS, no HTTP and no JSON" \

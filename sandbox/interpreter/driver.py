@@ -37,10 +37,15 @@ BUILT_ON = {
 }
 
 
+def native_value(name, *arguments):
+    """What a function of context.so returns."""
+    handle = _ctypes.dlopen(HERE + "/context.so", 2)
+    return _ctypes.call_function(_ctypes.dlsym(handle, name), arguments)
+
+
 def native(name, *arguments):
     """Calls a function of context.so: 0 or -errno. Nothing goes on without it."""
-    handle = _ctypes.dlopen(HERE + "/context.so", 2)
-    r = _ctypes.call_function(_ctypes.dlsym(handle, name), arguments)
+    r = native_value(name, *arguments)
     if r != 0:
         raise OSError(-r, "%s of context.so refused: %s" % (name, posix.strerror(-r)))
 
@@ -198,7 +203,7 @@ def load_helpers():
 # ---- base and warm ----
 
 class Template:
-    def __init__(self, link, preload, is_warm):
+    def __init__(self, link, preload, is_warm, image=None):
         self.link = link            # to the agent (base) or to base (warm)
         self.preload = preload
         self.is_warm = is_warm
@@ -207,6 +212,9 @@ class Template:
         self.warm = None            # base: link to warm
         self.warm_done = False
         self.warm_tries = 0
+        self.image = image          # base: descriptors of an image of a warm template, and of what hangs up when it is done
+        self.channel = None         # base: warm's end of the link, until warm has it
+        self.restoring = None       # base: hangs up when a restored warm template has it
         self.asked = {}             # base: fd of a throw-away fork -> [bytes so far, what to do then]
         self.poller = select.poll()
         self.poller.register(link.fd, select.POLLIN)
@@ -227,6 +235,10 @@ class Template:
                     self.hear_warm()
                 elif fd in self.asked:
                     self.hear_fork(fd)
+                elif self.image is not None and fd == self.image[1]:
+                    self.restore_warm()
+                elif fd == self.restoring:
+                    self.end_restoring()
             if self.steps:
                 self.steps.pop(0)()
 
@@ -257,6 +269,8 @@ class Template:
                 self.spawn(fds, options)
         elif op == b"put":
             self.put(frame)
+        elif op == b"image":
+            self.make_image(self.link.take_fds(1)[0])
         elif op == b"probe":
             self.probe(frame.get("modules", b"").decode("ascii", "replace").split())
         elif op == b"fonts":
@@ -303,21 +317,63 @@ class Template:
             return
         self.warm_tries += 1
         ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        self.warm = Link(ours.detach())     # what is asked of it before it is there waits in the channel
+        self.channel = theirs.detach()
+        self.poller.register(self.warm.fd, select.POLLIN)
+        if self.image is None:
+            self.fork_warm()
+        else:
+            self.poller.register(self.image[1], select.POLLIN)
+
+    def fork_warm(self):
         gc.freeze()
-        pid = posix.fork()
-        if pid == 0:
+        if posix.fork() == 0:
             try:
-                ours.close()
-                posix.close(self.link.fd)
-                run_warm(theirs.detach(), self.preload)
+                run_warm(self.channel, self.preload)
             except Leave:
                 raise
             except BaseException:
                 pass
             posix._exit(125)
-        theirs.close()
-        self.warm = Link(ours.detach())
-        self.poller.register(self.warm.fd, select.POLLIN)
+        self.give_channel()
+
+    def give_channel(self):
+        posix.close(self.channel)
+        self.channel = None
+
+    def restore_warm(self):
+        """The image is there, or there will be none; restore looks."""
+        (image, gate), self.image = self.image, None
+        self.poller.unregister(gate)
+        posix.close(gate)
+        self.restoring = load("image").restore(image, self.channel)
+        posix.close(image)
+        self.poller.register(self.restoring, select.POLLIN)
+
+    def end_restoring(self):
+        """Warm's first word comes before the end of the pipe."""
+        self.poller.unregister(self.restoring)
+        posix.close(self.restoring)
+        self.restoring = None
+        if self.warm_done or self.warm.pending(0):
+            self.give_channel()
+        else:
+            self.fork_warm()
+
+    def make_image(self, fd):
+        if self.is_warm:
+            self.steps.append(lambda: load("image").save(self, fd))     # after what is still to be imported
+            return
+        while self.steps:
+            self.steps.pop(0)()
+        if self.warm is None:
+            self.link.send(("op", "image-made"), ("error", "there is no warm template"))
+        else:
+            self.warm.send(("op", "image"), fds=(fd,))
+        posix.close(fd)
+
+    def tell_warm(self):
+        self.link.send(("op", "warm"), ("modules", " ".join(m for m in self.preload if m in sys.modules)))
 
     def hear_warm(self):
         if self.warm.fill():
@@ -325,6 +381,9 @@ class Template:
                 frame = self.warm.take()
                 if frame is None:
                     return
+                if frame.get("op") == b"image-made":
+                    self.link.send(*frame.items())
+                    continue
                 self.warm_done = True
                 self.link.send(("op", "warm"), ("modules", frame.get("modules", b"")))
         # It died (a preloaded module crashed, or memory ran out): contexts come from base until
@@ -464,20 +523,19 @@ def run_warm(fd, preload):
         load("show").warm_paths()
         gc.collect()
         gc.freeze()
-        t.link.send(("op", "warm"), ("modules", " ".join(
-            m for m in preload if m in sys.modules)))
+        t.tell_warm()
 
     t.steps = [load_site, load_helpers, lambda: load("fonts").place_once()] + [step(name) for name in preload] + [paths]
     t.serve()
 
 
-def run_base(fd, preload):
+def run_base(fd, preload, image):
     native("template_enter")
     gc.disable()
     _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)  # guardians reap themselves
     link = Link(fd)
-    t = Template(link, preload, False)
+    t = Template(link, preload, False, image)
     link.send(("op", "ready"), ("python", "%d.%d.%d" % sys.version_info[:3]))
     if posix.access(HERE + "/egress.sock", posix.F_OK):
         load("net").install()   # before any library takes a copy of socket.socket
@@ -488,6 +546,8 @@ def run_base(fd, preload):
 
 program = None      # to be run by start.py
 try:
-    run_base(int(sys.argv[1]), sys.argv[2:])
+    # Channel, then a warm template's image and what hangs up when it is done (0 0: there is none), then the preload list.
+    control, image, gate = [int(a) for a in sys.argv[1:4]]
+    run_base(control, sys.argv[4:], (image, gate) if image else None)
 except Leave as leave:
     program = leave.args[0]

@@ -1,15 +1,21 @@
 /* Runs cells of Python in the real sandbox and prints what came out, as lines that a test compares.
  *
  * usage: cell [--timeout MS] [--data FILE:NAME] [--python P] [--preload "a b"] [--memory BYTES]
- *             [--figures svg|both]
+ *             [--figures svg|both] [--image whole|unsealed|damaged|environment]
  *             [--language L [--program P]]... [--times] [--wait MS] FILE
  * FILE holds the cells, with a line `%%%%` between two. A line `%%%% NAME` runs the next in the
  * context NAME, `%%%% LANGUAGE/NAME` in one of that language; else cells are in the last L.
+ * --image: the warm template comes from an image that a sandbox before it wrote (whole), or that
+ * does not fit.
  *
  * Of each cell: `[N status ...]`, then one line for each line of text, with what it is in front. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
 #include "agent/base/io.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
@@ -85,6 +91,43 @@ static void show_cell(int n, const struct sandbox_result *r)
     fflush(stdout);
 }
 
+/* The image as agent batch makes it, and then what can be wrong with it. */
+static int make_image(struct sandbox_spec spec, const char *how, struct sandbox_image *ret,
+                      struct err *e)
+{
+    struct stop never = STOP_NEVER;
+    struct sandbox *s = sandbox_start(&spec, e);
+    int gate[2];
+    char byte = 'x';
+
+    if (s == NULL)
+        return -1;
+    ret->fd = memfd_create("template", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int r = sandbox_wait_ready(s, &never, e);
+    if (r == 0)
+        r = sandbox_image(s, ret->fd, &never, e);
+    sandbox_free(s);
+    if (r == 0 && strcmp(how, "whole") != 0) { /* a copy, which has no seals yet */
+        int copy = memfd_create("template", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        off_t at = 0, size = lseek(ret->fd, 0, SEEK_END);
+        while (at < size && sendfile(copy, ret->fd, &at, (size_t)(size - at)) > 0)
+            continue;
+        /* The magic; the environment's hash (image.h). */
+        if (strcmp(how, "unsealed") != 0 &&
+            pwrite(copy, &byte, 1, strcmp(how, "damaged") == 0 ? 0 : 40) != 1)
+            return -1;
+        if (strcmp(how, "unsealed") != 0)
+            fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+        close(ret->fd);
+        ret->fd = copy;
+    }
+    if (pipe2(gate, O_CLOEXEC) < 0)
+        return -1;
+    close(gate[1]);
+    ret->gate = gate[0];
+    return r;
+}
+
 static int fail(const struct err *e)
 {
     printf("failed: %s\n", e->msg);
@@ -101,6 +144,8 @@ int main(int argc, char **argv)
     const char *path = NULL;
     long timeout = 20000;
     bool times = false;
+    const char *image_how = NULL;
+    struct sandbox_image image;
     const struct sandbox_language *language = NULL;
     struct sandbox_program programs[8];
     long wait = 0; /* between ready and the first cell, as a model takes to answer */
@@ -131,6 +176,8 @@ int main(int argc, char **argv)
             spec.python = value;
         } else if (strcmp(argv[i], "--preload") == 0) {
             spec.preload = value;
+        } else if (strcmp(argv[i], "--image") == 0) {
+            image_how = value;
         } else if (strcmp(argv[i], "--figures") == 0) {
             spec.figures = strcmp(value, "svg") == 0 ? FIGURES_SVG : FIGURES_BOTH;
         } else if (strcmp(argv[i], "--memory") == 0) {
@@ -149,6 +196,11 @@ int main(int argc, char **argv)
     }
     if (path == NULL || io_read_file(path, &text, &e) < 0)
         return 2;
+    if (image_how) {
+        if (make_image(spec, image_how, &image, &e) < 0)
+            return fail(&e);
+        spec.image = &image;
+    }
     int64_t t0 = now_us();
     struct sandbox *s = sandbox_start(&spec, &e);
     if (s == NULL)
