@@ -503,9 +503,11 @@ void ask_command(struct program *p, struct err *ret_why)
             if (ok)
                 (void)dry_run_print(r, &res.why);
         } else {
-            if (ok)
-                p->rerun ? rerun_run(p, &res) : loop_run(r, &res);
-            if (res.answer && res.why.code == ERR_NONE)
+            if (ok && p->rerun)
+                rerun_run(p, &res); /* which looks at the checks before it may be repaired */
+            else if (ok)
+                loop_run(r, &res);
+            if (p->rerun == NULL && res.answer && res.why.code == ERR_NONE)
                 (void)checks_run(p, &res.why);
             ask_deliver(p, &res);
             ask_close(p, &res);

@@ -353,7 +353,7 @@ void export_repair(const struct saved *s, struct buf *what, struct buf *diff)
         return;
     cleanup_free char *line =
         cell > 0 ? xasprintf("session %s, cell %lld (%s)", from, (long long)cell, why)
-                 : xasprintf("session %s, its text (%s)", from, why);
+                 : xasprintf("session %s (%s)", from, why);
     utf8_clean_line(what, utf8_head(str_of(line), 1000));
     if (file && saved_read(s, file, diff, &ignored) < 0)
         buf_clear(diff);

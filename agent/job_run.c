@@ -227,10 +227,9 @@ static void tell_repair(struct job_work *w)
     const cJSON *repair = json_obj(w->result, "repair");
     const char *why = json_str(repair, "why");
     int64_t cell = json_int(repair, "cell", 0);
-    cleanup_free char *where =
-        cell > 0 ? xasprintf("cell %lld", (long long)cell) : xstrdup("its text");
+    cleanup_free char *where = cell > 0 ? xasprintf("cell %lld: ", (long long)cell) : xstrdup("");
 
-    ui_note(w->p->run.ui, "the code of before did not do (%s: %s): the model has repaired it%s",
+    ui_note(w->p->run.ui, "the code of before did not do (%s%s): the model has repaired it%s",
             where, why ? why : "", json_str(repair, "diff") ? ", see " JOB_DIFF : "");
 }
 

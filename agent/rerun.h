@@ -8,11 +8,11 @@
  * published values also those that only showed things (agent/rerun_plan.c decides, within the
  * sandbox, and in doubt a cell runs).
  *
- * The first cell that fails ends the run, and so does, with --strict, a text that cannot say the
- * new values. With --repair the model takes over there, and at such a text, and only then: it is
- * told what has run and what broke, and goes on in the same interpreters by the ordinary loop
- * (rerun_repair.c). The new record then holds the cells that ran unchanged and the repaired ones,
- * so that it can be run again itself. */
+ * The first cell that fails ends the run, and so do, in the end, a check (--check) and with
+ * --strict a text that cannot say the new values. With --repair the model takes over there, and at
+ * such a text, and only then: it is told what has run and what broke, and goes on in the same
+ * interpreters by the ordinary loop (rerun_repair.c). The new record then holds the cells that ran
+ * unchanged and the repaired ones, so that it can be run again itself. */
 #ifndef AGENT_RERUN_H
 #define AGENT_RERUN_H
 
@@ -35,7 +35,8 @@ struct rerun {
     struct rerun_cell *v; /* all cells */
     size_t n;
     bool same_files; /* each file is byte for byte what it was */
-    /* What did not do: v[broken_at], or the text when that is n. One clean line; NULL = all did. */
+    /* What did not do: v[broken_at], or when that is n the whole: its text, a check. One clean
+     * line; NULL = all did. */
     char *broken;
     size_t broken_at;
     struct consent *terminal; /* to ask on; NULL = nobody is asked */

@@ -11,6 +11,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/checks.h"
 #include "agent/consent.h"
 #include "agent/diff.h"
 #include "agent/export.h"
@@ -190,7 +191,7 @@ static void put_offer(const struct program *p, const struct asking_preview *pre,
         buf_putf(out, "\nCell %d of session %s fails on these files:\n  %s\n",
                  r->v[r->broken_at].cell->number, r->saved.id, r->broken);
     else
-        buf_putf(out, "\nThe text of session %s does not do for these files:\n  %s\n", r->saved.id,
+        buf_putf(out, "\nWhat session %s gives does not do for these files:\n  %s\n", r->saved.id,
                  r->broken);
     buf_putf(out, "%s (%s) can repair it from there on:\n  first request  about %lld tokens",
              asking_model(p->run.asking), asking_service(p->run.asking),
@@ -296,7 +297,10 @@ static void settle(struct program *p, int cells_before, struct loop_result *ret)
 
     if (ret->answer && r->broken_at < r->n && p->run.cells_ok == cells_before)
         gave_up(ret);
-    if (ret->answer && write_diff(p, &cells, &ret->why) == 0) {
+    if (ret->answer && ret->why.code == ERR_NONE)
+        (void)checks_run(p, &ret->why);
+    struct err e = ERR_INIT;
+    if (ret->answer && write_diff(p, &cells, &e) == 0) {
         cJSON *ev = cJSON_CreateObject();
         json_add_int(ev, "cells", (int64_t)cells);
         if (r->diff)
@@ -304,12 +308,14 @@ static void settle(struct program *p, int cells_before, struct loop_result *ret)
         record_event(p->run.record, "repair.completed", ev);
     }
     if (ret->why.code == ERR_NONE)
+        ret->why = e;
+    if (ret->why.code == ERR_NONE)
         return;
     if (r->broken_at < r->n)
         err_wrap(&ret->why, "repair of cell %d of session %s (%s)", r->v[r->broken_at].cell->number,
                  r->saved.id, r->broken);
     else
-        err_wrap(&ret->why, "repair of the text of session %s", r->saved.id);
+        err_wrap(&ret->why, "repair of session %s", r->saved.id);
 }
 
 /* It stays broken, and the run ends by that. */
@@ -350,7 +356,7 @@ void rerun_repair(struct program *p, struct loop_result *ret)
     r->repairs = true;
     record_started(p);
     ui_note(run->ui, "%s %s: %s repairs it from there on",
-            r->broken_at < r->n ? "a cell fails now," : "the text does not do:", r->broken,
+            r->broken_at < r->n ? "a cell fails now:" : "all cells ran, but:", r->broken,
             asking_model(run->asking));
     loop_run(run, ret);
     settle(p, cells_ok, ret);

@@ -6,6 +6,7 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/checks.h"
 #include "agent/export.h"
 #include "agent/recorded.h"
 #include "agent/reporting.h"
@@ -173,9 +174,9 @@ static int answer(struct program *p, size_t *ret_old, struct loop_result *ret)
     return 0;
 }
 
-/* The text does not do, and the model may write it anew. Where the user does not want that, it is
- * given as it is. */
-static void repair_text(struct program *p, size_t old, struct loop_result *ret)
+/* All cells ran, and what the whole gives does not do. Where the user does not want a model to mend
+ * it, a text is given as it is; what fails a check is not. */
+static void repair_whole(struct program *p, bool is_text, size_t old, struct loop_result *ret)
 {
     struct rerun *r = p->rerun;
     cleanup_free char *marked = steal_ptr(&ret->answer), *markdown = NULL;
@@ -186,12 +187,13 @@ static void repair_text(struct program *p, size_t old, struct loop_result *ret)
     r->broken_at = r->n;
     *ret = (struct loop_result){ NULL, ERR_INIT };
     rerun_repair(p, ret);
-    if (r->repairs || ret->why.code != ERR_CHECK || p->conf.strict)
+    if (r->repairs || ret->why.code != ERR_CHECK || p->conf.strict || !is_text)
         return;
     *ret = (struct loop_result){ steal_ptr(&marked), ERR_INIT };
     free(p->run.reporting.markdown);
     p->run.reporting.markdown = steal_ptr(&markdown);
     warn_old(p, old);
+    (void)checks_run(p, &ret->why);
 }
 
 static int run_cells(struct program *p, struct err *e)
@@ -214,9 +216,13 @@ void rerun_run(struct program *p, struct loop_result *ret)
     tell_plan(p);
     if (run_cells(p, &ret->why) < 0)
         return;
-    if (r->broken)
+    if (r->broken) {
         rerun_repair(p, ret);
-    else if (answer(p, &old, ret) < 0 && ret->why.code == ERR_CHECK &&
-             p->conf.repair != REPAIR_NEVER)
-        repair_text(p, old, ret);
+        return;
+    }
+    bool is_text = answer(p, &old, ret) < 0;
+    if (!is_text)
+        (void)checks_run(p, &ret->why);
+    if (ret->why.code == ERR_CHECK && p->conf.repair != REPAIR_NEVER)
+        repair_whole(p, is_text, old, ret);
 }

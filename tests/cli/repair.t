@@ -111,6 +111,21 @@ eq(manifest(last())["repair"].get("cell"), None, "which the record says")
 eq(rerun("last", "-f", "sales.csv", "--repair", "auto", script=[say("# Sum\n\nThe sum is {{num:total}}.")]).status, 0, "such a text can be written anew again")
 eq(rerun("last", "-f", "next.csv:sales.csv").status, 9, "and the code is still that of then")
 
+# --- a check that does not hold ---
+CHECK = ("--check", "total < 10", "--check", "len(rows) == 2")
+r = rerun(sid, "-f", "same.csv:sales.csv", "--repair", "never", *CHECK)
+eq((r.status, r.requests), (9, []), "a check fails a re-run")
+CAPPED = "total = min(total, 9)\nreport.number('total', total)"
+r = rerun(sid, "-f", "same.csv:sales.csv", "--repair", "auto", *CHECK, script=[code(CAPPED), say("The sum is {{num:total}}.")])
+eq((r.status, r.out, len(r.requests)), (0, "The sum is 9.\n", 2), "with --repair the model is asked")
+like("\n".join(m["content"] for m in r.bodies()[0]["messages"]), r"(?s)stopped: check total < 10: expected True, found False.*# What did not\nAll cells did\.", "told which")
+eq([e["ok"] for e in last().events if e["type"] == "check"], [False, True, True, True], "and what it made is checked again")
+r = rerun(sid, "-f", "same.csv:sales.csv", "--repair", "auto", *CHECK, script=[code("1"), say("The sum is {{num:total}}.")])
+eq(r.status, 9, "a repair that does not pass the check fails")
+like(r.err, r"repair of session \S+: check total < 10", "by it")
+r = rerun(sid, "-f", "sales.csv", "--repair", "auto", "--check", "total > 0")
+eq((r.status, r.requests), (0, []), "a check that holds: no request")
+
 # --- a repair that fails ---
 r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", script=[say("There is no column sum. I cannot.")])
 eq((r.status, r.out), (9, ""), "a model that gives up: status 9, and what it said is no answer")
