@@ -270,6 +270,22 @@ static void url_and_key(void)
           "a password in the URL is not shown");
     client_free(c);
 
+    conf = (struct client_conf){ .codec = "openai-chat",
+                                 .base_url = "http://127.0.0.1:9/v1?api-version=2",
+                                 .headers = "content-type: application/x-own\n" };
+    c = client_new(&conf, &e);
+    struct client_preview p = CLIENT_PREVIEW_INIT;
+    struct chat_request rq = question(false);
+    CHECK(c && client_preview(c, &rq, &p, &e) == 0 &&
+              strcmp(buf_cstr(&p.url), "http://127.0.0.1:9/v1/chat/completions?api-version=2") == 0,
+          "the path is before the address's query: %s", buf_cstr(&p.url));
+    CHECK(strstr(buf_cstr(&p.headers), "application/x-own") &&
+              !strstr(buf_cstr(&p.headers), "application/json\nAuth") &&
+              !strstr(buf_cstr(&p.headers), "Content-Type"),
+          "a header of the user's takes the place of ours: %s", buf_cstr(&p.headers));
+    client_preview_done(&p);
+    client_free(c);
+
     static const struct {
         const char *url, *key, *codec, *has;
     } wrong[] = {

@@ -838,6 +838,21 @@ static void absurd_counts(void)
     }
 }
 
+/* One answer was asked for: what belongs to another is not mixed into it. */
+static void other_answers(void)
+{
+    static const char in[] =
+        "{\"candidates\":[{\"index\":0,\"content\":{\"parts\":[{\"text\":\"a\"}]},"
+        "\"finishReason\":\"STOP\"},{\"index\":1,\"content\":{\"parts\":[{\"text\":\"b\"}]}}]}";
+    struct chat_turn t = { 0 };
+    struct err e = ERR_INIT;
+
+    CHECK(decode(GEMINI, str_of(in), false, 0, 0, &t, &e) == 0 && t.text &&
+              strcmp(t.text, "a") == 0,
+          "Gemini: the first answer alone");
+    chat_turn_done(&t);
+}
+
 /* What goes back as it came has numbers that no double holds. */
 static void long_integers(void)
 {
@@ -888,6 +903,7 @@ int main(void)
     paths();
     opaque();
     absurd_counts();
+    other_answers();
     long_integers();
     window();
     lessons();
