@@ -1,5 +1,5 @@
-/* Settings by their names: as a key of agent.conf, a flag, a variable; and the name that a word with
- * a slip in it was meant to be. */
+/* Settings by their names: as a key of agent.conf, a flag, a variable; and the name that a word
+ * with a slip in it was meant to be. */
 #include <string.h>
 #include "agent/base/mem.h"
 #include "agent/conf_table.h"

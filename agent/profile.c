@@ -56,7 +56,9 @@ static void put_json(struct intake *in, const struct attach_list *files, struct 
 
     for (size_t i = 0; i < files->n; i++) {
         struct intake_file *f = &in->v[i];
-        cJSON *one = cJSON_IsObject(f->data) ? steal_ptr(&f->data) : cJSON_CreateObject();
+        cJSON *one = cJSON_IsObject(f->data) ? f->data : cJSON_CreateObject();
+        if (one == f->data)
+            f->data = NULL; /* the list's now */
         cJSON_DeleteItemFromObject(one, "path");
         cJSON_AddStringToObject(one, "path", files->v[i].path);
         const char *failed = f->failed ? f->failed : f->text ? NULL : in->failed;

@@ -312,7 +312,8 @@ const char *record_inputs(struct record *r, struct err *e)
         r->inputs = xasprintf("%s/inputs/%d", r->dir, r->question);
         if (io_mkdirs(r->inputs, 0700, e) == 0)
             return r->inputs;
-        free(steal_ptr(&r->inputs));
+        free(r->inputs);
+        r->inputs = NULL;
         return NULL;
     }
     if (r->dir)

@@ -57,10 +57,11 @@ const struct codec *codec_find(const char *name);
 void codec_path(const struct codec *c, const struct chat_request *rq, struct buf *out);
 void codec_headers(const struct codec *c, const char *key, enum chat_auth auth, struct buf *lines);
 
-/* json_parse_exact() for what a service sent: at most REPLY_MAX_VALUES values (cJSON takes some 80 bytes
- * for each, so 64 MiB of "[0,0,0" would become gigabytes). Bytes and escapes that are no character,
- * and the escape for NUL, become U+FFFD: all strings of the result are UTF-8 without a loss behind
- * a NUL. A text that ends in the middle is ERR_NET (worth a retry), other faults are ERR_PROVIDER.
+/* json_parse_exact() for what a service sent: at most REPLY_MAX_VALUES values (cJSON takes some 80
+ * bytes for each, so 64 MiB of "[0,0,0" would become gigabytes). Bytes and escapes that are no
+ * character, and the escape for NUL, become U+FFFD: all strings of the result are UTF-8 without a
+ * loss behind a NUL. A text that ends in the middle is ERR_NET (worth a retry), other faults are
+ * ERR_PROVIDER.
  */
 struct cJSON;
 struct cJSON *reply_json(struct str s, struct err *e);

@@ -148,13 +148,21 @@ static bool learn_images(struct quirks *q, const struct chat_request *sent, cons
 static bool learn_schema(struct quirks *q, const struct chat_request *sent, const struct errbody *b,
                          char *notice, size_t size)
 {
-    static const char *const words[] = {
-        "response_format",    "json_schema",          "text.format",
-        "output_config.format", "output_format",        "output format",
-        "responseJsonSchema", "response_json_schema", "responseMimeType",
-        "response mime type", "response_schema",      "structured output",
-        "json mode",          "json schema",          "grammar"
-    };
+    static const char *const words[] = { "response_format",
+                                         "json_schema",
+                                         "text.format",
+                                         "output_config.format",
+                                         "output_format",
+                                         "output format",
+                                         "responseJsonSchema",
+                                         "response_json_schema",
+                                         "responseMimeType",
+                                         "response mime type",
+                                         "response_schema",
+                                         "structured output",
+                                         "json mode",
+                                         "json schema",
+                                         "grammar" };
     bool tools = sent->n_tools > 0 && !sent->tools_off && !(sent->quirks & CHAT_SCHEMA_ALONE);
     bool hit = false;
 

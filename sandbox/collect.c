@@ -153,7 +153,8 @@ const struct sandbox_item *collect_result(struct collect *c, const struct frame 
     }
     if (it) {
         reprs_free(it);
-        free(steal_ptr(&it->file));
+        free(it->file);
+        it->file = NULL;
     } else {
         struct str id = frame_get(f, "id");
         it = item_add(c, ITEM_RESULT);

@@ -167,7 +167,8 @@ int sandbox_context_restart(struct sandbox *s, const struct sandbox_language *la
     if (c == NULL)
         return -1;
     context_close(c);
-    free(steal_ptr(&c->names));
+    free(c->names);
+    c->names = NULL;
     return 0;
 }
 

@@ -116,8 +116,10 @@ static int parent_of(struct tree *t, const char *path, const char **name, struct
     tree_done(t);
     t->dir = xstrndup(path, n);
     t->dir_fd = open_dir(t->root, t->dir, e);
-    if (t->dir_fd < 0)
-        free(steal_ptr(&t->dir));
+    if (t->dir_fd < 0) {
+        free(t->dir);
+        t->dir = NULL;
+    }
     return t->dir_fd;
 }
 

@@ -16,8 +16,8 @@
 
 static int start(const char *program, bool best, const int files[2], pid_t *ret, struct err *e)
 {
-    char *argv[] = { (char[]){ "agent-sandbox" }, (char[]){ "--check" },
-                     best ? (char[]){ "--backend" } : NULL, (char[]){ "best" }, NULL };
+    char name[] = "agent-sandbox", check[] = "--check", backend[] = "--backend", word[] = "best";
+    char *argv[] = { name, check, best ? backend : NULL, word, NULL };
     posix_spawn_file_actions_t fa;
 
     posix_spawn_file_actions_init(&fa);

@@ -15,8 +15,9 @@ struct cJSON;
  * holds it in a cleanup_json. */
 struct cJSON *json_parse(struct str s, struct err *e);
 
-/* The same for what is given on: an integer of more than 15 digits is kept as it is written, so that
- * json_text() has each of its digits. It is of cJSON's raw type, and no number for the getters. */
+/* The same for what is given on: an integer of more than 15 digits is kept as it is written, so
+ * that json_text() has each of its digits. It is of cJSON's raw type, and no number for the
+ * getters. */
 struct cJSON *json_parse_exact(struct str s, struct err *e);
 
 void cleanup_jsonp(struct cJSON **j);
