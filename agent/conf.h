@@ -127,6 +127,7 @@ struct conf {
     bool grounding;         /* check the answer's numbers against what was printed */
     bool strict;            /* what is not found fails the run */
     int repair;             /* enum conf_repair: of a re-run that fails */
+    struct conf_list param; /* of agent job: NAME=VALUE */
     struct conf_list check; /* Python that must be true in the end */
     char *schema;           /* a file, or the JSON Schema itself; NULL = none */
     bool ask;               /* before each cell */

@@ -316,10 +316,11 @@ const struct conf_command_row conf_commands[CMD_COUNT] = {
                 "install wrote, also when the job file is gone. list says what is installed.\n",
         .examples = "  agent job new weekly.job\n"
                     "  agent job run weekly.job\n"
+                    "  agent job run weekly.job --param region=south\n"
                     "  agent job install weekly.job     # with schedule = Mon 07:00 in it\n"
                     "  agent job remove weekly.job\n",
         .groups = 0,
-        .also = "cron session_dir quiet verbose color debug",
+        .also = "cron param session_dir quiet verbose color debug",
     },
     [CMD_HELP] = {
         .name = "help",

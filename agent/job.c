@@ -87,7 +87,7 @@ static void show(struct program *p, struct job *j, struct err *e)
     time_t now = time(NULL);
 
     (void)p;
-    if (job_expand(j->question, now, &q, e) < 0)
+    if (job_expand_dates(j, j->question, now, &q, e) < 0)
         return;
     buf_puts(&out, "question   ");
     put(&out, buf_cstr(&q), 1000);
@@ -233,7 +233,7 @@ void job_command(struct program *p, struct err *why)
     else if (is_remove)
         job_remove(p, c->args[1], why);
     else if (job_read(c->args[1], &j, why) == 0) {
-        if (go_there(p, &j, why) == 0)
+        if (job_params_override(&j, &c->param, why) == 0 && go_there(p, &j, why) == 0)
             verbs[verb].run(p, &j, why);
         job_done(&j);
     }

@@ -27,12 +27,17 @@ struct job_check {
     double a, b;
     char *code; /* Python, for --check of the run; NULL = none */
 };
+struct job_param {
+    char *name, *value; /* dates not yet put in */
+};
 enum job_mode { JOB_RERUN_FIRST, JOB_MODEL_ALWAYS };
 struct job {
     char *path, *name;       /* of the file; "weekly" of weekly.job */
     char *question, *folder; /* dates not yet put in; relative to the file's own folder */
     struct job_input *inputs;
     size_t n_inputs;
+    struct job_param *params;
+    size_t n_params;
     struct job_check *checks;
     size_t n_checks;
     struct conf_list outputs, must_exist;
@@ -55,7 +60,12 @@ void job_done(struct job *j);
  * strftime(3). Local time of `now`; days and weeks are those of the calendar, whatever the clock
  * does between them. Weeks are those of ISO 8601; the week, month or year that is formatted stands
  * for its first day. ERR_CONFIG: an unknown word. */
-int job_expand(const char *text, time_t now, struct buf *out, struct err *e);
+struct job; /* its parameters are put in too, as {{NAME}}; NULL = there are none */
+int job_expand(const struct job *j, const char *text, time_t now, struct buf *out, struct err *e);
+/* The same, but parameters stay {{NAME}}: the question. */
+int job_expand_dates(const struct job *j, const char *text, time_t now, struct buf *out,
+                     struct err *e);
+bool job_is_date(struct str word);
 
 /* One run. *why is ERR_NONE when a new report is published; ERR_UNCHANGED when there was nothing
  * new. The current directory becomes the job file's. */

@@ -3,7 +3,7 @@
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
 #include "agent/conf_load.h"
-#include "agent/job.h"
+#include "agent/job_parts.h"
 #include "agent/base/banned.h"
 
 /* A row is a day, counted from today or the first of its week, month or year. */
@@ -56,10 +56,47 @@ static int put_date(const struct date *d, struct str form, time_t now, struct bu
     return 0;
 }
 
-int job_expand(const char *text, time_t now, struct buf *out, struct err *e)
+static const struct date *find_date(struct str word)
+{
+    for (size_t i = 0; i < ARRAY_LEN(dates); i++)
+        if (str_is(word, dates[i].word))
+            return &dates[i];
+    return NULL;
+}
+
+bool job_is_date(struct str word)
+{
+    return find_date(word) != NULL;
+}
+
+/* One {{...}}, of which `text` is what stands within. */
+static int put_word(const struct job *j, struct str text, bool keep, time_t now, struct buf *out,
+                    struct err *e)
+{
+    cleanup_buf struct buf shown = BUF_MAX(1024);
+    const struct job_param *p = job_param_find(j, str_trim(text));
+    struct str form = text, word;
+
+    if (p && keep) {
+        buf_putf(out, "{{%s}}", p->name);
+        return 0;
+    }
+    if (p)
+        return job_expand(NULL, p->value, now, out, e);
+    (void)str_cut(&form, ':', &word);
+    const struct date *d = find_date(str_trim(word));
+    if (d == NULL)
+        return err_set(e, ERR_CONFIG, 0,
+                       "{{%s}} is no date%s: there are today, yesterday, this_week, last_week, "
+                       "this_month, last_month, this_year, last_year",
+                       conf_shown(&shown, word), j ? " and no parameter" : "");
+    return put_date(d, form, now, out, e);
+}
+
+static int expand(const struct job *j, const char *text, bool keep, time_t now, struct buf *out,
+                  struct err *e)
 {
     struct str rest = str_of(text);
-    cleanup_buf struct buf shown = BUF_MAX(1024);
 
     for (;;) {
         const char *open = rest.n ? memmem(rest.p, rest.n, "{{", 2) : NULL;
@@ -70,21 +107,22 @@ int job_expand(const char *text, time_t now, struct buf *out, struct err *e)
         const char *close = rest.n ? memmem(rest.p, rest.n, "}}", 2) : NULL;
         if (close == NULL)
             return err_set(e, ERR_CONFIG, 0, "\"{{\" without \"}}\": dates are written {{today}}");
-        struct str form = { rest.p, (size_t)(close - rest.p) }, word;
-        rest = str_from(rest, form.n + 2);
-        (void)str_cut(&form, ':', &word);
-        const struct date *d = NULL;
-        for (size_t i = 0; i < ARRAY_LEN(dates); i++)
-            if (str_is(str_trim(word), dates[i].word))
-                d = &dates[i];
-        if (d == NULL)
-            return err_set(e, ERR_CONFIG, 0,
-                           "{{%s}} is no date: there are today, yesterday, this_week, last_week, "
-                           "this_month, last_month, this_year, last_year",
-                           conf_shown(&shown, word));
-        if (put_date(d, form, now, out, e) < 0)
+        struct str within = { rest.p, (size_t)(close - rest.p) };
+        rest = str_from(rest, within.n + 2);
+        if (put_word(j, within, keep, now, out, e) < 0)
             return -1;
     }
     buf_putstr(out, rest);
     return 0;
+}
+
+int job_expand(const struct job *j, const char *text, time_t now, struct buf *out, struct err *e)
+{
+    return expand(j, text, false, now, out, e);
+}
+
+int job_expand_dates(const struct job *j, const char *text, time_t now, struct buf *out,
+                     struct err *e)
+{
+    return expand(j, text, true, now, out, e);
 }

@@ -1,8 +1,10 @@
 /* Job files: "name = value" lines as in agent.conf, about the job itself, then [settings], which
  * takes the settings of agent.conf by the same table. */
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 #include "agent/base/io.h"
+#include "agent/base/json.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
@@ -20,6 +22,11 @@ void job_done(struct job *j)
     for (size_t i = 0; i < j->n_checks; i++)
         job_check_done(&j->checks[i]);
     free(j->checks);
+    for (size_t i = 0; i < j->n_params; i++) {
+        free(j->params[i].name);
+        free(j->params[i].value);
+    }
+    free(j->params);
     struct conf_list *lists[] = { &j->outputs, &j->must_exist, &j->settings };
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         for (size_t k = 0; k < lists[i]->n; k++)
@@ -113,14 +120,20 @@ static int check_dates(const struct job *j, struct err *e)
     cleanup_buf struct buf b = BUF_MAX(MAX_PROMPT_BYTES * 2);
     time_t now = time(NULL);
 
-    if (job_expand(j->question, now, &b, e) < 0)
+    if (job_expand_dates(j, j->question, now, &b, e) < 0)
         return err_wrap(e, "question");
+    cleanup_json cJSON *params = job_params_json(j, now, e);
+    if (params == NULL)
+        return -1;
     for (size_t i = 0; i < j->n_inputs; i++)
-        if (job_expand(j->inputs[i].text, now, &b, e) < 0)
+        if (j->n_params && j->inputs[i].name && strcmp(j->inputs[i].name, JOB_PARAMS) == 0)
+            return err_set(e, ERR_CONFIG, 0, "input: " JOB_PARAMS " is the file of the parameters");
+    for (size_t i = 0; i < j->n_inputs; i++)
+        if (job_expand(j, j->inputs[i].text, now, &b, e) < 0)
             return err_wrap(e, "input");
     for (size_t k = 0; k < ARRAY_LEN(lists); k++)
         for (size_t i = 0; i < n[k]; i++)
-            if (job_expand(lists[k][i], now, &b, e) < 0)
+            if (job_expand(j, lists[k][i], now, &b, e) < 0)
                 return err_wrap(e, k ? "must_exist" : "output");
     return 0;
 }

@@ -1,4 +1,5 @@
 /* The inputs of a job: files that match a pattern, and files that a command makes. */
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "agent/base/io.h"
+#include "agent/base/json.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/sha256.h"
@@ -52,7 +54,8 @@ static int no_file(const char *pattern, const char *other, mode_t mode, struct e
                    kind_word(mode));
 }
 
-static int find_input(const struct job_input *in, time_t now, struct job_files *f, struct err *e)
+static int find_input(const struct job *j, const struct job_input *in, time_t now,
+                      struct job_files *f, struct err *e)
 {
     cleanup_buf struct buf pattern = BUF_MAX(PATH_MAX);
     cleanup_free char *newest = NULL, *other = NULL;
@@ -62,7 +65,7 @@ static int find_input(const struct job_input *in, time_t now, struct job_files *
     glob_t g;
     struct stat st;
 
-    if (job_expand(in->text, now, &pattern, e) < 0)
+    if (job_expand(j, in->text, now, &pattern, e) < 0)
         return -1;
     int r = glob(buf_cstr(&pattern), 0, NULL, &g);
     for (size_t i = 0; r == 0 && i < g.gl_pathc; i++) {
@@ -104,7 +107,7 @@ int job_find_inputs(const struct job *j, time_t now, struct job_files *f, struct
 
     for (size_t i = 0; i < j->n_inputs; i++) {
         commands += j->inputs[i].is_command;
-        if (!j->inputs[i].is_command && find_input(&j->inputs[i], now, f, e) < 0)
+        if (!j->inputs[i].is_command && find_input(j, &j->inputs[i], now, f, e) < 0)
             return -1;
     }
     if (f->n + commands > ATTACH_MAX_FILES)
@@ -175,17 +178,59 @@ static int run_command(struct program *p, const char *command, int fd, struct er
     return 0;
 }
 
+/* A parameter's value becomes a part of the command's text: one that the shell would read as more
+ * than a word is refused. */
+static int expand_command(const struct job *j, const char *text, time_t now, struct buf *out,
+                          struct err *e)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_.,:@%+/-";
+
+    for (size_t i = 0; i < j->n_params; i++) {
+        cleanup_free char *word = xasprintf("{{%s}}", j->params[i].name);
+        cleanup_buf struct buf value = BUF_MAX(MAX_CONF_BYTES);
+        if (strstr(text, word) == NULL)
+            continue;
+        if (job_expand(NULL, j->params[i].value, now, &value, e) < 0)
+            return -1;
+        if (strspn(buf_cstr(&value), plain) != value.n)
+            return err_set(e, ERR_USAGE, 0,
+                           "input: the value of parameter %s has characters other than letters, "
+                           "digits and _.,:@%%+/-, which the shell could take for more than a word",
+                           j->params[i].name);
+    }
+    return job_expand(j, text, now, out, e);
+}
+
+static int put_params(const struct job *j, int folder_fd, const char *dir, const cJSON *params,
+                      struct job_files *f, struct err *e)
+{
+    static const struct job_input own = { .name = (char *)JOB_PARAMS };
+    cleanup_free char *text = json_text(params), *path = io_join(dir, JOB_PARAMS);
+    cleanup_free char *shown = io_join(j->folder, path), *line = xasprintf("%s\n", text);
+
+    (void)mkdirat(folder_fd, JOB_INPUTS, 0777);
+    (void)mkdirat(folder_fd, dir, 0777);
+    if (io_write_atomic(folder_fd, path, str_of(line), 0666, e) < 0)
+        return err_wrap(e, "parameters");
+    add_file(f, shown, &own);
+    return 0;
+}
+
 int job_make_inputs(struct program *p, const struct job *j, int folder_fd, const char *name,
-                    time_t now, struct job_files *f, struct err *e)
+                    time_t now, const cJSON *params, struct job_files *f, struct err *e)
 {
     cleanup_free char *dir = xasprintf(JOB_INPUTS "/%s", name);
+
+    if (j->n_params && put_params(j, folder_fd, dir, params, f, e) < 0)
+        return -1;
 
     for (size_t i = 0; i < j->n_inputs; i++) {
         const struct job_input *in = &j->inputs[i];
         cleanup_buf struct buf command = BUF_MAX(MAX_CONF_BYTES);
         if (!in->is_command)
             continue;
-        if (job_expand(in->text, now, &command, e) < 0)
+        if (expand_command(j, in->text, now, &command, e) < 0)
             return -1;
         cleanup_free char *path = xasprintf("%s/%s", dir, in->name);
         cleanup_free char *shown = xasprintf("%s/%s", j->folder, path);

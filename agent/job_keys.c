@@ -81,12 +81,17 @@ static int set_folder(struct job *j, struct str value, struct err *e)
     return 0;
 }
 
+bool job_is_inside(const char *name)
+{
+    return name[0] != '\0' && name[0] != '/' && name[0] != '.' && strstr(name, "..") == NULL;
+}
+
 /* A name within the report's folder. */
 static int add_name(struct conf_list *l, struct str value, struct err *e)
 {
     cleanup_free char *name = str_dup(value);
 
-    if (name[0] == '/' || name[0] == '.' || strstr(name, ".."))
+    if (!job_is_inside(name))
         return err_set(e, ERR_CONFIG, 0,
                        "\"%.100s\": it lies in the report's folder, so that a name "
                        "is wanted, without a folder above it",
@@ -194,6 +199,8 @@ const struct job_key job_keys[] = {
     { "input", MANY, add_input, "newest data/sales-*.csv as sales.csv",
       "[newest] PATTERN [as NAME], or command: COMMAND as NAME; any number of them" },
     { "folder", ONCE, set_folder, "NAME.reports", "where reports go" },
+    { "param", MANY, job_param_add, "region = north",
+      "a value that may change (NAME = VALUE), {{region}} elsewhere; dates may stand in it" },
     { "output", MANY, add_output, "report.html",
       "a report, any number of them: .html .md .pdf .xlsx, .py and .ipynb for the code" },
     { "must_exist", MANY, add_exist, "chart.png", "a file that the run has to make, not empty" },

@@ -34,7 +34,7 @@ int job_find_inputs(const struct job *j, time_t now, struct job_files *f, struct
 /* Runs the job's commands and adds their files, which come to lie in JOB_INPUTS/NAME, NAME being
  * that of the report in the making. ERR_USAGE: a command that failed or gave nothing. */
 int job_make_inputs(struct program *p, const struct job *j, int folder_fd, const char *name,
-                    time_t now, struct job_files *f, struct err *e);
+                    time_t now, const struct cJSON *params, struct job_files *f, struct err *e);
 int job_hash_inputs(struct job_files *f, const struct stop *stop, struct err *e);
 void job_files_done(struct job_files *f);
 
@@ -52,8 +52,26 @@ extern const struct job_key job_keys[];
 extern const size_t job_keys_n;    /* at most 64: job.seen */
 int job_key_find(struct str name); /* -1: there is none */
 int job_key_set(struct job *j, int key, struct str value, struct err *e);
+/* Is it a name within the report's folder? */
+bool job_is_inside(const char *name);
 /* What agent job new writes: all keys with their examples. */
 void job_keys_example(struct buf *out);
+
+/* --- parameters --- */
+
+#define JOB_PARAMS "params.json" /* the file by which code knows them */
+
+int job_param_add(struct job *j, struct str given, struct err *e); /* NAME = VALUE */
+/* Values of the command line. ERR_USAGE: a name that the job does not have. */
+int job_params_override(struct job *j, const struct conf_list *given, struct err *e);
+const struct job_param *job_param_find(const struct job *j, struct str name); /* NULL = none */
+/* {name: value}, with dates put in. Caller owns. */
+struct cJSON *job_params_json(const struct job *j, time_t now, struct err *e);
+/* Can a recorded session's code run with the values `now` instead of `before`? Of each parameter
+ * that differs it has to read the value and not have the earlier one in it, nor its text. *ret_why
+ * says what speaks against it; NULL = nothing. Caller frees. */
+int job_params_free_of(const char *session_dir, const struct cJSON *now, const struct cJSON *before,
+                       char **ret_why, struct err *e);
 
 /* --- checks; agent/job_check.c has a row for each form --- */
 

@@ -21,6 +21,7 @@
 #include "agent/job_child.h"
 #include "agent/job_parts.h"
 #include "agent/program.h"
+#include "agent/saved.h"
 #include "agent/base/banned.h"
 
 #define STATUS_USAGE 2
@@ -35,6 +36,7 @@ struct job_work {
     char print[65];                    /* of the job and all it reads */
     struct conf_list reports, exports; /* outputs, dates put in, by who makes them */
     cJSON *last;                       /* job.json of the latest report; NULL = none */
+    cJSON *params;                     /* with their values */
     cJSON *numbers;                    /* that the run published */
     cJSON *result;                     /* what the run said */
     enum { BY_MODEL, BY_RERUN, BY_REPAIR } by;
@@ -60,6 +62,7 @@ static void work_done(struct job_work *w)
     conf_list_drop(&w->exports);
     cJSON_Delete(w->last);
     cJSON_Delete(w->numbers);
+    cJSON_Delete(w->params);
     cJSON_Delete(w->result);
 }
 
@@ -249,6 +252,26 @@ static int keep_diff(struct job_work *w, struct err *e)
     return 0;
 }
 
+/* 1: the code of before does with other values of the parameters; 0: the model is to be asked. */
+static int params_fit(struct job_work *w, const char *session, struct err *e)
+{
+    cleanup_json cJSON *none = cJSON_CreateObject();
+    const cJSON *before = json_obj(w->last, "params");
+    cleanup_free char *root = conf_session_root(&w->p->conf, e), *why = NULL;
+    struct err gone = ERR_INIT;
+
+    if (root == NULL)
+        return -1;
+    cleanup_free char *dir = saved_find(root, session, &gone);
+    if (dir == NULL) /* the run says what is the matter with it */
+        return 1;
+    if (job_params_free_of(dir, w->params, before ? before : none, &why, e) < 0)
+        return -1;
+    if (why)
+        ui_note(w->p->run.ui, "%s: the model is asked", why);
+    return why == NULL;
+}
+
 /* The code of before on the present files, repaired by the model from the cell on that does not do.
  * 1 = done, 0 = the whole question is one for the model, -1. */
 static int try_rerun(struct job_work *w, struct err *e)
@@ -261,6 +284,9 @@ static int try_rerun(struct job_work *w, struct err *e)
         ui_note(w->p->run.ui, "the question is another one than last time: the model is asked");
         return 0;
     }
+    int fits = params_fit(w, session, e);
+    if (fits <= 0)
+        return fits;
     int status = run_agent(w, session, e);
     if (status < 0)
         return -1;
@@ -313,7 +339,7 @@ static int check_files(struct job_work *w, time_t now, struct err *e)
 
     for (size_t i = 0; i < w->j->must_exist.n; i++) {
         cleanup_buf struct buf name = BUF_MAX(PATH_MAX);
-        if (job_expand(w->j->must_exist.v[i], now, &name, e) < 0)
+        if (job_expand(w->j, w->j->must_exist.v[i], now, &name, e) < 0)
             return -1;
         cleanup_free char *here = xasprintf("%s/%s", w->stage, buf_cstr(&name)),
                           *files = xasprintf("%s/files/%s", w->stage, buf_cstr(&name));
@@ -399,6 +425,8 @@ static cJSON *summary(struct job_work *w, const struct err *why)
     }
     cJSON_AddItemToObject(o, "inputs", list);
     cJSON_AddItemToObject(o, "made", made);
+    if (w->j->n_params && w->params)
+        cJSON_AddItemToObject(o, "params", cJSON_Duplicate(w->params, true));
     if (w->numbers)
         cJSON_AddItemToObject(o, "numbers", cJSON_Duplicate(w->numbers, true));
     if (w->published)
@@ -473,18 +501,24 @@ static int make(struct job_work *w, time_t now, struct err *e)
 {
     cleanup_buf struct buf question = BUF_MAX(MAX_PROMPT_BYTES);
 
-    if (job_expand(w->j->question, now, &question, e) < 0 ||
+    if (job_expand_dates(w->j, w->j->question, now, &question, e) < 0 ||
         job_find_inputs(w->j, now, &w->files, e) < 0)
         return -1;
     w->name = job_free_name(w->folder_fd, now);
-    if (job_make_inputs(w->p, w->j, w->folder_fd, w->name, now, &w->files, e) < 0 ||
+    w->params = job_params_json(w->j, now, e);
+    if (w->params == NULL)
+        return -1;
+    if (job_make_inputs(w->p, w->j, w->folder_fd, w->name, now, w->params, &w->files, e) < 0 ||
         fingerprint(w, e) < 0)
         return -1;
     w->question = buf_steal(&question);
     for (size_t i = 0; i < w->j->outputs.n; i++) {
         cleanup_buf struct buf name = BUF_MAX(PATH_MAX);
-        if (job_expand(w->j->outputs.v[i], now, &name, e) < 0)
+        if (job_expand(w->j, w->j->outputs.v[i], now, &name, e) < 0)
             return -1;
+        if (!job_is_inside(buf_cstr(&name)))
+            return err_set(e, ERR_USAGE, 0, "output: %.200s lies outside of the report's folder",
+                           buf_cstr(&name));
         bool code = str_ends(buf_str(&name), ".py") || str_ends(buf_str(&name), ".ipynb");
         conf_list_put(code ? &w->exports : &w->reports, buf_cstr(&name));
     }

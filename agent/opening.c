@@ -111,6 +111,16 @@ char *opening_system(struct run *run, const struct attach_list *files, const cha
 
     sandbox_get_info(run->sandbox, &info);
     cleanup_free char *attachments = opening_files(files, run->intake, info.workspace_dir);
+    cleanup_free char *params = NULL;
+    for (size_t i = 0; params == NULL && i < files->n; i++)
+        if (strcmp(files->v[i].name, "params.json") == 0 &&
+            (params = prompt_text(c->prompts_dir, "params.md", e)) == NULL)
+            return NULL;
+    if (params) {
+        char *both = xasprintf("%s\n%s\n", attachments, params);
+        free(attachments);
+        attachments = both;
+    }
     cleanup_free char *languages = run->languages ? languages_text(run->languages) : xstrdup("");
     grounding_said(run, attachments);
     cleanup_free char *limits = limits_text(c, info.workspace_dir);

@@ -25,6 +25,7 @@ prompt_\name\()_end:
     embed no_progress_md, "prompts/no_progress.md"
     embed resumed_md, "prompts/resumed.md"
     embed ground_repair_md, "prompts/ground_repair.md"
+    embed params_md, "prompts/params.md"
     embed report_md, "prompts/report.md"
     embed rerun_repair_md, "prompts/rerun_repair.md"
     embed report_repair_md, "prompts/report_repair.md"

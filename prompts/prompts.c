@@ -24,6 +24,7 @@
     X(no_progress_md, "no_progress.md")                                                            \
     X(resumed_md, "resumed.md")                                                                    \
     X(ground_repair_md, "ground_repair.md")                                                        \
+    X(params_md, "params.md")                                                                      \
     X(report_md, "report.md")                                                                      \
     X(report_repair_md, "report_repair.md")                                                        \
     X(rerun_repair_md, "rerun_repair.md")                                                          \

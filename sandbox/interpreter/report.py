@@ -16,6 +16,9 @@ MAX_SIDE = 8000             # pixels of a picture
 MAX_ROWS, MAX_COLUMNS, MAX_CELLS, MAX_BYTES = 5000, 100, 60000, 2 << 20
 
 
+PARAMS = globals()["driver"].ROOT.decode() + "/workspace/params.json"
+
+
 def name_of(name):
     if not isinstance(name, str) or not name.isascii() or not 0 < len(name) <= MAX_NAME \
             or not all(c.isalnum() or c in "_-." for c in name) or not name[0].isalnum():
@@ -179,6 +182,17 @@ class Report:
                        "value": value if finite and abs(value) < 1e300 else None},
                       {"text/plain": "[{{num:%s}} is %s]" % (name, text)})
 
+    def param(self, name):
+        """The value of a parameter, a string, from params.json, a file of the question."""
+        try:
+            with open(PARAMS, encoding="utf-8") as f:
+                values = json.load(f)
+        except FileNotFoundError:
+            raise KeyError("there are no parameters: no file params.json was given") from None
+        if not isinstance(values, dict) or name not in values:
+            raise KeyError("params.json has no parameter %r; it has: %s" % (name, ", ".join(map(str, values))))
+        return str(values[name])
+
     def text(self, name, value=None):
         """Publishes words that come from the data: a name, a date. {{text:name}}"""
         name = name_of(name)
@@ -191,6 +205,6 @@ def module(context):
     """`import report` gives this."""
     own = Report(context)
     m = type(sys)("report", Report.__doc__)
-    for word in ("figure", "table", "number", "text"):
+    for word in ("figure", "table", "number", "text", "param"):
         setattr(m, word, getattr(own, word))
     return m

@@ -48,7 +48,7 @@ int main(void)
         struct err e = ERR_INIT;
         setenv("TZ", rows[i].zone, 1);
         tzset();
-        int r = job_expand(rows[i].text, rows[i].now, &out, &e);
+        int r = job_expand(NULL, rows[i].text, rows[i].now, &out, &e);
         cleanup_free char *name = xasprintf("%s at %lld: %s", rows[i].zone,
                                             (long long)rows[i].now, rows[i].text);
         if (rows[i].want == NULL)
