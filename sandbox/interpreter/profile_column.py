@@ -5,6 +5,10 @@ order, and no files of the driver: it runs in a context of its own, before any c
 over files that may be hostile. Only the standard library is needed. Values are looked at once each where a batch
 repeats them, and everything that grows with the data has a cap.
 """
+import sys
+
+# The attached files lie in the working directory, and none of them is to be run: a sqlite3.py is a file like others.
+sys.path[:] = [p for p in sys.path if p not in ("", ".", "/workspace")]
 import collections
 import re
 

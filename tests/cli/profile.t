@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The intake profile: what attached files are, found out in the sandbox before the model is asked; agent
 profile prints it. Every line that is said to read a file was run, and is run again here."""
+import pickle
 import sqlite3
 import sys
 import threading
@@ -156,6 +157,27 @@ eq(r.returncode, 2, "files that are not what they seem: status 2")
 eq([bool(f.get("failed")) for f in json.loads(r.stdout)["files"]], [True] * len(bad), "and each says why")
 r = profile(write("letter.txt", b"Dear all,\nthis is a letter, with commas.\nYours, me\n"), write("noise.bin", os.urandom(5000)))
 eq((r.returncode, r.stdout.count("No table")), (0, 2), "a letter and noise are no tables")
+
+# --- what is attached is read and never run
+class Runs:
+    def __reduce__(self):
+        return exec, ("raise SystemExit('an attached file was run')",)
+
+
+ran = [write(name, b"raise SystemExit('an attached file was run')\n") for name in
+       ("sqlite3.py", "csv.py", "pandas.py", "zipfile.py", "datetime.py", "sitecustomize.py", "urllib.py", "xml.py")]
+ran += [write(name, pickle.dumps(Runs())) for name in ("runs.pkl", "runs.joblib")]
+ran += [write("d.csv", b"day,n\n2026-01-01,1\n2026-01-02,2\n")]
+base = sqlite3.connect(BOX / "d.sqlite")
+base.execute("create table t(a, b)")
+base.execute("insert into t values (1, 2)")
+base.commit()
+base.close()
+r = profile("--json", *ran, BOX / "d.sqlite")
+files = {f.get("name"): f for f in json.loads(r.stdout)["files"]}
+eq([n for n, f in files.items() if f.get("failed")], [], "modules and pickles that are attached do not run in the profile, nor spoil it")
+unlike(r.stdout + r.stderr, "was run", "none of them")
+
 (BOX / "folder").mkdir()
 os.mkfifo(BOX / "fifo.csv")
 for what, path in [("a directory", BOX / "folder"), ("a FIFO", BOX / "fifo.csv"), ("an empty file", write("none.csv", b"")),
