@@ -25,7 +25,7 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-static void become(const struct job_child *c, int in, int out, int err)
+static void become(const struct job_child *c, pid_t parent, int in, int out, int err)
 {
     sigset_t none;
 
@@ -34,7 +34,7 @@ static void become(const struct job_child *c, int in, int out, int err)
     signal(SIGPIPE, SIG_DFL);
     setpgid(0, 0);
     /* What it started goes with it: each program of ours sees to that for its own sandbox. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() == 1 || dup2(in, STDIN_FILENO) < 0 ||
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || dup2(in, STDIN_FILENO) < 0 ||
         dup2(out, STDOUT_FILENO) < 0 || dup2(err, STDERR_FILENO) < 0)
         _exit(126);
     for (const char *const *v = c->env; v && *v; v += 2)
@@ -134,9 +134,10 @@ int job_child_run(const struct job_child *c, const struct stop *stop, struct err
         close_fd(&out[1]);
         return err_set(e, ERR_SYS, error, "start %s", c->argv[0]);
     }
+    pid_t parent = getpid(); /* 1 in a container of its own */
     struct child k = { .c = c, .pid = fork(), .out = out[0], .err = err[0] };
     if (k.pid == 0)
-        become(c, c->in >= 0 ? c->in : null, c->take ? out[1] : STDOUT_FILENO,
+        become(c, parent, c->in >= 0 ? c->in : null, c->take ? out[1] : STDOUT_FILENO,
                c->errors ? err[1] : STDERR_FILENO);
     int error = errno;
     close_fd(&out[1]);
