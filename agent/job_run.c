@@ -582,7 +582,12 @@ void job_run(struct program *p, struct job *j, struct err *why)
                                     : "by the model");
         job_keep(w.folder_fd, j->keep);
         run_hook(&w, j->on_success, "on_success", o);
-    } else if (why->code != ERR_UNCHANGED) {
+    } else if (why->code == ERR_UNCHANGED) {
+        /* No error: under --quiet, as by cron, nothing is said of it. */
+        ui_note(p->run.ui, "job %s: %s", j->name, why->msg);
+        p->exit_status = err_exit_status(why);
+        *why = (struct err)ERR_INIT;
+    } else {
         if (why->code != ERR_CANCEL)
             run_hook(&w, j->on_failure, "on_failure", o);
         err_wrap(why, "job %s", j->name);

@@ -19,11 +19,11 @@
 #define SYSTEM_STAMPS "/var/lib/systemd/timers"
 #define MAX_UNIT (64 * KIB)
 
-/* Each line has been seen to leave the sandbox as it is. Left out, because it does not: what
- * mounts over /proc or /sys (ProtectKernelTunables=, ProtectControlGroups=, ...), for then the
- * kernel permits no fresh /proc; RestrictNamespaces=; ProtectHostname=, which forbids sethostname;
- * what takes capabilities from root, who becomes an ordinary user with them. PrivateTmp= and
- * ProtectHome= would hide the job's own files. */
+/* All of them together leave the sandbox as it is: tests/vm/timer.py runs a job with a model in
+ * units of a real systemd, of the system and of a user. Left out is what does not: what mounts over
+ * /proc (ProtectKernelTunables=), for then the kernel permits no fresh /proc; RestrictNamespaces=;
+ * ProtectHostname=, which forbids sethostname; what takes capabilities from root, who becomes an
+ * ordinary user with them. PrivateTmp= and ProtectHome= would hide the job's own files. */
 static const struct {
     const char *line;
     enum { ALWAYS, FILTER, ROOT } when; /* FILTER: of a user's manager it needs no-new-privileges */

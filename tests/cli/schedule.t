@@ -205,6 +205,17 @@ eq(p.stderr, "", "and says nothing")
 eq((work / "w.reports/latest/answer.md").read_text().strip(), "It is 42.", "which is whole")
 eq((work / "w.reports/latest/answer.md").stat().st_mode & 0o777, 0o600, "and for nobody else to read")
 job("remove", "w.job")
+write((work / "w.job").read_text().replace("schedule", "only_if_changed = true\nschedule"))
+r = job("run", "--quiet", "w.job", script=SCRIPT, env={"OPENAI_API_KEY": KEY})
+r = job("run", "--quiet", "w.job")
+eq((r.status, r.out, r.err), (10, "", ""), "where nothing has changed a scheduled run has nothing to say that cron would mail")
+if ROOT:  # as in a container that holds nothing else
+    (work / "one.job").write_text("question = x\ninput = command: echo n >&2; exit 7 as a.csv\n")
+    p = subprocess.run(["unshare", "--pid", "--fork", "--kill-child", str(AGENT), "job", "run", "one.job"], cwd=work, env=base_env(home),
+                       capture_output=True, text=True)
+    like(p.stderr, "the command ended with status 7", "a job's commands run where agent is process 1")
+else:
+    skip("not root: no pid namespace", "agent as process 1")
 
 # --- cron ---
 write(BASE)
