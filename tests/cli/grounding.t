@@ -63,6 +63,9 @@ like(r.err, r"- 777 ", "but it is told")
 r = run("sum it up", "--retries", "0", script=[PRINT, say("It is 777."), refusal(500, times=0)])
 eq((r.status, r.out), (0, "It is 777.\n"), "a service that fails meanwhile does not cost the answer")
 like(r.err, r"could not be mended", "which is said")
+r = run("sum it up", "--strict", "--retries", "0", script=[PRINT, say("It is 777."), refusal(500, times=0)])
+eq(r.status, 9, "--strict holds also where mending came to nothing")
+like(r.err, r"--strict\); the first: 777", "and says which")
 
 table = write("t.csv", "a,b\n1,4711\n")
 r = run("what is the largest of the 3 above 0.5 in 2026?", "-f", table, script=[
