@@ -88,6 +88,7 @@ give(44)
 r = job("run", "w.job", script=[])
 eq((r.status, r.requests), (0, []), "a number within its range, by the code of before")
 before = latest()
+write(JOB.replace("question", "repair = never\nquestion", 1))
 for n, said in ((60, r"job w: check = number n within 20% of last: expected within 20% of the latest report's 44: 35\.2 to 52\.8, found 60\. Its record: /"),
                 (30, r"number n within 20% of last: .*found 30"),
                 (45, r"check n != 45: expected True, found False with \{'n': 45\}")):
@@ -98,14 +99,16 @@ for n, said in ((60, r"job w: check = number n within 20% of last: expected with
     eq((latest(), [p.name for p in reports.iterdir() if p.name.startswith(".new")]), (before, []), "latest is what it was")
     eq(json.loads((work / "failed.json").read_text())["status"], "check", "on_failure is told")
 like(job("log", "w.job").out, r"check  .*number n within 20% of last", "log tells it")
-give(52.8)
-write(JOB.replace("within 20%", "within 20.0%"))
+write(JOB)
+r = job("run", "w.job", script=[code("n += 1\nreport.number('n', n)"), say("It is {{num:n}}.")])
+eq((r.status, len(r.requests), json.loads((reports / "latest/job.json").read_text())["by"]), (0, 2, "repair"),
+   "an expression that does not hold has the model repair the code")
 give(52)
 eq(job("run", "w.job", script=[]).status, 0, "the next number is measured by the last one published, and not by those that failed")
 write(JOB.replace("between 1 and 1e6", "between -5 and 0.5"))
 r = job("run", "w.job", script=[])
 eq(r.status, 9, "a range")
-like(r.err, r"check = number n between -5 and 0\.5: expected between -5 and 0\.5, found 52", "is told")
+like(r.err, r"check = number n between -5 and 0\.5: expected between -5 and 0\.5, found 53", "is told")
 write(JOB.replace("number n between", "number sum between"))
 r = job("run", "w.job", script=[])
 eq(r.status, 9, "a number that was not published")
