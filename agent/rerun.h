@@ -16,6 +16,7 @@
 #ifndef AGENT_RERUN_H
 #define AGENT_RERUN_H
 
+#include "agent/intake.h"
 #include "agent/loop.h"
 #include "agent/program.h"
 #include "agent/saved.h"
@@ -39,6 +40,8 @@ struct rerun {
      * line; NULL = all did. */
     char *broken;
     size_t broken_at;
+    struct intake intake; /* of the present files; made when a repair is thought of */
+    bool profiled;
     struct consent *terminal; /* to ask on; NULL = nobody is asked */
     bool repairs;             /* a model was asked to repair it */
     char *diff;               /* the record's file that says what was changed; NULL = none */
@@ -61,6 +64,11 @@ void rerun_json(const struct rerun *r, struct cJSON *o);
 /* The file that stands for one of the session's inputs, NULL = none; *ret_same: it is byte for byte
  * what it was. */
 const struct attach *rerun_file(const struct program *p, const struct cJSON *input, bool *ret_same);
+/* The profile of the present files, once. Blocks in the sandbox. */
+int rerun_profile(struct program *p, struct err *e);
+/* How their columns differ from those of then: gone, or of another kind; "a.csv: column x is gone"
+ * and so on, on one line. Returns how many; none where one of the two profiles is not known. */
+size_t rerun_columns(const struct program *p, const struct intake *in, struct buf *out);
 /* --repair: the terminal, where somebody is to be asked. Before anything has begun. */
 int rerun_repair_open(struct program *p, struct err *e);
 /* r->broken is set: the model repairs it from there on, if the settings permit. Blocks in the loop.

@@ -15,7 +15,6 @@
 #include "agent/consent.h"
 #include "agent/diff.h"
 #include "agent/export.h"
-#include "agent/intake.h"
 #include "agent/opening.h"
 #include "agent/recorded.h"
 #include "agent/reporting.h"
@@ -123,6 +122,9 @@ static void put_changes(const struct program *p, struct buf *out)
     }
     if (out->n == 0)
         buf_puts(out, "There were no attached files.\n");
+    cleanup_buf struct buf columns = BUF_MAX(64 * KIB);
+    if (rerun_columns(p, &p->rerun->intake, &columns))
+        buf_putf(out, "- %s\n", buf_cstr(&columns));
     struct str profile = old_profile(p);
     if (profile.n) {
         buf_puts(out, "The files of then were described so (compare with the attached files of "
@@ -162,16 +164,30 @@ static char *repair_text(const struct program *p, struct err *e)
     return form ? prompt_fill(form, pairs, e) : NULL;
 }
 
+int rerun_profile(struct program *p, struct err *e)
+{
+    struct rerun *r = p->rerun;
+    struct run *run = &p->run;
+
+    if (r->profiled)
+        return 0;
+    r->profiled = true;
+    if (intake_begin(&r->intake, run->sandbox, &p->conf, &p->files, false, &p->stop, e) < 0 ||
+        intake_end(&r->intake, run->sandbox, &p->files, &p->stop, e) < 0)
+        return -1;
+    intake_say(&r->intake, &p->files, run->ui);
+    return 0;
+}
+
 /* Service and key are found, the files of now are profiled, and the conversation begins. */
-static int begin(struct program *p, struct intake *in, struct err *e)
+static int begin(struct program *p, struct err *e)
 {
     struct run *run = &p->run;
 
     if (program_choose_model(p, e) < 0 || asking_open(run->asking, e) < 0 ||
-        intake_begin(in, run->sandbox, &p->conf, &p->files, false, &p->stop, e) < 0 ||
-        intake_end(in, run->sandbox, &p->files, &p->stop, e) < 0)
+        rerun_profile(p, e) < 0)
         return -1;
-    intake_say(in, &p->files, run->ui);
+    run->intake = &p->rerun->intake;
     run->reporting.wanted = report_has_references(str_of(p->rerun->text));
     cleanup_free char *text = repair_text(p, e);
     if (text == NULL || opening_write(run, p->question, NULL, &p->files, run->libraries, e) < 0)
@@ -331,7 +347,6 @@ void rerun_repair(struct program *p, struct loop_result *ret)
 {
     struct rerun *r = p->rerun;
     struct run *run = &p->run;
-    struct intake in = { 0 };
     int cells_ok = run->cells_ok;
 
     if (p->conf.repair == REPAIR_NEVER) {
@@ -339,12 +354,9 @@ void rerun_repair(struct program *p, struct loop_result *ret)
               ret);
         return;
     }
-    run->intake = &in;
-    int may = begin(p, &in, &ret->why);
+    int may = begin(p, &ret->why);
     if (may == 0)
         may = p->conf.repair == REPAIR_ASK ? ask_user(p, &ret->why) : 1;
-    run->intake = NULL;
-    intake_done(&in, run->sandbox);
     if (may < 0)
         return;
     if (may == 0) {

@@ -206,9 +206,21 @@ static int run_cells(struct program *p, struct err *e)
     return 0;
 }
 
-void rerun_run(struct program *p, struct loop_result *ret)
+/* Columns on which the code may rest and that are not what they were, though every cell ran. */
+static void check_columns(struct program *p, struct err *e)
+{
+    cleanup_buf struct buf changed = BUF_MAX(64 * KIB);
+
+    if (p->rerun->same_files || rerun_profile(p, e) < 0 ||
+        rerun_columns(p, &p->rerun->intake, &changed) == 0)
+        return;
+    err_set(e, ERR_CHECK, 0, "the files are of another form than then: %.600s", buf_cstr(&changed));
+}
+
+static void run_again(struct program *p, struct loop_result *ret)
 {
     struct rerun *r = p->rerun;
+    bool repairs = p->conf.repair != REPAIR_NEVER;
     size_t old = 0;
 
     if (rerun_plan(p, &ret->why) < 0)
@@ -221,8 +233,17 @@ void rerun_run(struct program *p, struct loop_result *ret)
         return;
     }
     bool is_text = answer(p, &old, ret) < 0;
-    if (!is_text)
-        (void)checks_run(p, &ret->why);
-    if (ret->why.code == ERR_CHECK && p->conf.repair != REPAIR_NEVER)
+    if (!is_text && checks_run(p, &ret->why) == 0 && repairs) {
+        check_columns(p, &ret->why);
+        is_text = true;
+    }
+    if (ret->why.code == ERR_CHECK && repairs)
         repair_whole(p, is_text, old, ret);
+}
+
+void rerun_run(struct program *p, struct loop_result *ret)
+{
+    run_again(p, ret);
+    p->run.intake = NULL;
+    intake_done(&p->rerun->intake, p->run.sandbox);
 }

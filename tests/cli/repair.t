@@ -66,11 +66,10 @@ told = "\n".join(m["content"] for m in r.bodies()[0]["messages"])
 like(told, r"(?s)what is the sum\?.*cell 2 of session \S+ succeeded then and fails now \(KeyError: 'sum'\)", "the model is told the question and what broke")
 like(told, r"(?s)# What has run on the present files.*Cell 1 of then, Load:\n    import csv.*It gave:\n.*2 rows of may.*# What did not", "what has run, and what it gave")
 like(told, r"(?s)# What did not\n\nCell 2 of then, Add up:\n    total = sum.*KeyError.*Cell 3 of then, Write:\n    open\('out\.txt'", "the cell that failed, and those behind it")
-like(told, r"- sales\.csv: another file than then\n", "which files differ")
+like(told, r"- sales\.csv: another file than then\n- sales\.csv: column sum is gone\n", "which files differ, and how")
 like(told, r"(?s)described so.*\n    .*month.*\n    .*sum.*# What has run", "how they were")
 like(told, r"amount", "and how they are")
 like(told, r"The sum is \{\{num:total\}\}\. See out\.txt", "the answer of then")
-like(told, r"Publish every figure, table and number that the report shows", "and how values are published, as the answer rests on them")
 one = last()
 eq(ran(one), [LOAD, SUM, FIXED, WRITE], "the record holds the cells that ran unchanged and the repaired ones")
 eq([e["status"] for e in one.events if e["type"] == "cell.end"], ["ok", "error", "ok", "ok"], "with how each ended")
@@ -89,6 +88,7 @@ for flag in ("--md", "--html"):
 like(run("usage", model=None, home=home).out, r"scripted\s+10\b", "agent usage counts its turns")
 r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", "-q", script=REPAIR)
 eq((r.status, r.err), (0, ""), "--quiet")
+like(r.bodies()[0]["messages"][0]["content"], r"Publish every figure, table and number that the report shows", "the model is told how values are published, as the answer rests on them, also without --report")
 
 # --- what was repaired is what runs from then on ---
 r = rerun("last", "-f", "next.csv:sales.csv", "--repair", "auto")
@@ -125,6 +125,22 @@ eq(r.status, 9, "a repair that does not pass the check fails")
 like(r.err, r"repair of session \S+: check total < 10", "by it")
 r = rerun(sid, "-f", "sales.csv", "--repair", "auto", "--check", "total > 0")
 eq((r.status, r.requests), (0, []), "a check that holds: no request")
+
+# --- columns that are not what they were, though the code runs ---
+SHOW = "total = sum(len(line) for line in open('sales.csv'))\nprint(total)"
+loose = run("how long is it?", "-f", "sales.csv", home=home, script=[code(SHOW), say("See the output.")]).record.path.name
+(work / "gone.csv").write_text("month,other\nmay,7\njune,8\n")
+(work / "kind.csv").write_text("month,sum\nmay,seven\njune,eight\n")
+(work / "more.csv").write_text("new,sum,month\n1,7.5,may\n2,8,june\n")
+for name, said in (("gone.csv", "sales.csv: column sum is gone"), ("kind.csv", "sales.csv: column sum was number and is text")):
+    eq(rerun(loose, "-f", f"{name}:sales.csv").status, 0, f"{name}: the code runs")
+    r = rerun(loose, "-f", f"{name}:sales.csv", "--repair", "auto", script=[say("See the output.")])
+    eq((r.status, len(r.requests)), (0, 1), "with --repair the model looks at it")
+    like("\n".join(m["content"] for m in r.bodies()[0]["messages"]), f"stopped: the files are of another form than then: {said}", "and is told what differs")
+r = rerun("last", "-f", "kind.csv:sales.csv", "--repair", "auto")
+eq((r.status, r.requests), (0, []), "what it has looked at is known the next time")
+r = rerun(loose, "-f", "more.csv:sales.csv", "--repair", "auto")
+eq((r.status, r.requests), (0, []), "further columns, another order and decimals are no reason")
 
 # --- a repair that fails ---
 r = rerun(sid, "-f", "new.csv:sales.csv", "--repair", "auto", script=[say("There is no column sum. I cannot.")])
