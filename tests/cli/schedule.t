@@ -217,6 +217,32 @@ if ROOT:  # as in a container that holds nothing else
 else:
     skip("not root: no pid namespace", "agent as process 1")
 
+# --- root's timers are the system's ---
+if ROOT:
+    (work / "r.job").write_text(BASE)
+    script = f"""set -e
+mount --make-rprivate /
+mount -t tmpfs none /etc/systemd
+mkdir -p /etc/systemd/system /var/lib/systemd/timers
+mount -t tmpfs none /var/lib/systemd/timers
+'{AGENT}' job install r.job
+cat /etc/systemd/system/agent-job-r-*
+[ ! -x /usr/bin/systemd-analyze ] || systemd-analyze --man=no verify /etc/systemd/system/agent-job-r-*.timer
+'{AGENT}' job remove r.job
+ls -A /etc/systemd/system
+echo end
+"""
+    p = subprocess.run(["unshare", "--mount", "sh", "-c", script], cwd=work, env={**base_env(home), "PATH": ENV["PATH"]}, capture_output=True,
+                       text=True)
+    for line in ("User=root", "ProtectSystem=full", "NoNewPrivileges=yes", "Wants=network-online.target", "OnCalendar=Mon *-*-* 07:00:00"):
+        ok(line in p.stdout.splitlines(), f"root's unit says {line}", p.stdout, p.stderr)
+    like(p.stdout, r"\nWantedBy=timers.target\nend\n\Z", "and remove leaves nothing of it")
+    eq((p.returncode, [line for line in p.stderr.splitlines() if "agent-job" in line and not line.startswith(("wrote ", "removed "))]), (0, []),
+       "systemd-analyze verify has nothing to say of it")
+    like(called(), r"^daemon-reload\nenable --now agent-job-r-", "the system's manager is told")
+else:
+    skip("not root", "root's timers", 8)
+
 # --- cron ---
 write(BASE)
 OTHER = b"# mine\nMAILTO=\"\"\n5 4 * * *\techo %%  \n\n#0 7 * * 1 x # %s\n" % name.encode()
