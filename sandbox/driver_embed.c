@@ -36,6 +36,9 @@ EMBED(image, "image.py");
 EMBED(figures, "figures.py");
 EMBED(tables, "tables.py");
 EMBED(charts, "charts.py");
+EMBED(plotted, "plotted.py");
+EMBED(style, "style.py");
+EMBED(scripts, "scripts.py");
 EMBED(words, "words.py");
 EMBED(webcharts, "webcharts.py");
 EMBED(report, "report.py");
@@ -92,6 +95,9 @@ const struct driver_file driver_files[] = {
     ROW(figures, "figures.py"),
     ROW(tables, "tables.py"),
     ROW(charts, "charts.py"),
+    ROW(plotted, "plotted.py"),
+    ROW(style, "style.py"),
+    ROW(scripts, "scripts.py"),
     ROW(words, "words.py"),
     ROW(webcharts, "webcharts.py"),
     ROW(report, "report.py"),

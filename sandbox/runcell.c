@@ -330,6 +330,7 @@ static int request_context(struct sandbox *s, struct context *c, struct str code
 {
     cleanup_buf struct buf frame = BUF_MAX(128 * KIB), needs = BUF_MAX(4 * KIB);
     cleanup_buf struct buf start = BUF_MAX(16 * KIB);
+    static const char *const figures[] = { "png", "svg", "png svg", "png beside" };
     int theirs[CHANNELS] = { -1, -1, -1, -1, -1 };
 
     int n = open_channels(c, theirs, e), r = -1;
@@ -348,7 +349,7 @@ static int request_context(struct sandbox *s, struct context *c, struct str code
     if (n == CHANNELS)
         frame_put_num(&frame, "stdin", 1);
     if (s->spec.figures != FIGURES_PNG)
-        frame_put(&frame, "figures", str_of(s->spec.figures == FIGURES_SVG ? "svg" : "png svg"));
+        frame_put(&frame, "figures", str_of(figures[s->spec.figures]));
     frame_end(&frame, at);
     if (n > 0)
         r = session_send(s, &frame, theirs, (size_t)n, stop, e);

@@ -58,7 +58,7 @@ struct sandbox_file {
 };
 
 /* How matplotlib's figures come out, until the code chooses otherwise. */
-enum sandbox_figures { FIGURES_PNG, FIGURES_SVG, FIGURES_BOTH };
+enum sandbox_figures { FIGURES_PNG, FIGURES_SVG, FIGURES_BOTH, FIGURES_FULL };
 
 struct sandbox_spec {
     const char *helper; /* path of agent-sandbox; NULL = beside this program, then PATH */

@@ -28,6 +28,7 @@ MAX_TRACEBACK = 200 << 10
 MAX_NAMES = 4096            # bytes of the list of names
 MAX_PENDING = 100           # displays by threads while no cell runs
 FORMATS = ["png"]           # of figures, unless the code says otherwise
+BESIDE = False              # each with its SVG and its data beside it
 IDLE_MS = 30                # without a request: then there is time for other things
 FLUSH_AFTER = 0.01          # seconds that a line without its end may wait for the next write
 
@@ -106,6 +107,7 @@ class Context:
         self.pending = []
         self.own_figures = None     # made with the first figure
         self.formats = list(FORMATS)    # of figures
+        self.beside = BESIDE
         self.flags = 0              # __future__ imports so far
         self.sources = {}
         self.loop = None
@@ -380,6 +382,11 @@ class Context:
         if "matplotlib.pyplot" in sys.modules and posix.getpid() == self.pid:
             self.figures().show_all()
 
+    def tell_of_labels(self):
+        """What figures could not write, once they are all drawn."""
+        if "matplotlib._text_helpers" in self.finder.patched and not self.is_program:
+            load("scripts").tell()
+
     # -- errors --
 
     def report(self, e, name):
@@ -471,6 +478,7 @@ class Context:
             finally:
                 if posix.getpid() == self.pid:
                     self.show_figures()
+                    self.tell_of_labels()
         except SystemExit as e:
             if posix.getpid() != self.pid:
                 self.flush()

@@ -1,7 +1,8 @@
 """Matplotlib's figures as results. Loaded when the first figure is shown.
 
 A figure is a picture (PNG, and on request SVG, JPEG or PDF), which is also saved as figure-N.png in
-the workspace, and the chart in it as data (charts.py).
+the workspace, and the chart in it as data (charts.py). Beside the PNG stand figure-N.svg and, with the
+data, figure-N.csv. A figure that the code saved itself, and did not touch since, keeps that name alone.
 """
 import sys
 import posix
@@ -10,6 +11,10 @@ load = globals()["load"]        # set by the loader in driver.py
 show = load("show")
 WORKSPACE = globals()["driver"].ROOT.decode() + "/workspace"
 MAX_FIGURES = 100           # of one cell
+MAX_SVG = 4 << 20
+MAX_SVG_POINTS = 20000      # drawn points: an SVG of more is slow to make and slower to open
+MAX_CSV_POINTS = 20000      # of one series
+PUBLISHED = "figures"       # folder of what report.figure() publishes
 
 # What a format is called by whom: name -> (format of savefig, MIME type, extension, dots).
 FORMATS = {
@@ -48,6 +53,8 @@ class Figures:
         import io
         form, _, _, dots = FORMATS[name]
         more = {"dpi": figure.dpi * dots} if dots != 1 else {}
+        if form == "svg":
+            more["metadata"] = {"Date": None}
         data = io.BytesIO()
         try:
             figure.savefig(data, format=form, bbox_inches="tight", **more)
@@ -57,7 +64,9 @@ class Figures:
         return data.getvalue()
 
     def show(self, figure, main=False, close=True, ident="", update=False):
-        pictures = []
+        pictures, saved = [], getattr(figure, "_agent_name", None)
+        if saved and (figure.stale or not exists(WORKSPACE + "/" + saved)):
+            saved = None        # drawn into since, or gone
         try:
             for name in self.context.formats:
                 pictures.append((name, self.draw(figure, name)))
@@ -66,11 +75,13 @@ class Figures:
         except BaseException as e:
             show.note("the figure could not be drawn: %s" % show.one_line(e))
         chart, words = self.chart(figure) if pictures else (None, "")
+        if not pictures:
+            if close:
+                self.close(figure)
+            return
+        files = [saved] if saved else self.save(pictures, figure)
         if close:
             self.close(figure)
-        if not pictures:
-            return
-        files = self.save(pictures)
         text = show.plain_text(figure)
         found = {"text/plain": text + "\n" + words if words else text}
         for name, data in pictures:
@@ -96,14 +107,59 @@ class Figures:
         if plt is not None:
             plt.close(figure)
 
-    def save(self, pictures):
-        """Writes them as the next free figure-N; the names of those that could be."""
+    def save(self, pictures, figure):
+        """Writes them, and what stands beside them, as the next free figure-N; the names of the pictures that
+        could be."""
+        files = [(FORMATS[name][2], data) for name, data in pictures]
+        beside = self.beside(figure, [end for end, _ in files])
         for _ in range(10000):
             self.number += 1
-            names = ["figure-%d.%s" % (self.number, FORMATS[name][2]) for name, _ in pictures]
-            if not any(exists(WORKSPACE + "/" + name) for name in names):
+            stem = "figure-%d." % self.number
+            if not any(exists(WORKSPACE + "/" + stem + end) for end, _ in files + beside):
                 break
-        return [name for name, (_, data) in zip(names, pictures) if save_file(name, data)]
+        saved = [stem + end for end, data in files if save_file(stem + end, data)]
+        for end, data in beside if saved else ():
+            save_file(stem + end, data)
+        return saved
+
+    def beside(self, figure, there):
+        """[(ending, bytes)]: the figure as SVG, and its data as CSV."""
+        if not self.context.beside or self.context.is_program:
+            return []
+        out = []
+        try:
+            if "svg" not in there and points_of(figure) <= MAX_SVG_POINTS:
+                data = self.draw(figure, "svg")
+                if len(data) <= MAX_SVG:
+                    out.append(("svg", data))
+            chart = load("charts").data_of(figure, MAX_CSV_POINTS)
+            text = load("plotted").csv_of(chart) if chart else None
+            if text and chart.get("cut"):
+                show.note("the CSV beside the figure does not have all of it: %s" % ", ".join(
+                    "%s %s are left out" % (show.commas(n), what) for what, n in chart["cut"].items() if n))
+            if text:
+                out.append(("csv", text.encode("utf-8", "replace")))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as e:
+            show.note("what stands beside the figure could not be made: %s" % show.one_line(e))
+        return out
+
+    def save_published(self, figure, name, picture):
+        """What report.figure() publishes, as figures/NAME.png and so on; a later one takes its place."""
+        if not self.context.beside or self.context.is_program:
+            return
+        try:
+            posix.mkdir(WORKSPACE + "/" + PUBLISHED, 0o755)
+        except OSError:
+            pass
+        for end, data in [("png", picture)] + self.beside(figure, ["png"]):
+            path = "%s/%s.%s" % (PUBLISHED, name, end)
+            try:
+                posix.unlink(WORKSPACE + "/" + path)
+            except OSError:
+                pass
+            save_file(path, data)
 
     # -- when --
 
@@ -133,6 +189,26 @@ class Figures:
                 self.show(figure)
             else:
                 plt.close(figure)
+
+
+def points_of(figure):
+    """How many points lines and clouds have: what an SVG has one by one."""
+    n = 0
+    for axes in figure.axes:
+        n += sum(len(line.get_xdata()) for line in axes.lines)
+        n += sum(len(c.get_offsets()) for c in axes.collections if hasattr(c, "get_offsets"))
+        n += sum(getattr(c.get_array(), "size", 0) for c in axes.collections if type(c).__name__ == "QuadMesh")
+    return n
+
+
+def keep_name(figure, path):
+    """The code saved it: as a PNG of the workspace it needs no other name."""
+    import os
+    path = os.path.realpath(os.fsdecode(path))
+    below = path[len(WORKSPACE) + 1:] if path.startswith(WORKSPACE + "/") else ""
+    if below.endswith(".png") and exists(path):
+        figure._agent_name = below
+        figure.stale = False
 
 
 def exists(path):

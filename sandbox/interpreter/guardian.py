@@ -193,7 +193,9 @@ def context(guardian_pid, options):
         if "start" not in options:
             cell = load("cell")
             if "figures" in options:
-                cell.FORMATS = options["figures"].decode().split()
+                words = options["figures"].decode().split()
+                cell.FORMATS = [w for w in words if w != "beside"]
+                cell.BESIDE = "beside" in words
         driver.native("context_enter", driver.ROOT, driver.RO, driver.DEVICES)
         if posix.getppid() != guardian_pid:
             posix._exit(125)

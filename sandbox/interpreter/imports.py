@@ -11,7 +11,11 @@ class Finder:
     def __init__(self, context):
         self.context = context
         self.patched = set()        # modules that we have changed
-        self.patches = {"matplotlib.pyplot": self.patch_pyplot,
+        self.patches = {"matplotlib": self.styling("matplotlib", "style", "set_defaults"),
+                        "matplotlib._text_helpers": self.styling("matplotlib._text_helpers", "scripts", "on_text_helpers"),
+                        "matplotlib.font_manager": self.styling("matplotlib.font_manager", "scripts", "on_font_manager"),
+                        "matplotlib.figure": self.styling("matplotlib.figure", "style", "on_figure"),
+                        "matplotlib.pyplot": self.patch_pyplot,
                         "matplotlib.axes": self.patch_axes,
                         "plotly.io": self.patch_plotly,
                         "linecache": self.patch_linecache}
@@ -55,6 +59,16 @@ class Finder:
     def patch_axes(self, axes):
         self.patched.add("matplotlib.axes")
         load("charts").keep_boxes(axes.Axes)
+        if not self.context.is_program:
+            load("style").on_axes(axes)
+
+    def styling(self, name, file, work):
+        """A patch that a program, which is to be as under any python3, does not get."""
+        def patch(module):
+            self.patched.add(name)
+            if not self.context.is_program:
+                getattr(load(file), work)(module)
+        return patch
 
     def patch_plotly(self, io):
         def show(figure, *args, **kw):

@@ -124,6 +124,7 @@ class Report:
             found["text/plain"] += "\n" + words
         if chart is not None:
             found[show.CHART] = chart
+        figures.save_published(figure, name, found["image/png"])
         figures.close(figure)
         self._publish({"kind": "figure", "name": name, "caption": caption}, found)
 

@@ -307,6 +307,8 @@ def warm_paths():
     if plt is not None:
         load("figures")
         charts = load("charts")
+        for name in ("style", "scripts", "plotted", "words"):
+            load(name)
         charts.keep_boxes(sys.modules["matplotlib.axes"].Axes)
         figure, axes = plt.subplots()
         axes.plot([1, 2], [1, 2], label="a")

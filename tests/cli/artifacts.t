@@ -24,7 +24,7 @@ unlike(r.observations[2], r"a\.csv", "but not of those that did not change")
 # --- figures
 missing = have_modules("matplotlib")
 if missing:
-    skip("matplotlib is not installed for /usr/bin/python3 (package python3-matplotlib)", "figures", 5)
+    skip("matplotlib is not installed for /usr/bin/python3 (package python3-matplotlib)", "figures", 6)
 else:
     r = run("plot", "--timeout", "120s", timeout=120, script=[
         code("import matplotlib.pyplot as plt\nplt.plot([1, 2, 3])\nplt.show()\n"
@@ -33,7 +33,9 @@ else:
         code("fig, ax = plt.subplots()\nax.pie([1, 2])\nfig.savefig('own.png')\nplt.close(fig)"),
         say("plotted")])
     eq(r.status, 0, "a run with figures")
-    names = r.artifacts
+    eq([n for n in r.artifacts if n.endswith((".svg", ".csv"))],
+       [f"figure-{i}.{end}" for i in (1, 2, 3) for end in ("csv", "svg")], "with SVG and data beside those that were shown")
+    names = [n for n in r.artifacts if n.endswith(".png")]
     eq(len(names), 4, "shown, open and saved figures are all there: " + " ".join(names))
     ok("own.png" in names, "one that the code saved keeps its name")
     bad = [n for n in names if not is_png(r.record.path / "artifacts" / n)]

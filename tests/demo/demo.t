@@ -27,6 +27,6 @@ if len(told) == 3:
     ok(len(numbers) > 15, "the answer is full of numbers", numbers)
     eq([n for n in numbers if n.replace(",", "") not in seen], [],
        "and every one of them was printed by a cell")
-eq(r.artifacts, ["figure-1.png", "strikes_by_month.csv"], "it makes a chart and a table")
+eq(r.artifacts, ["figure-1.csv", "figure-1.png", "figure-1.svg", "strikes_by_month.csv"], "it makes a chart and a table")
 ok("figure-1.png" in r.artifacts and is_png(r.record.path / "artifacts/figure-1.png"), "the chart is a PNG")
 done()

@@ -1,7 +1,7 @@
 /* Runs cells of Python in the real sandbox and prints what came out, as lines that a test compares.
  *
  * usage: cell [--timeout MS] [--data FILE:NAME] [--python P] [--preload "a b"] [--memory BYTES]
- *             [--figures svg|both] [--image whole|unsealed|damaged|environment]
+ *             [--figures svg|both|full] [--image whole|unsealed|damaged|environment]
  *             [--language L [--program P]]... [--times] [--wait MS] FILE
  * FILE holds the cells, with a line `%%%%` between two. A line `%%%% NAME` runs the next in the
  * context NAME, `%%%% LANGUAGE/NAME` in one of that language; else cells are in the last L.
@@ -179,7 +179,9 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--image") == 0) {
             image_how = value;
         } else if (strcmp(argv[i], "--figures") == 0) {
-            spec.figures = strcmp(value, "svg") == 0 ? FIGURES_SVG : FIGURES_BOTH;
+            spec.figures = strcmp(value, "svg") == 0    ? FIGURES_SVG
+                           : strcmp(value, "full") == 0 ? FIGURES_FULL
+                                                        : FIGURES_BOTH;
         } else if (strcmp(argv[i], "--memory") == 0) {
             spec.memory_bytes = strtoll(value, NULL, 10);
         } else if (strcmp(argv[i], "--data") == 0 && spec.n_files < 16) {
