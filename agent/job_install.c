@@ -184,6 +184,7 @@ static void find_key(struct program *p, const struct conf *c, const char *model,
 
     if (endpoint_find(c, model, first, &ep, &why) < 0) {
         ui_warn(p->run.ui, "%s", why.msg);
+        endpoint_done(&ep);
         return;
     }
     const struct key_source *s = &ep.source;
