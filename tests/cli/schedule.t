@@ -104,6 +104,7 @@ for line in ("Type=oneshot", f'ExecStart={AGENT} job run --quiet "{work}/w.job"'
              f'Environment="HOME={home}"', f'Environment="XDG_DATA_HOME={home}/share"'):
     ok(line in service.splitlines(), f"the service says {line}", service)
 unlike(service, "LoadCredential", "a server of one's own needs no key")
+unlike(service, r"(?m)^(RestrictSUIDSGID|User)=", "nothing stands there with which the sandbox could not be built")
 eq(called(), f"--user daemon-reload\n--user enable --now {name}.timer\n--user restart {name}.timer\n", "systemd is told")
 unlike(r.err, "warning", "and there is nothing to warn of")
 eq(job("install", "other/w.job").status, 0, "a job of the same name in another folder")
