@@ -110,16 +110,30 @@ static void kill_group(const char *dir)
     }
 }
 
-/* Groups whose maker is gone and that are empty: left by a keeper that was killed. */
+/* A group's name is its owner's pid and, since containers may share one tree of groups, the pid
+ * namespace in which that pid means something; 0 where it cannot be told. */
+static unsigned long pid_namespace(void)
+{
+    struct stat st;
+
+    return stat("/proc/self/ns/pid", &st) == 0 ? (unsigned long)st.st_ino : 0;
+}
+
+/* Groups of our pid namespace whose maker is gone and that are empty: left by a keeper that was
+ * killed. */
 static void sweep(const char *parent)
 {
     DIR *d = opendir(parent);
     struct dirent *entry;
+    unsigned long here = pid_namespace();
+    char *end;
 
     while (d && (entry = readdir(d)) != NULL) {
         if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) != 0)
             continue;
-        long pid = strtol(entry->d_name + strlen(PREFIX), NULL, 10);
+        long pid = strtol(entry->d_name + strlen(PREFIX), &end, 10);
+        if (*end != '-' || strtoul(end + 1, NULL, 10) != here)
+            continue;
         if (pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH)
             unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR);
     }
@@ -133,8 +147,8 @@ static char *make_group(struct groups *g, const char *parent, pid_t owner)
 {
     char *dir = g->dirs[g->n];
 
-    if (snprintf(dir, sizeof g->dirs[0], "%s/" PREFIX "%d", parent, (int)owner) >=
-        (int)sizeof g->dirs[0]) {
+    if (snprintf(dir, sizeof g->dirs[0], "%s/" PREFIX "%d-%lu", parent, (int)owner,
+                 pid_namespace()) >= (int)sizeof g->dirs[0]) {
         errno = ENAMETOOLONG;
         return NULL;
     }
