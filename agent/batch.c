@@ -390,7 +390,7 @@ static void run_batch(struct program *p, struct err *e)
     b.pause = xasprintf("%s.pause", p->conf.out);
     b.n_workers = (size_t)p->conf.jobs;
     b.workers = xcalloc(b.n_workers, sizeof *b.workers);
-    if (b.todo > 1)
+    if (b.todo > b.n_workers) /* else all would wait for it, and none would come later */
         batch_image_begin(&b.image, p);
     if (ask_all(&b, e) == 0)
         verdict(&b, e);

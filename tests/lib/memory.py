@@ -76,7 +76,7 @@ def measure(n, cell, *flags):
 
     home = new_home()
     with AnyService(answer) as service:
-        rows = [json.dumps({"question": f"q {i}"}) + "\n" for i in range(max(n, 2))]
+        rows = [json.dumps({"question": f"q {i}"}) + "\n" for i in range(n + 1)]  # one more than run: else none is shared
         (home / "work" / "q.jsonl").write_text("".join(rows))
         r = start("batch", "q.jsonl", "--out", "o.jsonl", "-j", str(n), "--stream=false", "-m", "scripted", *flags,
                   url=service.url + "/v1", home=home, cwd=home / "work")
