@@ -28,7 +28,7 @@ for argv in ([], ["--sandbox", "strict"]):
 r = run("what is the sum?", "--sandbox-helper", str(helper), "--sandbox", "best", "--file", str(BOX / "sales.csv"),
         "--workspace-size", "4m", script=SCRIPT)
 eq((r.status, r.out), (0, "The sum is 4.\n"), "best: answered")
-eq(r.artifacts[:1] + [r.artifacts[-1][-4:]], [r.artifacts[0]] + [".png"], "a figure came out")
+ok(any(a.endswith(".png") for a in r.artifacts), "a figure came out", r.artifacts)
 like(r.err, r"warning: .*weaker here \(sandbox = best\)", "the user is warned without asking")
 like(r.err, r"warning: no namespaces, which this place forbids", "and told why")
 starts = [e for e in r.record.events if e["type"] == "sandbox.start"]
