@@ -89,7 +89,7 @@ with Provider(SCRIPT) as provider:
             sum(c.startswith("sleep 600") for c in children_of([r.process.pid]).values()) < 2:
         time.sleep(0.01)
     inside = children_of([r.process.pid])
-    held = [g for g in groups() if int(g.rpartition(".")[2]) in inside]
+    held = [g for g in groups() if int(g.rpartition(".")[2].partition("-")[0]) in inside]
     r.process.kill()
     finish(r, 15, keep=[provider.process.pid])
 ok(sum(c.startswith("sleep 600") for c in inside.values()) >= 2, "while it runs, its background processes are seen from outside",
