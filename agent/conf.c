@@ -27,7 +27,7 @@ void conf_list_add(struct conf_list *l, const char *s)
     l->v[l->n++] = xstrdup(s);
 }
 
-static void list_free(struct conf_list *l)
+void conf_list_done(struct conf_list *l)
 {
     for (size_t i = 0; i < l->n; i++)
         free(l->v[i]);
@@ -76,7 +76,7 @@ static void loader_done(struct conf_loader *l)
         free(l->v[i].profile);
     }
     free(l->v);
-    list_free(&l->profiles);
+    conf_list_done(&l->profiles);
 }
 
 /* The prefix, which all have, makes nothing nearer. */
@@ -369,10 +369,10 @@ void conf_done(struct conf *c)
     free(c->origin);
     c->origin = NULL;
     conf_rules_free(c);
-    list_free(&c->given);
+    conf_list_done(&c->given);
     struct conf_list args = { c->args, c->n_args };
-    list_free(&args);
-    list_free(&c->notes);
+    conf_list_done(&args);
+    conf_list_done(&c->notes);
     c->args = NULL;
     c->n_args = 0;
     free(c->user_file);

@@ -57,6 +57,8 @@ struct conf_list {
     char **v;
     size_t n;
 };
+void conf_list_add(struct conf_list *l, const char *s); /* a copy of it */
+void conf_list_done(struct conf_list *l);
 
 /* A section of agent.conf about a service, about models, or about prices. Later ones win. */
 enum conf_rule_kind { RULE_SERVICE, RULE_MODEL, RULE_PRICE, RULE_COUNT };

@@ -61,7 +61,6 @@ int conf_read_file(struct conf_loader *l, const char *path, enum conf_level leve
 const char *conf_shown(struct buf *b, struct str s);
 /* The three ways to give a key, for whoever tries a fourth. */
 extern const char conf_key_advice[];
-void conf_list_add(struct conf_list *l, const char *s);
 void conf_note(struct conf *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

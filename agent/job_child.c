@@ -18,13 +18,6 @@ struct child {
     int out, err; /* -1 = ours, or at its end */
 };
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 static void become(const struct job_child *c, pid_t parent, int in, int out, int err)
 {
     sigset_t none;
@@ -74,7 +67,7 @@ static int take(struct child *k, int *fd, bool is_out, struct err *e)
     else if (n > 0)
         keep_last(k->c->errors, (struct str){ part, (size_t)n });
     if (n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN) || r < 0)
-        close_fd(fd);
+        cleanup_closep(fd);
     return r;
 }
 
@@ -110,8 +103,8 @@ static int wait_child(struct child *k, const struct stop *stop, struct err *e)
         if (r < 0 && was_good) {
             kill(-k->pid, SIGTERM);
             ended_ms = now_ms();
-            close_fd(&k->out); /* what is left in the group may hold them open */
-            close_fd(&k->err);
+            cleanup_closep(&k->out); /* what is left in the group may hold them open */
+            cleanup_closep(&k->err);
         }
         if (r < 0 && !gone && now_ms() - ended_ms > GRACE_MS)
             kill(-k->pid, SIGKILL);
@@ -130,8 +123,8 @@ int job_child_run(const struct job_child *c, const struct stop *stop, struct err
     if (null < 0 || (c->take && pipe2(out, O_CLOEXEC) < 0) ||
         (c->errors && pipe2(err, O_CLOEXEC) < 0)) {
         int error = errno;
-        close_fd(&out[0]);
-        close_fd(&out[1]);
+        cleanup_closep(&out[0]);
+        cleanup_closep(&out[1]);
         return err_set(e, ERR_SYS, error, "start %s", c->argv[0]);
     }
     pid_t parent = getpid(); /* 1 in a container of its own */
@@ -140,11 +133,11 @@ int job_child_run(const struct job_child *c, const struct stop *stop, struct err
         become(c, parent, c->in >= 0 ? c->in : null, c->take ? out[1] : STDOUT_FILENO,
                c->errors ? err[1] : STDERR_FILENO);
     int error = errno;
-    close_fd(&out[1]);
-    close_fd(&err[1]);
+    cleanup_closep(&out[1]);
+    cleanup_closep(&err[1]);
     int r =
         k.pid < 0 ? err_set(e, ERR_SYS, error, "start %s", c->argv[0]) : wait_child(&k, stop, e);
-    close_fd(&k.out);
-    close_fd(&k.err);
+    cleanup_closep(&k.out);
+    cleanup_closep(&k.err);
     return r;
 }

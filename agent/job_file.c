@@ -27,12 +27,9 @@ void job_done(struct job *j)
         free(j->params[i].value);
     }
     free(j->params);
-    struct conf_list *lists[] = { &j->outputs, &j->must_exist, &j->settings };
-    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
-        for (size_t k = 0; k < lists[i]->n; k++)
-            free(lists[i]->v[k]);
-        free(lists[i]->v);
-    }
+    conf_list_done(&j->outputs);
+    conf_list_done(&j->must_exist);
+    conf_list_done(&j->settings);
     free(j->path);
     free(j->name);
     free(j->question);

@@ -17,20 +17,6 @@
 #include "agent/job_parts.h"
 #include "agent/base/banned.h"
 
-void conf_list_put(struct conf_list *l, const char *s)
-{
-    l->v = xrealloc(l->v, l->n + 1, sizeof *l->v);
-    l->v[l->n++] = xstrdup(s);
-}
-
-void conf_list_drop(struct conf_list *l)
-{
-    for (size_t i = 0; i < l->n; i++)
-        free(l->v[i]);
-    free(l->v);
-    *l = (struct conf_list){ NULL, 0 };
-}
-
 static void list_names(int folder_fd, bool (*want)(int fd, const char *name), struct conf_list *out)
 {
     int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -43,7 +29,7 @@ static void list_names(int folder_fd, bool (*want)(int fd, const char *name), st
     }
     while ((de = readdir(d)) != NULL)
         if (want(folder_fd, de->d_name))
-            conf_list_put(out, de->d_name);
+            conf_list_add(out, de->d_name);
     closedir(d);
 }
 
@@ -82,7 +68,7 @@ void job_clean_inputs(int folder_fd)
     for (size_t i = 0; i < l.n; i++)
         if (faccessat(folder_fd, l.v[i], F_OK, AT_SYMLINK_NOFOLLOW) < 0)
             (void)io_remove_tree(fd, l.v[i], &ignored);
-    conf_list_drop(&l);
+    conf_list_done(&l);
     (void)unlinkat(folder_fd, JOB_INPUTS, AT_REMOVEDIR); /* when nothing is left in it */
 }
 
@@ -94,7 +80,7 @@ void job_clean(int folder_fd)
     list_names(folder_fd, is_left_over, &l);
     for (size_t i = 0; i < l.n; i++)
         (void)io_remove_tree(folder_fd, l.v[i], &ignored);
-    conf_list_drop(&l);
+    conf_list_done(&l);
     unlinkat(folder_fd, ".latest", 0);
     job_clean_inputs(folder_fd);
 }
@@ -183,6 +169,6 @@ void job_keep(int folder_fd, long keep)
         if (renameat(folder_fd, l.v[i], folder_fd, old) == 0)
             (void)io_remove_tree(folder_fd, old, &ignored);
     }
-    conf_list_drop(&l);
+    conf_list_done(&l);
     job_clean_inputs(folder_fd);
 }

@@ -111,8 +111,8 @@ static void needs_done(struct job_needs *n)
 {
     free(n->program);
     free(n->session_dir);
-    conf_list_drop(&n->environment);
-    conf_list_drop(&n->credentials);
+    conf_list_done(&n->environment);
+    conf_list_done(&n->credentials);
 }
 
 static int find_program(struct job_needs *n, struct err *e)
@@ -141,13 +141,13 @@ static void find_environment(struct job_needs *n)
 
     if (home && home[0] == '/' && (pw == NULL || strcmp(pw->pw_dir, home) != 0)) {
         cleanup_free char *word = xasprintf("HOME=%s", home);
-        conf_list_put(&n->environment, word);
+        conf_list_add(&n->environment, word);
     }
     for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
         const char *v = getenv(folders[i]);
         cleanup_free char *word = v && v[0] == '/' ? xasprintf("%s=%s", folders[i], v) : NULL;
         if (word)
-            conf_list_put(&n->environment, word);
+            conf_list_add(&n->environment, word);
     }
 }
 
@@ -191,7 +191,7 @@ static void find_key(struct program *p, const struct conf *c, const char *model,
     cleanup_free char *file = keys_file(s);
     if (file && file[0] == '/') {
         cleanup_free char *word = xasprintf(KEYS_CREDENTIAL "%s:%s", ep.service, file);
-        conf_list_put(&n->credentials, word);
+        conf_list_add(&n->credentials, word);
     } else if (!file && !s->cmd && !s->keyless && !s->replay && !conf_url_is_loopback(s->url)) {
         ui_warn(p->run.ui,
                 "no key of %s will be there when the job runs%s: agent keys set %s keeps one",

@@ -1,4 +1,5 @@
 /* The keys of a job file: a row each, which reads it and shows it in `agent job new`. */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include "agent/base/io.h"
@@ -71,13 +72,6 @@ static int add_input(struct job *j, struct str value, struct err *e)
     in.text = str_dup(value);
     j->inputs = xrealloc(j->inputs, j->n_inputs + 1, sizeof *j->inputs);
     j->inputs[j->n_inputs++] = in;
-    return 0;
-}
-
-static int set_folder(struct job *j, struct str value, struct err *e)
-{
-    (void)e;
-    j->folder = str_dup(value);
     return 0;
 }
 
@@ -164,20 +158,6 @@ static int set_overlap(struct job *j, struct str value, struct err *e)
     return choose("overlap", value, "ok", "fail", &j->overlap_fails, e);
 }
 
-static int set_success(struct job *j, struct str value, struct err *e)
-{
-    (void)e;
-    j->on_success = str_dup(value);
-    return 0;
-}
-
-static int set_failure(struct job *j, struct str value, struct err *e)
-{
-    (void)e;
-    j->on_failure = str_dup(value);
-    return 0;
-}
-
 static int set_schedule(struct job *j, struct str value, struct err *e)
 {
     struct calendar c;
@@ -191,34 +171,37 @@ static int set_schedule(struct job *j, struct str value, struct err *e)
 
 #define MANY true
 #define ONCE false
+#define SET(function) function, 0
+#define TEXT(member) NULL, offsetof(struct job, member)
 
 const struct job_key job_keys[] = {
-    { "question", ONCE, set_question, "Sum the revenue by month and draw a chart.",
+    { "question", ONCE, SET(set_question), "Sum the revenue by month and draw a chart.",
       "what is asked; dates may stand in it as {{today}} or {{last_month:%B %Y}}" },
-    { "question_file", ONCE, set_question_file, "question.md", "or the file that says it" },
-    { "input", MANY, add_input, "newest data/sales-*.csv as sales.csv",
+    { "question_file", ONCE, SET(set_question_file), "question.md", "or the file that says it" },
+    { "input", MANY, SET(add_input), "newest data/sales-*.csv as sales.csv",
       "[newest] PATTERN [as NAME], or command: COMMAND as NAME; any number of them" },
-    { "folder", ONCE, set_folder, "NAME.reports", "where reports go" },
-    { "param", MANY, job_param_add, "region = north",
+    { "folder", ONCE, TEXT(folder), "NAME.reports", "where reports go" },
+    { "param", MANY, SET(job_param_add), "region = north",
       "a value that may change (NAME = VALUE), {{region}} elsewhere; dates may stand in it" },
-    { "output", MANY, add_output, "report.html",
+    { "output", MANY, SET(add_output), "report.html",
       "a report, any number of them: .html .md .pdf .xlsx, .py and .ipynb for the code" },
-    { "must_exist", MANY, add_exist, "chart.png", "a file that the run has to make, not empty" },
-    { "check", MANY, job_check_add, "number total within 20% of last",
+    { "must_exist", MANY, SET(add_exist), "chart.png",
+      "a file that the run has to make, not empty" },
+    { "check", MANY, SET(job_check_add), "number total within 20% of last",
       "what must hold; also number total between 0 and 1e6, and cell: len(df) > 0 (Python)" },
-    { "mode", ONCE, set_mode, "rerun-first",
+    { "mode", ONCE, SET(set_mode), "rerun-first",
       "the code of the last report runs again where it can; or model-always" },
-    { "repair", ONCE, set_repair, "auto",
+    { "repair", ONCE, SET(set_repair), "auto",
       "code that does not do is repaired by the model from there on; never: the run fails" },
-    { "only_if_changed", ONCE, set_changed, "false",
+    { "only_if_changed", ONCE, SET(set_changed), "false",
       "true: nothing is done when inputs, question and this file are what they were" },
-    { "keep", ONCE, set_keep, "12", "how many reports stay; without it all" },
-    { "overlap", ONCE, set_overlap, "ok",
+    { "keep", ONCE, SET(set_keep), "12", "how many reports stay; without it all" },
+    { "overlap", ONCE, SET(set_overlap), "ok",
       "a run that finds another at work does nothing, with status 0; fail: with status 2" },
-    { "on_success", ONCE, set_success, "mail -s \"report\" me@example.org",
+    { "on_success", ONCE, TEXT(on_success), "mail -s \"report\" me@example.org",
       "a command for /bin/sh, told of the report by its standard input and AGENT_JOB_REPORT" },
-    { "on_failure", ONCE, set_failure, "logger -t agent", "the same for a run that failed" },
-    { "schedule", ONCE, set_schedule, "Mon 07:00",
+    { "on_failure", ONCE, TEXT(on_failure), "logger -t agent", "the same for a run that failed" },
+    { "schedule", ONCE, SET(set_schedule), "Mon 07:00",
       "when agent job install has it run: a calendar event as of systemd" },
 };
 const size_t job_keys_n = ARRAY_LEN(job_keys);
@@ -241,7 +224,10 @@ int job_key_set(struct job *j, int key, struct str value, struct err *e)
     if (!k->many && (j->seen & bit))
         return err_set(e, ERR_CONFIG, 0, "%s is set twice", k->name);
     j->seen |= bit;
-    return k->set(j, value, e);
+    if (k->set)
+        return k->set(j, value, e);
+    *(char **)((char *)j + k->text) = str_dup(value);
+    return 0;
 }
 
 void job_keys_example(struct buf *out)

@@ -43,8 +43,10 @@ void job_files_done(struct job_files *f);
 struct job_key {
     const char *name;
     bool many; /* may stand more than once */
-    /* `value` is trimmed and not empty. -1: ERR_CONFIG, without the place. */
+    /* `value` is trimmed and not empty. -1: ERR_CONFIG, without the place. NULL: any text will do.
+     */
     int (*set)(struct job *j, struct str value, struct err *e);
+    size_t text;         /* without set(): offset of the member, a char *, that gets a copy */
     const char *example; /* a good value, for agent job new */
     const char *help;    /* one line */
 };
@@ -84,9 +86,6 @@ struct cJSON *job_numbers(const char *record, struct err *e);
  * are the numbers of the latest report; NULL = there is none. Pure. */
 int job_check_numbers(const struct job *j, const struct cJSON *now, const struct cJSON *last,
                       struct err *e);
-
-void conf_list_put(struct conf_list *l, const char *s);
-void conf_list_drop(struct conf_list *l);
 
 /* --- the folder; the caller holds its lock --- */
 

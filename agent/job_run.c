@@ -58,8 +58,8 @@ static void work_done(struct job_work *w)
     free(w->stage);
     free(w->name);
     job_files_done(&w->files);
-    conf_list_drop(&w->reports);
-    conf_list_drop(&w->exports);
+    conf_list_done(&w->reports);
+    conf_list_done(&w->exports);
     cJSON_Delete(w->last);
     cJSON_Delete(w->numbers);
     cJSON_Delete(w->params);
@@ -149,7 +149,7 @@ static int run_agent(struct job_work *w, const char *session, struct err *e)
 #define ADD(...)                                                                                   \
     do {                                                                                           \
         word = xasprintf(__VA_ARGS__);                                                             \
-        conf_list_put(&own, word);                                                                 \
+        conf_list_add(&own, word);                                                                 \
         free(word);                                                                                \
         word = NULL;                                                                               \
     } while (0)
@@ -186,7 +186,7 @@ static int run_agent(struct job_work *w, const char *session, struct err *e)
     v[n++] = session ? session : w->question;
     struct job_child child = { .argv = v, .in = -1, .take = job_child_append, .arg = &out };
     int status = job_child_run(&child, &w->p->stop, e);
-    conf_list_drop(&own);
+    conf_list_done(&own);
     if (status < 0)
         return -1;
     struct err bad = ERR_INIT;
@@ -520,7 +520,7 @@ static int make(struct job_work *w, time_t now, struct err *e)
             return err_set(e, ERR_USAGE, 0, "output: %.200s lies outside of the report's folder",
                            buf_cstr(&name));
         bool code = str_ends(buf_str(&name), ".py") || str_ends(buf_str(&name), ".ipynb");
-        conf_list_put(code ? &w->exports : &w->reports, buf_cstr(&name));
+        conf_list_add(code ? &w->exports : &w->reports, buf_cstr(&name));
     }
     const char *before = json_str(w->last, "fingerprint"), *asked = json_str(w->last, "question");
     if (w->j->only_if_changed && before && strcmp(before, w->print) == 0 && asked &&

@@ -23,7 +23,8 @@
  * units of a real systemd, of the system and of a user. Left out is what does not: what mounts over
  * /proc (ProtectKernelTunables=), for then the kernel permits no fresh /proc; RestrictNamespaces=;
  * ProtectHostname=, which forbids sethostname; RestrictSUIDSGID=, which forbids openat2; what takes
- * capabilities from root, who becomes an ordinary user with them. PrivateTmp= and ProtectHome= would hide the job's own files. */
+ * capabilities from root, who becomes an ordinary user with them. PrivateTmp= and ProtectHome=
+ * would hide the job's own files. */
 static const struct {
     const char *line;
     enum { ALWAYS, FILTER, ROOT } when; /* FILTER: of a user's manager it needs no-new-privileges */

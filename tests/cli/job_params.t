@@ -4,27 +4,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
-from harness import *
-
-home = new_home()
-work = home / "work"
-reports = work / "w.reports"
-
-
-def job(*args, script=None, **how):
-    return run("job", *args, model=None, home=home, script=script, env={"AGENT_MODEL": "scripted", "TZ": "UTC"}, **how)
-
-
-def write(text):
-    (work / "w.job").write_text(text)
-
-
-def latest():
-    return os.readlink(reports / "latest") if (reports / "latest").is_symlink() else None
-
-
-def summary():
-    return json.loads((reports / "latest" / "job.json").read_text())
+from jobs import *
 
 
 for lines, said in (("param = region\n", r"w\.job:2: param is NAME = VALUE"), ("param = 1a = x\n", r"w\.job:2: param is NAME = VALUE"),
