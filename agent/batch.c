@@ -91,7 +91,7 @@ static void free_argv(char **v)
 
 /* In the child. A process group of its own: Ctrl-C in the terminal is the batch's to handle. It
  * dies with the batch. */
-static void become_worker(const struct batch *b, char **argv, int out)
+static void become_worker(const struct batch *b, char **argv, int out, pid_t parent)
 {
     sigset_t none;
     int null = open("/dev/null", O_RDWR);
@@ -100,7 +100,7 @@ static void become_worker(const struct batch *b, char **argv, int out)
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpgid(0, 0);
     batch_image_inherit(&b->image);
-    if (null < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() == 1 ||
+    if (null < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
         dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
         dup2(null, STDERR_FILENO) < 0)
         _exit(126);
@@ -132,9 +132,10 @@ static int start_worker(struct batch *b, struct worker *w, size_t row, struct er
     if (pipe2(pipe_fds, O_CLOEXEC) < 0)
         return err_set(e, ERR_SYS, errno, "pipe");
     char **argv = worker_argv(b, &b->rows.v[row], share);
+    pid_t parent = getpid(); /* 1 in a container of its own */
     pid_t pid = fork();
     if (pid == 0)
-        become_worker(b, argv, pipe_fds[1]);
+        become_worker(b, argv, pipe_fds[1], parent);
     int error = errno;
     close(pipe_fds[1]);
     free_argv(argv);

@@ -29,7 +29,7 @@ static bool is_shareable(const struct conf *c)
 }
 
 /* In the child, which goes with the batch. No attachment is shown to what gets shared. */
-static void make(struct program *p, int fd)
+static void make(struct program *p, int fd, pid_t parent)
 {
     struct stop stop = STOP_NEVER, bound = stop_within(&stop, MAKE_MS);
     struct sandbox_info info;
@@ -40,7 +40,7 @@ static void make(struct program *p, int fd)
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpgid(0, 0);
     p->files = (struct attach_list){ 0 };
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() == 1 ||
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
         program_start_sandbox(p, &e) < 0 || sandbox_wait_ready(p->run.sandbox, &bound, &e) < 0)
         _exit(1);
     sandbox_get_info(p->run.sandbox, &info);
@@ -65,10 +65,11 @@ void batch_image_begin(struct batch_image *b, struct program *p)
     if (fd < 0 || pipe2(gate, O_CLOEXEC) < 0)
         return;
     fflush(NULL);
+    pid_t parent = getpid(); /* 1 in a container of its own */
     pid_t pid = fork();
     if (pid == 0) {
         close(gate[0]);
-        make(p, fd);
+        make(p, fd, parent);
     }
     close(gate[1]);
     if (pid < 0) {

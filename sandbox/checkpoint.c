@@ -16,9 +16,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 #define SCRATCH (16l << 20)
-#define JOIN                                                                                       \
-    16 /* untouched pages between touched ones that are not worth a region of their own            \
-        */
+/* So many untouched pages between touched ones are not worth a region of their own. */
+#define JOIN 16
 
 long checkpoint_save(long fd, const uint64_t *libc);
 
