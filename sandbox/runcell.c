@@ -1,23 +1,13 @@
-/* Running a cell in a context, and making the context when there is none.
- *
- * Theory of operation. Four channels, read in one poll loop. What the cell prints comes through two
- * pipes; what the driver says comes through `control`, in the same process as hostile code, so it
- * is believed only where a lie harms nobody but the cell itself: it must carry the cell's key, and
- * all of it is bounded. How the process ended comes from the guardian and from the helper, which
- * are ours.
- *
- * Order: the driver flushes before it sends a result and then waits for `ack`. When a result
- * arrives, everything printed before it is therefore in the pipes already, and they are emptied
- * first.
+/* Running a cell in a context, and making the context when there is none. What comes of it
+ * meanwhile listen.c takes; how the process ended comes from the guardian and from the helper,
+ * which are ours.
  *
  * Time-out: SIGINT at the limit, SIGKILL to the whole context GRACE_MS later. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,274 +15,17 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
-#include "sandbox/collect.h"
 #include "sandbox/language.h"
+#include "sandbox/listen.h"
 #include "sandbox/needs.h"
 #include "sandbox/refusals.h"
-#include "sandbox/session.h"
 #include "agent/base/banned.h"
 
 #define GRACE_MS 1500     /* from the interrupt to the kill: enough for `finally` and a traceback */
 #define KILL_MS 10000     /* a context that does not die in this time takes the sandbox with it */
 #define OPEN_MS 60000     /* a new context may wait for the data stack's import, on a cold disk */
 #define LAST_WORDS_MS 300 /* between a death by SIGKILL and the helper's word on memory */
-#define READ_CHUNK (64 * KIB)
-#define READ_AT_ONCE (1 * MIB) /* then look at the clock again */
 #define PIPE_BYTES (1 * MIB)
-#define MAX_NAMES_BYTES (8 * KIB)
-
-struct run {
-    struct collect got;
-    const struct sandbox_sink *sink;
-    char key[33]; /* hex; empty while no cell runs */
-    bool done, has_error, interrupted, broken;
-    bool is_program; /* its channel may close before it ends: what it runs last may take long */
-    bool died;
-    bool killed; /* by us; `cause` says why */
-    enum sandbox_status cause;
-    int64_t kill_at;   /* when the death must have come */
-    struct buf failed; /* why the context could not be made */
-};
-
-/* --- what the cell prints --- */
-
-/* Takes up to `max` bytes that are there now. Closes the pipe at its end. */
-static void read_stream(struct run *r, int *fd, bool is_stderr, size_t max)
-{
-    char tmp[READ_CHUNK];
-
-    while (*fd >= 0 && max > 0) {
-        ssize_t n = read(*fd, tmp, max < sizeof tmp ? max : sizeof tmp);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return;
-        if (n == 0) {
-            close(steal_fd(fd));
-            return;
-        }
-        struct str bytes = { tmp, (size_t)n };
-        collect_text(&r->got, is_stderr, bytes);
-        if (r->sink && r->sink->output)
-            r->sink->output(r->sink->arg, is_stderr, bytes);
-        max -= (size_t)n;
-    }
-}
-
-/* What was in the pipes at this moment, and no more: a background child may write for ever. */
-static void drain(struct run *r, struct context *c)
-{
-    int n;
-
-    if (c->out >= 0 && ioctl(c->out, FIONREAD, &n) == 0 && n > 0)
-        read_stream(r, &c->out, false, (size_t)n);
-    if (c->err >= 0 && ioctl(c->err, FIONREAD, &n) == 0 && n > 0)
-        read_stream(r, &c->err, true, (size_t)n);
-}
-
-/* --- what the code reads as its standard input --- */
-
-static void read_input(struct context *c)
-{
-    char tmp[READ_CHUNK];
-    ssize_t n = read(c->stdin_in, tmp, sizeof tmp);
-
-    if (n > 0)
-        buf_put(&c->stdin_queue, tmp, (size_t)n);
-    else if (n == 0 || (errno != EINTR && errno != EAGAIN))
-        c->stdin_in = -1; /* the caller's */
-}
-
-static void write_input(struct context *c)
-{
-    while (c->stdin_queue.n) {
-        ssize_t n = write(c->stdin_out, c->stdin_queue.p, c->stdin_queue.n);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return;
-        if (n < 0) { /* the code closed it */
-            buf_clear(&c->stdin_queue);
-            close(steal_fd(&c->stdin_out));
-            return;
-        }
-        buf_drop_front(&c->stdin_queue, (size_t)n);
-    }
-    if (c->stdin_in < 0)
-        close(steal_fd(&c->stdin_out));
-}
-
-/* --- what the context says --- */
-
-static void flush_queue(struct run *r, struct context *c)
-{
-    while (c->control >= 0 && c->out_queue.n) {
-        ssize_t n = send(c->control, c->out_queue.p, c->out_queue.n, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno != EAGAIN)
-            r->broken = true;
-        if (n < 0)
-            return;
-        buf_drop_front(&c->out_queue, (size_t)n);
-    }
-}
-
-static void send_ack(struct run *r, struct context *c, struct str seq)
-{
-    if (seq.n > 20)
-        seq.n = 20;
-    size_t at = frame_begin(&c->out_queue, "ack");
-    frame_put(&c->out_queue, "seq", seq);
-    frame_end(&c->out_queue, at);
-    if (c->out_queue.over)
-        r->broken = true;
-    else
-        flush_queue(r, c);
-}
-
-/* Names as the driver lists them: anything else in the field makes it no list. */
-static void keep_names(struct context *c, struct str names)
-{
-    if (names.n > MAX_NAMES_BYTES || !utf8_valid(names))
-        return;
-    for (size_t i = 0; i < names.n; i++)
-        if ((unsigned char)names.p[i] < ' ')
-            return;
-    free(c->names);
-    c->names = str_dup(names);
-}
-
-static void hear_cell(struct run *r, struct context *c, const struct frame *f)
-{
-    if (!c->ready) { /* nothing of the model's has run in it yet */
-        if (frame_is(f, "ready"))
-            c->ready = true;
-        else
-            buf_putstr(&r->failed, frame_get(f, "text"));
-        return;
-    }
-    if (r->done || r->key[0] == '\0' || !str_is(frame_get(f, "key"), r->key)) {
-        r->got.r.forged++;
-        return;
-    }
-    drain(r, c);
-    if (frame_is(f, "result")) {
-        const struct sandbox_item *it = collect_result(&r->got, f);
-        send_ack(r, c, frame_get(f, "seq"));
-        if (it && r->sink && r->sink->result)
-            r->sink->result(r->sink->arg, it, it->number);
-    } else if (frame_is(f, "clear")) {
-        collect_clear(&r->got);
-        send_ack(r, c, frame_get(f, "seq"));
-    } else if (frame_is(f, "error")) {
-        const struct sandbox_result *so_far = &r->got.r;
-        r->has_error = true;
-        collect_error(&r->got, f);
-        if (r->sink && r->sink->error)
-            r->sink->error(r->sink->arg, so_far->error_name, so_far->error_value, so_far->traceback,
-                           so_far->error_line);
-    } else if (frame_is(f, "done")) {
-        r->done = true;
-        keep_names(c, frame_get(f, "names"));
-    } else {
-        r->got.r.forged++;
-    }
-}
-
-static void hear_guardian(struct run *r, const struct frame *f)
-{
-    if (frame_is(f, "died")) {
-        r->died = true;
-        r->got.r.exit_code = (int)frame_num(f, "exit", 0) & 255;
-        r->got.r.signal = (int)frame_num(f, "signal", 0) & 127;
-        r->got.r.cpu_us = frame_num(f, "cpu_us", 0);
-        r->got.r.peak_bytes = frame_num(f, "peak_bytes", 0);
-    } else if (frame_is(f, "failed")) {
-        buf_putstr(&r->failed, frame_get(f, "text"));
-    }
-}
-
-/* Reads one channel and hands its frames on. Closes it at its end. -1: it cannot be trusted. */
-static int hear_channel(struct run *r, struct context *c, int *fd, struct buf *in)
-{
-    struct str body;
-    struct frame f;
-    size_t used, at = 0;
-    int k;
-
-    if (*fd < 0)
-        return 0;
-    int more = session_read(*fd, in, READ_AT_ONCE);
-    while ((k = frame_next(str_from(buf_str(in), at), MAX_FRAME_BYTES, &body, &used)) > 0) {
-        if (frame_parse(body, &f) < 0)
-            return -1;
-        if (fd == &c->guard)
-            hear_guardian(r, &f);
-        else
-            hear_cell(r, c, &f);
-        at += used;
-    }
-    buf_drop_front(in, at);
-    if (k < 0 || in->over)
-        return -1;
-    if (more == 0)
-        close(steal_fd(fd));
-    return 0;
-}
-
-/* --- the loop's one step --- */
-
-static int step(struct sandbox *s, struct context *c, struct run *r, const struct stop *stop,
-                int64_t ms, struct err *e)
-{
-    short control = (short)(POLLIN | (c->out_queue.n ? POLLOUT : 0));
-    struct pollfd p[] = {
-        { c->control, control, 0 }, { c->out, POLLIN, 0 },       { c->err, POLLIN, 0 },
-        { c->guard, POLLIN, 0 },    { s->h.control, POLLIN, 0 }, { s->h.status, POLLIN, 0 },
-        { s->h.log, POLLIN, 0 },    { s->h.pidfd, POLLIN, 0 },   { stop->cancel_fd, POLLIN, 0 },
-        { -1, POLLIN, 0 },          { -1, POLLOUT, 0 },
-    };
-    /* Input is taken only as fast as the code reads it. */
-    if (c->ready && c->stdin_out >= 0 && c->stdin_in >= 0 && c->stdin_queue.n == 0)
-        p[9].fd = c->stdin_in;
-    else if (c->ready)
-        p[10].fd = c->stdin_out;
-
-    if (poll(p, ARRAY_LEN(p), stop_poll_ms(stop, ms < 0 ? 0 : ms)) < 0 && errno != EINTR)
-        return err_set(e, ERR_INTERNAL, errno, "poll");
-    if (stop_check(stop, e) < 0)
-        return -1;
-    if (p[0].revents & POLLOUT)
-        flush_queue(r, c);
-    if (p[0].revents & ~POLLOUT && hear_channel(r, c, &c->control, &c->in) < 0) {
-        r->got.r.forged++;
-        r->broken = true;
-    }
-    if (p[1].revents)
-        read_stream(r, &c->out, false, READ_AT_ONCE);
-    if (p[2].revents)
-        read_stream(r, &c->err, true, READ_AT_ONCE);
-    if (p[9].revents)
-        read_input(c);
-    if (p[10].revents)
-        write_input(c);
-    if (p[3].revents && hear_channel(r, c, &c->guard, &c->guard_in) < 0)
-        session_lose(s, "a context's guardian sent a message that is none");
-    if (p[4].revents || p[5].revents || p[6].revents || p[7].revents)
-        session_hear(s, NULL, NULL);
-    return 0;
-}
-
-static void tell_guardian(struct context *c, const char *op)
-{
-    cleanup_buf struct buf b = BUF_MAX(256);
-
-    size_t at = frame_begin(&b, op);
-    frame_end(&b, at);
-    if (c->guard >= 0 && send(c->guard, b.p, b.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        close(steal_fd(&c->guard)); /* it then kills by itself, or is gone */
-}
 
 /* --- a new context --- */
 
@@ -365,7 +98,7 @@ static int failed_open(struct sandbox *s, struct context *c, struct run *r, stru
 
     if (session_alive(s, e) < 0)
         return -1;
-    drain(r, c);
+    listen_drain(r, c);
     utf8_clean_line(&b, utf8_head(buf_str(&r->failed), 400));
     for (size_t i = 0; b.n == 0 && i < r->got.r.n_items; i++) {
         const struct sandbox_item *it = &r->got.r.items[i];
@@ -386,7 +119,7 @@ static int context_open(struct sandbox *s, struct context *c, struct run *r, str
     if (request_context(s, c, code, &bound, e) < 0)
         goto fail;
     while (!c->ready) {
-        if (step(s, c, r, &bound, OPEN_MS, e) < 0) {
+        if (listen_step(s, c, r, &bound, OPEN_MS, e) < 0) {
             if (e->code == ERR_DEADLINE && stop_check(stop, &own) == 0)
                 err_set(e, ERR_SANDBOX, 0, "no context for the code came within %d s",
                         OPEN_MS / 1000);
@@ -440,7 +173,7 @@ static int send_code(struct context *c, struct run *r, const struct sandbox_cell
         buf_clear(&c->out_queue);
         return err_set(e, ERR_LIMIT, 0, "the code is too large for the sandbox");
     }
-    flush_queue(r, c);
+    listen_flush(r, c);
     return 0;
 }
 
@@ -451,7 +184,7 @@ static void kill_context(struct context *c, struct run *r, enum sandbox_status c
     r->killed = true;
     r->cause = cause;
     r->kill_at = now_ms() + KILL_MS;
-    tell_guardian(c, "kill");
+    listen_tell(c, "kill");
 }
 
 /* Until it is done or dead. */
@@ -471,11 +204,11 @@ static int watch(struct sandbox *s, struct context *c, struct run *r, int64_t li
                 kill_context(c, r, SANDBOX_KILLED_TIME);
             } else {
                 r->interrupted = true;
-                tell_guardian(c, "interrupt");
+                listen_tell(c, "interrupt");
             }
             continue;
         }
-        if (step(s, c, r, stop, next - now, e) < 0)
+        if (listen_step(s, c, r, stop, next - now, e) < 0)
             return -1;
         if (r->got.r.stdout_bytes > MAX_WRITTEN_BYTES || r->got.r.stderr_bytes > MAX_WRITTEN_BYTES)
             kill_context(c, r, SANDBOX_OUTPUT);
@@ -485,7 +218,7 @@ static int watch(struct sandbox *s, struct context *c, struct run *r, int64_t li
         if (c->control < 0 && !r->killed && !r->is_program) {
             struct stop soon = stop_within(stop, LAST_WORDS_MS);
             while (!r->died && c->guard >= 0 && !s->lost)
-                if (step(s, c, r, &soon, LAST_WORDS_MS, e) < 0)
+                if (listen_step(s, c, r, &soon, LAST_WORDS_MS, e) < 0)
                     break;
             if (stop_check(stop, e) < 0)
                 return -1;
@@ -501,12 +234,12 @@ static bool ends_by_interrupt(struct sandbox *s, struct context *c, struct run *
     struct err ignored = ERR_INIT;
 
     soon = stop_within(&soon, GRACE_MS);
-    tell_guardian(c, "interrupt");
+    listen_tell(c, "interrupt");
     while (!r->done && !r->died && !r->broken && !s->lost && c->guard >= 0)
-        if (step(s, c, r, &soon, GRACE_MS, &ignored) < 0)
+        if (listen_step(s, c, r, &soon, GRACE_MS, &ignored) < 0)
             break;
     if (r->done)
-        drain(r, c);
+        listen_drain(r, c);
     return r->done;
 }
 
@@ -520,7 +253,7 @@ static bool was_memory(struct sandbox *s, struct context *c, struct run *r, int6
     if (r->got.r.signal != 9 && !s->lost)
         return false;
     while (s->oom_kills <= kills_before)
-        if (step(s, c, r, &soon, LAST_WORDS_MS, &ignored) < 0 || s->lost)
+        if (listen_step(s, c, r, &soon, LAST_WORDS_MS, &ignored) < 0 || s->lost)
             break;
     return s->oom_kills > kills_before;
 }
@@ -534,7 +267,7 @@ static void await_loss(struct sandbox *s, struct context *c, struct run *r, cons
     struct stop soon = stop_within(stop, KILL_MS);
 
     while (!s->lost)
-        if (step(s, c, r, &soon, KILL_MS, &ignored) < 0)
+        if (listen_step(s, c, r, &soon, KILL_MS, &ignored) < 0)
             break;
     session_lose(s, "a context's guardian ended");
 }
@@ -556,7 +289,7 @@ static void bury(struct sandbox *s, struct context *c, struct run *r, int64_t ki
         res->status = SANDBOX_DIED;
     if (!r->died) /* the guardian or the whole sandbox went with it */
         res->signal = 9;
-    drain(r, c);
+    listen_drain(r, c);
     context_close(c);
     if (c->names == NULL)
         c->names = xstrdup("");
@@ -655,7 +388,7 @@ int sandbox_run_end(struct sandbox *s, struct sandbox_running *g, const struct s
         goto out;
     }
     if (r->done) {
-        drain(r, c);
+        listen_drain(r, c);
         r->got.r.status = r->interrupted ? SANDBOX_TIMEOUT
                           : r->has_error ? SANDBOX_ERROR
                                          : SANDBOX_OK;

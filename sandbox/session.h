@@ -1,4 +1,4 @@
-/* What run.c and runcell.c share: one running sandbox as the agent holds it. */
+/* What the files of the agent's side share: one running sandbox as the agent holds it. */
 #ifndef SANDBOX_SESSION_H
 #define SANDBOX_SESSION_H
 
