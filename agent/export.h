@@ -73,6 +73,9 @@ void export_repair(const struct saved *s, struct buf *what, struct buf *diff);
 /* Rows of "what<TAB>value": model, time, cost, sandbox and so on. */
 void export_facts(const struct saved *s, struct buf *out);
 
+/* A part ("#: name") of the helpers in export_runtime.py. */
+void export_helper(struct buf *out, const char *name);
+
 void export_py(const struct export *x);
 void export_ipynb(const struct export *x);
 void export_md(const struct export *x);

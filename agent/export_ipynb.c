@@ -191,6 +191,24 @@ static void add_code(const struct export *x, cJSON *cells, const struct saved_ce
     cJSON_AddItemToObject(cell, "outputs", outputs);
 }
 
+/* Before the cells that publish values (report.number and so on): Jupyter has no such helper. */
+static void add_report_helper(const struct export *x, cJSON *cells)
+{
+    cleanup_buf struct buf code = BUF_MAX(SIZE_MAX / 4);
+    bool used = false;
+
+    for (size_t i = 0; i < x->s->n_cells && !used; i++)
+        used = export_is_python(&x->s->cells[i]) && strstr(x->s->cells[i].code, "report");
+    if (!used)
+        return;
+    buf_puts(&code, "import os\nimport sys\n\n\n");
+    export_helper(&code, "report");
+    cJSON *cell = new_cell(x, cells, "code");
+    json_add_str(cell, "source", str_trim(buf_str(&code)));
+    cJSON_AddNullToObject(cell, "execution_count");
+    cJSON_AddItemToObject(cell, "outputs", cJSON_CreateArray());
+}
+
 static void add_facts(const struct export *x, cJSON *cells)
 {
     const cJSON *files = export_inputs(x->s), *f;
@@ -242,6 +260,7 @@ void export_ipynb(const struct export *x)
     cJSON_AddItemToObject(book, "metadata", metadata(x));
     cJSON_AddNumberToObject(book, "nbformat", 4);
     cJSON_AddNumberToObject(book, "nbformat_minor", 5);
+    add_report_helper(x, cells);
     for (size_t i = 0; i < n; i++) {
         if (v[i].kind == STEP_CELL && export_is_python(v[i].cell)) {
             add_code(x, cells, v[i].cell);

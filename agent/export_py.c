@@ -13,7 +13,7 @@
 
 extern const char export_runtime[], export_runtime_end[];
 
-static void put_part(struct buf *out, const char *name)
+void export_helper(struct buf *out, const char *name)
 {
     struct str all = { export_runtime, (size_t)(export_runtime_end - export_runtime) };
     cleanup_free char *head = xasprintf("#: %s\n", name);
@@ -48,7 +48,7 @@ struct script {
     size_t n_files;
     struct buf body;
     struct source_needs needs;
-    bool awaits, ipython, figures, pyplot;
+    bool awaits, ipython, figures, pyplot, report;
 };
 
 /* Where a cell failed; -1 = it is not known, and so none of it is run. */
@@ -149,6 +149,7 @@ static void look(struct script *s)
         s->pyplot = s->pyplot || (pyplot && c->status && strcmp(c->status, "ok") == 0);
         s->figures = s->figures || pyplot || strstr(c->code, "plot") || strstr(c->code, "seaborn");
         s->ipython = s->ipython || strstr(c->code, "IPython");
+        s->report = s->report || strstr(c->code, "report");
     }
 }
 
@@ -177,21 +178,23 @@ static void put_head(const struct script *s)
         source_literal(x->out, str_of(s->files[i]));
     }
     buf_puts(x->out, "]\n\n\n");
-    put_part(x->out, "files");
-    put_part(x->out, "display");
+    export_helper(x->out, "files");
+    export_helper(x->out, "display");
     if (s->figures)
-        put_part(x->out, "figures");
+        export_helper(x->out, "figures");
     else /* display() of a figure that nothing seems to draw */
         buf_puts(x->out, "def _save_figures(figures):\n    for figure in figures:\n        "
                          "print(repr(figure))\n\n\n");
     if (s->pyplot)
-        put_part(x->out, "matplotlib");
+        export_helper(x->out, "matplotlib");
     if (s->needs.shell)
-        put_part(x->out, "shell");
+        export_helper(x->out, "shell");
     if (s->awaits)
-        put_part(x->out, "await");
+        export_helper(x->out, "await");
     if (s->ipython)
-        put_part(x->out, "ipython");
+        export_helper(x->out, "ipython");
+    if (s->report)
+        export_helper(x->out, "report");
 }
 
 void export_py(const struct export *x)

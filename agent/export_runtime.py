@@ -128,3 +128,49 @@ import importlib.util
 
 if importlib.util.find_spec("IPython") is None:
     _stand_in_for_ipython()
+
+#: report
+class _Report:
+    """Stands in for the helper of the session: numbers and words are printed, figures and tables become files in published/."""
+
+    def number(self, name, value=None, format="", unit="", caption=""):
+        if isinstance(value, str) and not isinstance(name, str):
+            name, value = value, name
+        whole = not isinstance(value, float) and value == int(value)
+        text = f"{round(value) if format.endswith('d') else value:{format or (',d' if whole else ',.2f')}}"
+        print(f"{name}: {unit}{text}" if unit in tuple("$€£¥₹") else f"{name}: {text}{unit if unit == '%' else ' ' + unit}".rstrip())
+
+    def text(self, name, value=None):
+        print(f"{name}: {value}")
+
+    def table(self, frame, name=None, caption="", formats=None):
+        if isinstance(frame, str) and not isinstance(name, str):
+            frame, name = name, frame
+        display(frame)
+        if hasattr(frame, "to_csv"):
+            os.makedirs("published", exist_ok=True)
+            frame.to_csv(f"published/{name}.csv")
+
+    def figure(self, figure=None, name=None, caption=""):
+        import matplotlib.pyplot as plt
+        if isinstance(figure, str) and not isinstance(name, str):
+            figure, name = name, figure
+        figure = plt.gcf() if figure is None else getattr(figure, "figure", None) or figure
+        os.makedirs("published", exist_ok=True)
+        figure.savefig(f"published/{name}.png")
+        print(f"wrote published/{name}.png", file=sys.stderr)
+        if "get_ipython" in globals():
+            display(figure)
+        plt.close(figure)
+
+    def param(self, name):
+        import json
+        with open("params.json", encoding="utf-8") as f:
+            return str(json.load(f)[name])
+
+
+import importlib.util
+
+report = _Report()
+if "report" not in sys.modules and importlib.util.find_spec("report") is None:
+    sys.modules["report"] = report

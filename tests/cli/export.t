@@ -251,4 +251,28 @@ else:
     asked = [u for u in re.findall(r'"url":"((?:https?|ftp|ws)[^"]*)"', net) if "example.com" in u or "127.0.0.1" in u]
     eq(asked, [], "and asks nobody for anything")
     shutil.rmtree(home / "tmp" / "chrome", ignore_errors=True)
+# --- cells that publish values: script and notebook have a helper of that name ---
+run("report it", "-f", "sales.csv", home=home, script=[
+    code("import pandas as pd\ndf = pd.read_csv('sales.csv')\nreport.number('units', df.units.sum(), unit='kg')\n"
+         "report.number('share', 0.256, format='.1%')\nreport.text('best', 'Mar')\nreport.table(df, 'sales')"),
+    code("import report as r\nimport matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.bar(df.month, df.units)\nr.figure(fig, 'bars')"),
+    say("{{num:units}}")])
+folder = BOX / "published"
+folder.mkdir()
+shutil.copy(work / "sales.csv", folder)
+(folder / "s.py").write_text(export("last", "--py").out)
+p = subprocess.run([PYTHON, "s.py"], cwd=folder, capture_output=True, text=True, timeout=120)
+eq(p.returncode, 0, "the script runs by itself")
+like(p.stdout, r"(?s)^units: 17 kg\nshare: 25\.6%\nbest: Mar\n.*Feb +5", "and says what was published")
+eq(sorted(f.name for f in (folder / "published").iterdir()), ["bars.png", "sales.csv"], "figures and tables are files")
+eq((folder / "sales.csv").read_text(), (work / "sales.csv").read_text(), "and no input is written over")
+if not have_modules("nbclient", "ipykernel"):
+    shutil.rmtree(folder / "published")
+    (folder / "n.ipynb").write_text(export("last", "--ipynb").out)
+    p = subprocess.run([PYTHON, "-c", again, "n.ipynb"], cwd=folder, capture_output=True, text=True, timeout=240 * PATIENCE,
+                       env={**base_env(home), "IPYTHONDIR": str(home / "config" / "ipython")})
+    ok(p.returncode == 0, "the notebook runs", p.stderr[-2000:])
+    ok(is_png(folder / "published/bars.png"), "and makes the figure")
+else:
+    skip("python3-nbclient or python3-ipykernel is not installed", "the notebook of published values", 2)
 done()
