@@ -24,7 +24,7 @@ unlike(r.observations[2], r"a\.csv", "but not of those that did not change")
 # --- figures
 missing = have_modules("matplotlib")
 if missing:
-    skip("matplotlib is not installed for /usr/bin/python3 (package python3-matplotlib)", "figures", 6)
+    skip("matplotlib is not installed for /usr/bin/python3 (package python3-matplotlib)", "figures", 8)
 else:
     r = run("plot", "--timeout", "120s", timeout=120, script=[
         code("import matplotlib.pyplot as plt\nplt.plot([1, 2, 3])\nplt.show()\n"
@@ -33,6 +33,12 @@ else:
         code("fig, ax = plt.subplots()\nax.pie([1, 2])\nfig.savefig('own.png')\nplt.close(fig)"),
         say("plotted")])
     eq(r.status, 0, "a run with figures")
+    r2 = run("plot", "--figures", "png", "--timeout", "120s", timeout=120, script=[code("import matplotlib.pyplot as plt\nplt.plot([1, 2])"), say("x")])
+    eq(r2.artifacts, ["figure-1.png"], "--figures png: the picture alone")
+    bare_ = finish(start("exec", "--out-dir", "bare", "-c", "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nprint(plt.rcParams['figure.dpi'])",
+                         home=r2.home, key=None), timeout=120)
+    eq((bare_.out, sorted(p.name for p in (r2.home / "work/bare").iterdir())), ("100.0\n", ["figure-1.png"]),
+       "agent exec has matplotlib's own look, and the picture alone")
     eq([n for n in r.artifacts if n.endswith((".svg", ".csv"))],
        [f"figure-{i}.{end}" for i in (1, 2, 3) for end in ("csv", "svg")], "with SVG and data beside those that were shown")
     names = [n for n in r.artifacts if n.endswith(".png")]
