@@ -226,6 +226,8 @@ int ask_prepare(struct program *p, struct intake *intake, struct err *e)
     r->languages = &p->languages;
     if (intake_end(intake, r->sandbox, &p->files, &p->stop, e) < 0)
         return -1;
+    if (wanted)
+        intake_record(intake, &p->files, r->record);
     r->intake = intake;
     intake_say(intake, &p->files, r->ui);
     return p->rerun ? 0 : resume_restore(p, e);

@@ -6,6 +6,8 @@
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/columns.h"
+#include "agent/record.h"
 #include "agent/base/banned.h"
 
 #define CONTEXT "intake"
@@ -14,6 +16,7 @@
 #define LEAST_BYTES (1 * KIB)
 #define WHOLE_COLUMNS 5000
 #define WHOLE_BYTES (1 * MIB)
+#define RECORDED_COLUMNS 20000  /* of all files */
 #define SMALL_BYTES (8ll * MIB) /* of all files: pandas' import takes longer than the reading */
 
 static char *spec_text(const struct intake *in, const struct attach_list *files,
@@ -103,12 +106,12 @@ static char *clean_text(struct str text, size_t max)
     return buf_steal(&out);
 }
 
-static void take_file(struct intake *in, size_t i, cJSON *o)
+static void take_file(struct intake *in, size_t i, cJSON *o, size_t *columns_left)
 {
     struct intake_file *f = &in->v[i];
     const char *text = json_str(o, "text"), *failed = json_str(o, "failed");
 
-    if (f->text || f->failed || f->data)
+    if (f->text || f->failed || f->tables)
         return;
     if (text && *text)
         f->text = clean_text(str_of(text), in->whole ? WHOLE_BYTES * 2 : SHOWN_BYTES * 2);
@@ -117,6 +120,7 @@ static void take_file(struct intake *in, size_t i, cJSON *o)
         utf8_clean_line(&b, utf8_head(str_of(failed), 400));
         f->failed = buf_steal(&b);
     }
+    f->tables = columns_take(json_arr(o, "tables"), columns_left);
     if (in->whole)
         f->data = cJSON_DetachItemFromObject(o, "data");
 }
@@ -140,6 +144,7 @@ static void take_joins(struct intake *in, const cJSON *list)
 /* What came to standard output: a line of JSON a file, in their order, and one on all. */
 static void take_output(struct intake *in, const struct attach_list *files, struct str out)
 {
+    size_t columns_left = RECORDED_COLUMNS;
     struct str line;
 
     while (out.n) {
@@ -149,7 +154,7 @@ static void take_output(struct intake *in, const struct attach_list *files, stru
         const char *name = json_str(o, "name");
         for (size_t i = 0; name && i < files->n; i++)
             if (strcmp(files->v[i].name, name) == 0)
-                take_file(in, i, o);
+                take_file(in, i, o, &columns_left);
         if (o && name == NULL)
             take_joins(in, json_arr(o, "joins"));
     }
@@ -203,6 +208,7 @@ void intake_done(struct intake *in, struct sandbox *s)
     for (size_t i = 0; i < in->n; i++) {
         free(in->v[i].text);
         free(in->v[i].failed);
+        cJSON_Delete(in->v[i].tables);
         cJSON_Delete(in->v[i].data);
     }
     free(in->v);
@@ -221,4 +227,27 @@ void intake_say(const struct intake *in, const struct attach_list *files, struct
             ui_note(ui, "%s could not be profiled (%s); the model is told %s", files->v[i].name,
                     why, in->v[i].text ? "that" : instead);
     }
+}
+
+void intake_record(const struct intake *in, const struct attach_list *files, struct record *r)
+{
+    cJSON *ev, *list;
+
+    if (files->n == 0)
+        return;
+    ev = cJSON_CreateObject();
+    cJSON_AddStringToObject(ev, "intake", in->n == 0 ? "off" : in->schema ? "schema" : "full");
+    list = cJSON_AddArrayToObject(ev, "files");
+    for (size_t i = 0; i < in->n; i++) {
+        const struct intake_file *f = &in->v[i];
+        const char *failed = f->failed ? f->failed : f->tables ? NULL : in->failed;
+        cJSON *one = cJSON_CreateObject();
+        json_add_str(one, "name", str_of(files->v[i].name));
+        if (f->tables)
+            cJSON_AddItemToObject(one, "tables", cJSON_Duplicate(f->tables, true));
+        if (failed)
+            json_add_str(one, "failed", str_of(failed));
+        cJSON_AddItemToArray(list, one);
+    }
+    record_event(r, "profile", ev);
 }

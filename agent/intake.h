@@ -14,11 +14,13 @@
 #include "sandbox/sandbox.h"
 
 struct cJSON;
+struct record;
 
 struct intake_file {
-    char *text;         /* lines of words; NULL = there is no profile of it */
-    char *failed;       /* why not, or why not all of it; NULL = nothing failed */
-    struct cJSON *data; /* the same for programs, when that was asked for */
+    char *text;           /* lines of words; NULL = there is no profile of it */
+    char *failed;         /* why not, or why not all of it; NULL = nothing failed */
+    struct cJSON *tables; /* their columns (agent/columns.h); NULL = not known */
+    struct cJSON *data;   /* the same for programs, when that was asked for */
 };
 struct intake {
     struct sandbox_running *running;
@@ -38,6 +40,8 @@ int intake_end(struct intake *in, struct sandbox *s, const struct attach_list *f
                const struct stop *stop, struct err *e);
 /* What the user should know of it: a line for each file without a whole profile. */
 void intake_say(const struct intake *in, const struct attach_list *files, struct ui *ui);
+/* Into the record, for a re-run: the event "profile", with the columns of each file. */
+void intake_record(const struct intake *in, const struct attach_list *files, struct record *r);
 /* Ends what still runs. */
 void intake_done(struct intake *in, struct sandbox *s);
 

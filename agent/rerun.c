@@ -169,8 +169,11 @@ static int compare_files(struct program *p, const cJSON *inputs, struct err *e)
         if (attach_hash(&p->files.v[i], &p->stop, e) < 0)
             return -1;
     p->rerun->same_files = true;
-    cJSON_ArrayForEach(f, inputs) if (rerun_file(p, f, &same) && !same) p->rerun->same_files =
-        false;
+    cJSON_ArrayForEach(f, inputs)
+    {
+        if (rerun_file(p, f, &same) && !same)
+            p->rerun->same_files = false;
+    }
     return 0;
 }
 

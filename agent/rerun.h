@@ -9,10 +9,11 @@
  * sandbox, and in doubt a cell runs).
  *
  * The first cell that fails ends the run, and so do, in the end, a check (--check) and with
- * --strict a text that cannot say the new values. With --repair the model takes over there, and at
- * such a text, and only then: it is told what has run and what broke, and goes on in the same
- * interpreters by the ordinary loop (rerun_repair.c). The new record then holds the cells that ran
- * unchanged and the repaired ones, so that it can be run again itself. */
+ * --strict a text that cannot say the new values. With --repair the model takes over there, at
+ * such a text, and at files whose columns are not those of then (rerun_columns.c), and only then:
+ * it is told what has run and what broke, and goes on in the same interpreters by the ordinary loop
+ * (rerun_repair.c). The new record then holds the cells that ran unchanged and the repaired ones,
+ * so that it can be run again itself. */
 #ifndef AGENT_RERUN_H
 #define AGENT_RERUN_H
 
@@ -64,11 +65,14 @@ void rerun_json(const struct rerun *r, struct cJSON *o);
 /* The file that stands for one of the session's inputs, NULL = none; *ret_same: it is byte for byte
  * what it was. */
 const struct attach *rerun_file(const struct program *p, const struct cJSON *input, bool *ret_same);
-/* The profile of the present files, once. Blocks in the sandbox. */
+/* The profile of the present files into r->intake, once. Blocks in the sandbox. */
 int rerun_profile(struct program *p, struct err *e);
-/* How their columns differ from those of then: gone, or of another kind; "a.csv: column x is gone"
- * and so on, on one line. Returns how many; none where one of the two profiles is not known. */
-size_t rerun_columns(const struct program *p, const struct intake *in, struct buf *out);
+/* The recorded columns of the session into the new record: its code was written for these, and is
+ * compared with them when it is run again. */
+void rerun_keep_profile(struct program *p);
+/* How the columns of r->intake differ from the recorded ones: "a.csv: column x is gone" and so on,
+ * on one line. Returns how many. `untold` gets a line for each file of which it cannot be said. */
+size_t rerun_columns(const struct program *p, struct buf *differ, struct buf *untold);
 /* --repair: the terminal, where somebody is to be asked. Before anything has begun. */
 int rerun_repair_open(struct program *p, struct err *e);
 /* r->broken is set: the model repairs it from there on, if the settings permit. Blocks in the loop.

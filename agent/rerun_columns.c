@@ -1,109 +1,104 @@
-/* How the columns of the present files differ from those of then: by the profiles that the model
- * was told then and would be told now, which are the same program's lines ("- NAME: KIND; ..."). */
+/* The columns of the files of then, as the record has them (event "profile"), and of those of now.
+ * Code can run to its end on a table that lacks what it should have looked at. */
 #include <cjson/cJSON.h>
-#include <stdlib.h>
 #include <string.h>
+#include "agent/base/json.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
+#include "agent/columns.h"
 #include "agent/rerun.h"
 #include "agent/base/banned.h"
 
-#define MAX_TOLD 20 /* differences */
-
-/* The next column; false at the end. */
-static bool next_column(struct str *rest, struct str *name, struct str *kind)
+int rerun_profile(struct program *p, struct err *e)
 {
-    struct str line;
+    struct rerun *r = p->rerun;
+    struct run *run = &p->run;
 
-    while (rest->n) {
-        (void)str_cut(rest, '\n', &line);
-        if (!str_starts(line, "- ") || str_starts(line, "- and "))
-            continue;
-        line = str_from(line, 2);
-        bool quoted = line.n && line.p[0] == '"';
-        const char *at = memmem(line.p, line.n, quoted ? "\": " : ": ", quoted ? 3 : 2);
-        if (at == NULL)
-            continue;
-        *name = (struct str){ line.p, (size_t)(at - line.p) + quoted };
-        line = str_from(line, name->n + 2);
-        (void)str_cut(&line, ';', kind);
-        return true;
+    if (r->profiled)
+        return 0;
+    r->profiled = true;
+    if (intake_begin(&r->intake, run->sandbox, &p->conf, &p->files, false, &p->stop, e) < 0 ||
+        intake_end(&r->intake, run->sandbox, &p->files, &p->stop, e) < 0)
+        return -1;
+    intake_say(&r->intake, &p->files, run->ui);
+    return 0;
+}
+
+void rerun_keep_profile(struct program *p)
+{
+    const cJSON *then = saved_last(&p->rerun->saved, "profile");
+    cJSON *ev;
+
+    if (then == NULL)
+        return;
+    ev = cJSON_CreateObject();
+    cJSON_AddItemToObject(ev, "intake", cJSON_Duplicate(json_get(then, "intake"), true));
+    cJSON_AddItemToObject(ev, "files", cJSON_Duplicate(json_get(then, "files"), true));
+    record_event(p->run.record, "profile", ev);
+}
+
+/* What the last question's profile says of a file; NULL: nothing. */
+static const cJSON *profile_then(const struct saved *s, const char *name)
+{
+    const cJSON *f;
+
+    cJSON_ArrayForEach(f, json_arr(saved_last(s, "profile"), "files"))
+    {
+        const char *of = json_str(f, "name");
+        if (of && strcmp(of, name) == 0)
+            return f;
     }
-    return false;
+    return NULL;
 }
 
-/* What code can rely on: numbers are numbers, texts texts of any length, a date has its form. */
-static struct str class_of(struct str kind)
+/* Why the columns of a file cannot be compared; NULL: they can, as far as they have names. */
+static const char *why_untold(const struct program *p, const cJSON *then, size_t i)
 {
-    struct str word;
+    const cJSON *ev = saved_last(&p->rerun->saved, "profile");
+    const struct intake *now = &p->rerun->intake;
+    const char *mode = json_str(ev, "intake");
 
-    if (str_starts(kind, "mostly "))
-        kind = str_from(kind, 7);
-    if (str_starts(kind, "date"))
-        return kind;
-    (void)str_cut(&kind, ' ', &word);
-    return str_is(word, "integer") || str_is(word, "decimal") ? STR("number") : word;
+    if (ev == NULL)
+        return "the session's record does not say what they were";
+    if (mode && strcmp(mode, "off") == 0)
+        return "the session's files were not profiled (intake = off)";
+    if (now->n == 0)
+        return "the present files are not profiled (intake = off)";
+    if (json_arr(then, "tables") == NULL || json_str(then, "failed"))
+        return "the file of then was not profiled to its end";
+    return now->v[i].tables == NULL || now->v[i].failed
+               ? "the present file could not be profiled to its end"
+               : NULL;
 }
 
-static bool find_column(struct str text, struct str name, struct str *kind)
+static void put_untold(struct buf *out, const char *name, size_t n, const char *why)
 {
-    struct str other;
-
-    while (next_column(&text, &other, kind))
-        if (str_eq(other, name))
-            return true;
-    return false;
+    if (n)
+        buf_putf(out, "%zu ", n);
+    buf_puts(out, "columns of ");
+    utf8_clean_line(out, utf8_head(str_of(name), 100));
+    buf_putf(out, " cannot be compared with those of then: %s\n", why);
 }
 
-/* Columns that are gone, or hold something else. */
-static size_t compare(struct str then, struct str now, const char *file, struct buf *out)
-{
-    struct str rest = then, name, was, is;
-    size_t n = 0;
-
-    if (memmem(now.p, now.n, "\n- and ", 7) ||
-        !next_column(&(struct str){ now.p, now.n }, &name, &is))
-        return 0; /* not all of them are told */
-    while (n < MAX_TOLD && next_column(&rest, &name, &was)) {
-        bool there = find_column(now, name, &is);
-        if (there && (str_eq(class_of(was), class_of(is)) || str_is(class_of(was), "empty") ||
-                      str_is(class_of(is), "empty")))
-            continue;
-        buf_puts(out, out->n ? "; " : "");
-        utf8_clean_line(out, utf8_head(str_of(file), 100));
-        buf_puts(out, ": column ");
-        utf8_clean_line(out, utf8_head(name, 60));
-        if (there)
-            buf_putf(out, " was %.*s and is %.*s", (int)class_of(was).n, class_of(was).p,
-                     (int)class_of(is).n, class_of(is).p);
-        else
-            buf_puts(out, " is gone");
-        n++;
-    }
-    return n;
-}
-
-/* What the model of then was told of a file; empty if nothing is known. */
-static struct str told_then(const struct saved *s, const char *name)
-{
-    const char *prompt = saved_text(s, "system", "text");
-    cleanup_free char *head = xasprintf("/%s\nSize: ", name);
-    const char *at = prompt ? strstr(prompt, head) : NULL;
-
-    if (at == NULL)
-        return (struct str){ "", 0 };
-    const char *file = strstr(at, "\n## "), *part = strstr(at, "\n# ");
-    const char *end = file && part ? (file < part ? file : part) : file ? file : part;
-    return (struct str){ at, end ? (size_t)(end - at) : strlen(at) };
-}
-
-size_t rerun_columns(const struct program *p, const struct intake *in, struct buf *out)
+size_t rerun_columns(const struct program *p, struct buf *differ, struct buf *untold)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < p->files.n && i < in->n; i++)
-        if (in->v[i].text)
-            n += compare(told_then(&p->rerun->saved, p->files.v[i].name), str_of(in->v[i].text),
-                         p->files.v[i].name, out);
+    for (size_t i = 0; i < p->files.n; i++) {
+        const char *name = p->files.v[i].name;
+        const cJSON *then = profile_then(&p->rerun->saved, name);
+        const cJSON *tables = json_arr(then, "tables");
+        const char *why = why_untold(p, then, i);
+        if (why) {
+            put_untold(untold, name, 0, why);
+            continue;
+        }
+        const cJSON *now = p->rerun->intake.v[i].tables;
+        size_t then_untold = columns_untold(tables), now_untold = columns_untold(now);
+        if (then_untold || now_untold)
+            put_untold(untold, name, then_untold > now_untold ? then_untold : now_untold,
+                       "their names are not recorded");
+        n += columns_differ(tables, now, name, differ);
+    }
     return n;
 }

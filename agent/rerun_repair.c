@@ -122,8 +122,8 @@ static void put_changes(const struct program *p, struct buf *out)
     }
     if (out->n == 0)
         buf_puts(out, "There were no attached files.\n");
-    cleanup_buf struct buf columns = BUF_MAX(64 * KIB);
-    if (rerun_columns(p, &p->rerun->intake, &columns))
+    cleanup_buf struct buf columns = BUF_MAX(64 * KIB), untold = BUF_MAX(64 * KIB);
+    if (!p->rerun->same_files && rerun_columns(p, &columns, &untold))
         buf_putf(out, "- %s\n", buf_cstr(&columns));
     struct str profile = old_profile(p);
     if (profile.n) {
@@ -164,21 +164,6 @@ static char *repair_text(const struct program *p, struct err *e)
     return form ? prompt_fill(form, pairs, e) : NULL;
 }
 
-int rerun_profile(struct program *p, struct err *e)
-{
-    struct rerun *r = p->rerun;
-    struct run *run = &p->run;
-
-    if (r->profiled)
-        return 0;
-    r->profiled = true;
-    if (intake_begin(&r->intake, run->sandbox, &p->conf, &p->files, false, &p->stop, e) < 0 ||
-        intake_end(&r->intake, run->sandbox, &p->files, &p->stop, e) < 0)
-        return -1;
-    intake_say(&r->intake, &p->files, run->ui);
-    return 0;
-}
-
 /* Service and key are found, the files of now are profiled, and the conversation begins. */
 static int begin(struct program *p, struct err *e)
 {
@@ -193,6 +178,7 @@ static int begin(struct program *p, struct err *e)
     if (text == NULL || opening_write(run, p->question, NULL, &p->files, run->libraries, e) < 0)
         return -1;
     transcript_say(run, text);
+    intake_record(run->intake, &p->files, run->record); /* of these the repaired code is */
     return 0;
 }
 

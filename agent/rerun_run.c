@@ -120,66 +120,96 @@ static int put_printed(struct program *p, struct buf *out, struct err *e)
     return 0;
 }
 
+static int run_cells(struct program *p, struct err *e)
+{
+    struct rerun *r = p->rerun;
+
+    tell_plan(p);
+    for (size_t i = 0; i < r->n && r->broken == NULL; i++)
+        if (r->v[i].code && (stop_check(&p->stop, e) < 0 || run_cell(p, i, e) < 0))
+            return -1;
+    return 0;
+}
+
+/* --- what does not do, though every cell ran --- */
+
 /* Must the text say all of the present files, so that what it cannot say fails it? */
 static bool must_say(const struct program *p)
 {
     return p->conf.strict || p->conf.repair != REPAIR_NEVER;
 }
 
-/* Values that the text refers to and the cells did not publish this time. */
-static int check_references(struct program *p, struct err *e)
-{
-    cleanup_buf struct buf lines = BUF_MAX(MAX_PROMPT_BYTES);
-    size_t n = p->run.reporting.markdown ? reporting_unknown(&p->run, &lines) : 0;
-    struct str rest = buf_str(&lines), first;
-
-    (void)str_cut(&rest, '\n', &first);
-    if (n && must_say(p))
-        return err_set(e, ERR_CHECK, 0,
-                       "the text refers to %zu values that were not published this time%s; the "
-                       "first: %.*s",
-                       n, p->conf.strict ? " (--strict)" : "", (int)first.n, first.p);
-    if (n)
-        ui_warn(p->run.ui, "the text refers to %zu values that were not published; the first: %.*s",
-                n, (int)first.n, first.p);
-    return 0;
-}
-
-static void warn_old(struct program *p, size_t old)
-{
-    if (old)
-        ui_warn(p->run.ui,
-                "%zu numbers in the text are of the earlier data and struck through: they are no "
-                "published values, so that only a model could write them anew",
-                old);
-}
-
-static int answer(struct program *p, size_t *ret_old, struct loop_result *ret)
+/* The text for the present files into ret->answer. *lacks: what it cannot say of them, a line for
+ * each kind. -1: it cannot be made. */
+static int make_text(struct program *p, struct buf *lacks, struct loop_result *ret)
 {
     struct rerun *r = p->rerun;
-    cleanup_buf struct buf text = BUF_MAX(MAX_ANSWER_BYTES * 4);
-    size_t old = *ret_old = rerun_mark(r, p->question, &text);
+    cleanup_buf struct buf text = BUF_MAX(MAX_ANSWER_BYTES * 4),
+                           unknown = BUF_MAX(MAX_PROMPT_BYTES);
+    size_t old = rerun_mark(r, p->question, &text);
 
     if (old && !report_has_references(str_of(r->text)) && put_printed(p, &text, &ret->why) < 0)
         return -1;
     ret->answer = reporting_resolve(&p->run, buf_cstr(&text));
-    if (check_references(p, &ret->why) < 0)
-        return -1;
-    if (old && must_say(p))
-        return err_set(&ret->why, ERR_CHECK, 0,
-                       "%zu numbers in the text are of the earlier data, as no published value "
-                       "stands for them%s",
-                       old, p->conf.strict ? " (--strict)" : "");
-    warn_old(p, old);
+    size_t n = p->run.reporting.markdown ? reporting_unknown(&p->run, &unknown) : 0;
+    struct str rest = buf_str(&unknown), first;
+    (void)str_cut(&rest, '\n', &first);
+    if (n)
+        buf_putf(lacks,
+                 "the text refers to %zu values that were not published this time; the first: "
+                 "%.*s\n",
+                 n, (int)first.n, first.p);
+    if (old)
+        buf_putf(
+            lacks,
+            "%zu numbers in the text are of the earlier data: they are no published values, so "
+            "that only a model could write them anew\n",
+            old);
     return 0;
 }
 
-/* All cells ran, and what the whole gives does not do. Where the user does not want a model to mend
- * it, a text is given as it is; what fails a check is not. */
-static void repair_whole(struct program *p, bool is_text, size_t old, struct loop_result *ret)
+static int check_text(struct program *p, struct str lacks, struct err *e)
+{
+    struct str first;
+
+    if (lacks.n == 0)
+        return 0;
+    if (!must_say(p)) {
+        program_warn_lines(p->run.ui, lacks);
+        return 0;
+    }
+    (void)str_cut(&lacks, '\n', &first);
+    return err_set(e, ERR_CHECK, 0, "%.*s%s", (int)first.n, first.p,
+                   p->conf.strict ? " (--strict)" : "");
+}
+
+/* Columns on which the code may rest and that are not what they were. */
+static int check_columns(struct program *p, struct err *e)
+{
+    cleanup_buf struct buf differ = BUF_MAX(64 * KIB), untold = BUF_MAX(64 * KIB);
+    struct str rest, line;
+
+    if (p->rerun->same_files)
+        return 0;
+    if (rerun_profile(p, e) < 0)
+        return -1;
+    size_t n = rerun_columns(p, &differ, &untold);
+    for (rest = buf_str(&untold); rest.n;) {
+        (void)str_cut(&rest, '\n', &line);
+        ui_note(p->run.ui, "%.*s", (int)line.n, line.p);
+    }
+    return n == 0 ? 0
+                  : err_set(e, ERR_CHECK, 0, "the files are of another form than then: %.600s",
+                            buf_cstr(&differ));
+}
+
+/* A model mends the whole. Where the user says no to that, the text may stay as it is, but not past
+ * a check that failed or --strict. */
+static void repair_whole(struct program *p, bool may_stay, struct str lacks,
+                         struct loop_result *ret)
 {
     struct rerun *r = p->rerun;
-    cleanup_free char *marked = steal_ptr(&ret->answer), *markdown = NULL;
+    cleanup_free char *text = steal_ptr(&ret->answer), *markdown = NULL;
 
     if (p->run.reporting.markdown)
         markdown = xstrdup(p->run.reporting.markdown);
@@ -187,63 +217,45 @@ static void repair_whole(struct program *p, bool is_text, size_t old, struct loo
     r->broken_at = r->n;
     *ret = (struct loop_result){ NULL, ERR_INIT };
     rerun_repair(p, ret);
-    if (r->repairs || ret->why.code != ERR_CHECK || p->conf.strict || !is_text)
+    if (r->repairs || ret->why.code != ERR_CHECK || !may_stay)
         return;
-    *ret = (struct loop_result){ steal_ptr(&marked), ERR_INIT };
+    *ret = (struct loop_result){ steal_ptr(&text), ERR_INIT };
     free(p->run.reporting.markdown);
     p->run.reporting.markdown = steal_ptr(&markdown);
-    warn_old(p, old);
+    program_warn_lines(p->run.ui, lacks);
     (void)checks_run(p, &ret->why);
 }
 
-static int run_cells(struct program *p, struct err *e)
+/* Every cell ran: the text, and whether it will do. A model is asked only if it will not. */
+static void conclude(struct program *p, struct loop_result *ret)
 {
-    struct rerun *r = p->rerun;
-
-    for (size_t i = 0; i < r->n && r->broken == NULL; i++)
-        if (r->v[i].code && (stop_check(&p->stop, e) < 0 || run_cell(p, i, e) < 0))
-            return -1;
-    return 0;
-}
-
-/* Columns on which the code may rest and that are not what they were, though every cell ran. */
-static void check_columns(struct program *p, struct err *e)
-{
-    cleanup_buf struct buf changed = BUF_MAX(64 * KIB);
-
-    if (p->rerun->same_files || rerun_profile(p, e) < 0 ||
-        rerun_columns(p, &p->rerun->intake, &changed) == 0)
-        return;
-    err_set(e, ERR_CHECK, 0, "the files are of another form than then: %.600s", buf_cstr(&changed));
-}
-
-static void run_again(struct program *p, struct loop_result *ret)
-{
-    struct rerun *r = p->rerun;
+    cleanup_buf struct buf lacks = BUF_MAX(MAX_CONF_BYTES);
     bool repairs = p->conf.repair != REPAIR_NEVER;
-    size_t old = 0;
+    bool may_stay = !p->conf.strict; /* as it is, when the user wants no repair */
 
-    if (rerun_plan(p, &ret->why) < 0)
+    if (make_text(p, &lacks, ret) < 0)
         return;
-    tell_plan(p);
-    if (run_cells(p, &ret->why) < 0)
-        return;
-    if (r->broken) {
-        rerun_repair(p, ret);
-        return;
+    if (check_text(p, buf_str(&lacks), &ret->why) == 0) {
+        if (checks_run(p, &ret->why) < 0)
+            may_stay = false;
+        else if (!repairs || check_columns(p, &ret->why) == 0)
+            return;
     }
-    bool is_text = answer(p, &old, ret) < 0;
-    if (!is_text && checks_run(p, &ret->why) == 0 && repairs) {
-        check_columns(p, &ret->why);
-        is_text = true;
-    }
-    if (ret->why.code == ERR_CHECK && repairs)
-        repair_whole(p, is_text, old, ret);
+    if (repairs && ret->why.code == ERR_CHECK)
+        repair_whole(p, may_stay, buf_str(&lacks), ret);
 }
 
 void rerun_run(struct program *p, struct loop_result *ret)
 {
-    run_again(p, ret);
+    struct rerun *r = p->rerun;
+
+    rerun_keep_profile(p);
+    if (rerun_plan(p, &ret->why) == 0 && run_cells(p, &ret->why) == 0) {
+        if (r->broken)
+            rerun_repair(p, ret);
+        else
+            conclude(p, ret);
+    }
     p->run.intake = NULL;
-    intake_done(&p->rerun->intake, p->run.sandbox);
+    intake_done(&r->intake, p->run.sandbox);
 }

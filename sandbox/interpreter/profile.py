@@ -12,6 +12,8 @@ TABLES = (".csv", ".tsv", ".tab", ".psv", ".dat")
 SHOWN_VALUES = 5
 MAX_JOINS = 12
 CHECKED = 32 << 20          # bytes that pandas reads whole for the check
+RECORDED_COLUMNS = 5000     # of one file, by name and type
+RECORDED_NAME = 200         # characters
 
 
 def quote(v, n=MAX_SHOWN):
@@ -359,6 +361,27 @@ class File:
             parts.append("%d with blanks around them" % c.edges)
         return "- %s: %s" % (self.label(found, i), "; ".join(parts))
 
+    def columns(self):
+        """Each table's columns by name and type, for the record: by these a re-run compares its files. What has no
+        name to be told, or is beyond the bound, is counted."""
+        out, left = [], RECORDED_COLUMNS
+        for found in self.tables:
+            withheld = getattr(found, "withheld", ()) if self.schema else ()
+            listed, unnamed, more = [], 0, 0
+            for i, c in enumerate(found.table.columns):
+                if self.schema and not found.sure or i in withheld:
+                    unnamed += 1
+                elif left == 0:
+                    more += 1
+                else:
+                    left -= 1
+                    col = {"name": c.name[:RECORDED_NAME], "type": c.family()[0]}
+                    if col["type"] == "date":
+                        col["formats"] = [f for f, _ in c.format_words()[:8]]
+                    listed.append(col)
+            out.append({"title": found.title[:RECORDED_NAME], "columns": listed, "unnamed": unnamed, "more": more})
+        return out
+
     def data(self):
         """The same for programs."""
         out = {"name": self.name, "kind": self.kind or None, "bytes": self.size, "facts": self.facts,
@@ -483,6 +506,7 @@ def profile(spec):
         o = {"name": one.name, "failed": why}
         try:
             o["text"] = one.words(spec["columns"], spec["bytes"])
+            o["tables"] = one.columns()
             if spec["json"]:
                 o["data"] = one.data()
         except Exception as e:

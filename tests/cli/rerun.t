@@ -122,7 +122,7 @@ r = again(last().path.name, "-f", "r.csv")
 like(r.out, r"It is \$41", "a re-run of a re-run shows its own")
 (work / "r3.csv").write_text("n\n9000\n")
 r = again(sid3, "-f", "r3.csv")
-like(r.err, r"refers to 1 values that were not published; the first: \{\{num:small\}\}", "a value that was not published this time is told")
+like(r.err, r"refers to 1 values that were not published this time; the first: \{\{num:small\}\}", "a value that was not published this time is told")
 eq(again(sid3, "-f", "r3.csv", "--strict").status, 9, "and fails with --strict")
 
 # --- hostile code cannot choose what runs ---
