@@ -130,6 +130,7 @@ int ns_drop_root(struct box *b, struct err *e);
 /* Forks into new namespaces; 0 in the child, the child's pid and *ret_pidfd in the helper. */
 pid_t ns_fork(struct box *b, int *ret_pidfd, struct err *e);
 int ns_map_ids(struct box *b, struct err *e);
+int ns_counters(struct box *b, struct err *e);
 /* Starts a process that makes the network namespace, and later takes the old root away. */
 int ns_aside_begin(struct box *b, struct err *e);
 int ns_net_join(struct box *b, struct err *e); /* waits until it is made: no network from here on */
@@ -168,6 +169,7 @@ char *box_place(const struct box *b, const char *path);
 int limits_apply(struct box *b, struct err *e);
 int limits_threads(const struct box *b); /* how many threads numpy may start */
 void limits_print(struct buf *out);
+void ns_print(struct buf *out);
 int caps_drop(struct box *b,
               struct err *e); /* all of them, and no_new_privs; reads back that they are gone */
 int landlock_apply(struct box *b, struct err *e);

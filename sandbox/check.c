@@ -384,6 +384,8 @@ int policy_print(void)
     environment_print(&out);
     buf_puts(&out, "\n");
     limits_print(&out);
+    buf_putc(&out, '\n');
+    ns_print(&out);
     buf_puts(&out, "\n");
     landlock_print(&out);
     buf_puts(&out, "\n");

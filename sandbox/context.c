@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include "sandbox/landlock.h"
 #include "sandbox/raw.h"
 #include "seccomp_bpf.h"
@@ -25,10 +26,26 @@ static long set(long option, long value)
     return raw4(__NR_prctl, option, value, 0, 0);
 }
 
-/* The template: not dumpable, so that no context reads its memory or its descriptors. */
+/* {soft, hard}; the soft one is what a context gets. */
+static unsigned long files[2];
+
+static long limit_files(unsigned long soft, unsigned long hard)
+{
+    unsigned long limit[2] = { soft, hard };
+    return raw4(__NR_prlimit64, 0, RLIMIT_NOFILE, (long)limit, 0);
+}
+
+/* The template: not dumpable, so that no context reads its memory or its descriptors. And with all
+ * the descriptors that its hard limit permits: the kernel refuses to pass one on while more than the
+ * sender's limit are on their way for the same user, which a context could see to. */
 EXPORT long template_enter(void)
 {
-    return set(PR_SET_DUMPABLE, 0);
+    long r = set(PR_SET_DUMPABLE, 0);
+
+    /* One that was restored from an image (checkpoint.c) has been here before. */
+    if (r == 0 && files[1] == 0)
+        r = raw4(__NR_prlimit64, 0, RLIMIT_NOFILE, 0, (long)files);
+    return r < 0 ? r : limit_files(files[1], files[1]);
 }
 
 /* A guardian: hidden like the template, dies with it, and inherits every orphan of its context. */
@@ -72,6 +89,8 @@ EXPORT long context_enter(const char *root, const char *ro, const char *devices)
 
     if (r == 0)
         r = set(PR_SET_DUMPABLE, 1);
+    if (r == 0 && files[1])
+        r = limit_files(files[0], files[0]);
     if (r == 0)
         r = offer_to_oom_killer();
     if (r < 0)

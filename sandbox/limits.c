@@ -7,6 +7,8 @@
 
 /* Threads of numpy's linear algebra each reserve about this much address space. */
 #define BYTES_PER_BLAS_THREAD (256ll << 20)
+/* Hard limit of the template above its soft one; see context.c. */
+#define TEMPLATE_MORE_FILES 4096
 
 enum rlimit_from { FROM_LIMIT, FROM_FIXED, FROM_MEMORY, FROM_MEMORY_UNCOUNTED, FROM_CPU };
 static const struct rlimit_row {
@@ -72,13 +74,22 @@ int limits_apply(struct box *b, struct err *e)
         if (getrlimit(row->resource, &old) < 0)
             return err_set(e, ERR_SANDBOX, errno, "getrlimit RLIMIT_%s", row->name);
         new.rlim_cur = (rlim_t)v;
+        new.rlim_max = new.rlim_cur;
+        /* Who passes descriptors on is refused when more than its limit of them are on their way for
+         * its user: contexts may send as many as theirs, so trusted processes may have more. */
+        if (row->resource == RLIMIT_NOFILE && b->spec->is_template)
+            new.rlim_max += TEMPLATE_MORE_FILES;
         /* One second between the signal that names the limit and the kill. */
-        new.rlim_max = row->resource == RLIMIT_CPU ? new.rlim_cur + 1 : new.rlim_cur;
+        if (row->resource == RLIMIT_CPU)
+            new.rlim_max++;
         /* The caller's own hard limit may be lower, and cannot be raised: the lower one holds. */
         if (new.rlim_max > old.rlim_max)
             new.rlim_max = old.rlim_max;
-        if (new.rlim_cur > new.rlim_max)
-            new.rlim_cur = new.rlim_max;
+        rlim_t most = new.rlim_max;
+        if (row->resource == RLIMIT_NOFILE && b->spec->is_template)
+            most -= most / 4;
+        if (new.rlim_cur > most)
+            new.rlim_cur = most;
         if (setrlimit(row->resource, &new) < 0)
             return err_set(e, ERR_SANDBOX, errno, "setrlimit RLIMIT_%s to %lld", row->name,
                            (long long)v);

@@ -86,6 +86,7 @@ static const struct step outer_steps[] = {
 
 static const struct step inner_steps[] = {
     { "user namespace", ns_map_ids, "the one id, and nothing else, is mapped" },
+    { "counters", ns_counters, "what the kernel counts for a user and no limit below holds" },
     { "network", ns_aside_begin,
       "its namespace takes the longest, and is made while the file tree is built" },
     { "host name", ns_names, "while there is the right to set it" },

@@ -242,6 +242,38 @@ int ns_map_ids(struct box *b, struct err *e)
     return write_proc("/proc/self/uid_map", map, e);
 }
 
+/* Of the user namespace, and so of an ordinary user too: what the kernel counts for a user it counts
+ * in the namespace above as well, and the user's own programs would be refused what the code took. */
+static const struct {
+    const char *path, *most, *why;
+} counters[] = {
+    { "/proc/sys/user/max_inotify_instances", "32", "the usual limit of a user is 128" },
+    { "/proc/sys/user/max_inotify_watches", "8192", "each holds memory of the kernel" },
+    { "/proc/sys/user/max_user_namespaces", "0", "none within, should seccomp have a hole" },
+};
+
+int ns_counters(struct box *b, struct err *e)
+{
+    (void)b;
+    for (size_t i = 0; i < ARRAY_LEN(counters); i++) {
+        cleanup_fd int fd = open(counters[i].path, O_WRONLY | O_CLOEXEC);
+        /* A kernel without it, or a container that shows /proc/sys read-only: it stays the user's. */
+        if (fd < 0 && (errno == ENOENT || errno == EROFS))
+            continue;
+        if (fd < 0 || write(fd, counters[i].most, strlen(counters[i].most)) < 0)
+            return err_set(e, ERR_SANDBOX, errno, "cannot set %s to %s", counters[i].path,
+                           counters[i].most);
+    }
+    return 0;
+}
+
+void ns_print(struct buf *out)
+{
+    buf_puts(out, "What a user namespace may use of the kernel (value; why)\n");
+    for (size_t i = 0; i < ARRAY_LEN(counters); i++)
+        buf_putf(out, "  %-38s %-6s %s\n", counters[i].path, counters[i].most, counters[i].why);
+}
+
 int ns_names(struct box *b, struct err *e)
 {
     (void)b;

@@ -180,11 +180,14 @@ const struct seccomp_row seccomp_policy[] = {
     ALLOW(SET_CODE, "setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid capget",
           "programs drop privileges they do not have; without capabilities only the own id works"),
     DENY(TOLD_CODE, EPERM, "setgroups capset", "no groups, no capabilities"),
-    ALLOW(SET_CODE, "getrlimit setrlimit prlimit64 getrusage times getpriority setpriority ioprio_get "
+    ALLOW(SET_CODE, "getrlimit setrlimit getrusage times getpriority setpriority ioprio_get "
                     "ioprio_set sched_yield sched_getaffinity sched_setaffinity sched_getparam "
                     "sched_getscheduler sched_get_priority_max sched_get_priority_min "
                     "sched_rr_get_interval sched_getattr getcpu",
           "usage and scheduling of one's own; hard limits cannot be raised"),
+    ALLOW_EQ(SET_CODE, "prlimit64", 0, 0, "limits of one's own"),
+    DENY_NE(SET_CODE, EPERM, "prlimit64", 0, 0,
+            "those of another process: RLIMIT_CPU would kill it, and Landlock does not watch that"),
     DENY(SET_CODE, EPERM, "sched_setscheduler sched_setparam sched_setattr",
          "real-time classes could starve the machine; everything runs as it was started"),
     ALLOW_EQ(SET_CODE, "prctl", 0, PR_SET_NAME, "thread names"),
@@ -296,7 +299,6 @@ const struct seccomp_row seccomp_policy[] = {
          "Landlock does not watch it: it would tell what the host does with its files"),
     DENY(SET_LONE, EOPNOTSUPP, "getxattr lgetxattr listxattr llistxattr",
          "Landlock does not watch them: attributes of the host's files; shutil.copy2 takes this errno well"),
-    DENY_NE(SET_LONE, EPERM, "prlimit64", 0, 0, "the limits of another process: Landlock does not watch them"),
     DENY_NE(SET_LONE, EPERM, "sched_setaffinity", 0, 0, "processors of another process"),
     DENY(SET_LONE, EPERM, "utime utimes futimesat utimensat",
          "Landlock does not watch them, and whatever all may write, such as /dev/null, would take a new time"),

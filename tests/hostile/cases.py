@@ -104,6 +104,7 @@ MUST_DENY = {
     "seccomp(FILTER, LISTENER)": (317, 277, "1, 8, 0"),
     "seccomp(STRICT)": (317, 277, "0, 0, 0"),
     "prctl(SET_SECCOMP)": (157, 167, "22, 2, 0, 0, 0"),
+    "prlimit64(pid 1)": (302, 261, "1, 0, bytes(16), 0"),
     "prctl(SET_DUMPABLE)": (157, 167, "4, 0, 0, 0, 0"),
     "prctl(SET_PTRACER)": (157, 167, "0x59616d61, -1, 0, 0, 0"),
     "prctl(SET_MM)": (157, 167, "35, 1, 0, 0, 0"),
@@ -296,6 +297,11 @@ try:
     broken(len(fds))
 except OSError as e: held(len(fds), e)
 """, limits=["open-files=256"])
+case("A20i", "watchers of files are not taken from who started it", """
+n = 0
+while n < 100 and L.inotify_init1(0) >= 0: n += 1
+broken(n) if n > 32 else held(n)
+""", control=True)
 case("A21", "/workspace ends at its limit", """
 try:
     with open('/workspace/f', 'wb') as f:

@@ -100,6 +100,10 @@ def one_session(case, title, uid, canaries):
         path.write_text("".join(f"%%%% {context}\n{code.strip(chr(10))}\n" for context, code in [*cells, LAST])[5:].replace(
             f"{cells[0][0]}\n", f"print('first')\n%%%% {cells[0][0]}\n", 1))
         argv = [str(CELL), "--timeout", str(int(options.get("timeout", 10000) * hostile.PATIENCE))]
+        if "files" in options:
+            argv = ["/usr/bin/prlimit", f"--nofile={options['files']}", *argv]
+        if "preload" in options:
+            argv += ["--preload", options["preload"]]
         for language in languages:
             argv += ["--language", language]
         try:

@@ -6,6 +6,7 @@ the canary or the key, and must match
   want=REGEX      (default ^out: HELD)
   needs=PROGRAM   skipped where it is missing
   control=ARGV    the first cell's code run outside as the last argument, as an ordinary user: there it must print BROKEN
+  files=N         the limit of open files under which it is started;  preload=MODULES  for the template
   timeout=MS      of a cell (default 10000);  seconds=N  of the whole (default 60)
 
 EXECS are run by `agent exec`. Each: (id, name, arguments, code, good): good(run) says whether the outcome is the required one;
@@ -216,6 +217,30 @@ for path in ('/workspace/loop', 'a/' * 2047 + 'b', 'x' * 4095, '/usr/' + '../usr
     try: open(path, 'w').close(); errors.add('opened ' + path[:40])
     except OSError as e: errors.add(e.errno)
 print('HELD' if not any(isinstance(e, str) for e in errors) else 'BROKEN', errors)""")
+
+# --- one context against the others and against what keeps them ---
+session("K1", "contexts: limits of other processes, which would kill them", ("python/evil", """
+import os, resource
+worked = []
+for pid in range(1, 400):
+    if pid == os.getpid(): continue
+    for limit in (resource.RLIMIT_CPU, resource.RLIMIT_NOFILE, resource.RLIMIT_DATA):
+        try: resource.prlimit(pid, limit, (0, 0)); worked.append((pid, limit))
+        except OSError: pass
+print('BROKEN' if worked else 'HELD', worked)"""),
+        ("python/other", "sum(i * i for i in range(10**7)); print('HELD')"), want=r"(?s)^out: HELD.*^out: HELD")
+session("K2", "contexts: as many descriptors on their way as the kernel permits a user", ("python/evil", """
+import array, os, socket
+kept, sent = [], 0
+try:
+    while sent < 30000:
+        kept += [*socket.socketpair()]
+        for i in range(4):
+            kept[-1].sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [0] * 250))]); sent += 250
+    print('BROKEN', sent)
+except OSError as e: print('HELD', sent, e)"""),
+        ("python/other", "import numpy; print('HELD')"), ("python/third", "print('HELD')"),
+        want=r"(?s)^out: HELD.*^out: HELD.*^out: HELD", files=1024, preload="numpy")
 
 # --- results ---
 python("D1", "results: nested without end, not to be shown, or as large as can be", """
