@@ -22,6 +22,8 @@
 #define PREFIX "agent-sandbox."
 /* Group directories of one sandbox: memory and, with cpu-share, cpu. */
 #define MAX_GROUPS 2
+/* A run that lasts this long removes what killed keepers left. */
+#define SWEEP_MS 100
 
 /* The keeper's: a name stands here before its directory exists, so that there is no moment at which
  * the helper's death could leave one behind. */
@@ -346,13 +348,15 @@ __attribute__((noreturn)) static void keeper_run(const struct box *b, const stru
             if (i != fd)
                 close(i);
     prctl(PR_SET_NAME, "sandbox-keeper");
-    for (size_t i = 0; i < g.n; i++) { /* here, where nobody waits for it */
+    /* A short run shall not pay for what others left. */
+    int over = poll(&hangup, 1, SWEEP_MS);
+    for (size_t i = 0; over == 0 && i < g.n; i++) {
         cleanup_free char *parent = xstrdup(g.dirs[i]);
         *strrchr(parent, '/') = '\0';
         sweep(parent);
     }
-    while (poll(&hangup, 1, -1) < 0)
-        ;
+    while (over <= 0)
+        over = poll(&hangup, 1, -1);
     remove_groups(&g);
     _exit(0);
 }

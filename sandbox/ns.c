@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,22 +27,40 @@
  * living sandboxes share an id, so that none can signal or count against another. */
 #define FIRST_ID 0x7a000000u
 
-/* `want`, or where that is not mapped (a rootless container has some 65536 ids) the highest id that
- * is; 0 = only root's. */
-static unsigned mapped_id(const char *map_path, unsigned want)
+/* The highest id that is mapped here; 0 = only root's. */
+static unsigned highest_id(const char *map_path)
 {
     unsigned long long inside, outside, count, highest = 0;
     FILE *map = fopen(map_path, "re");
 
-    while (map && fscanf(map, "%llu %llu %llu", &inside, &outside, &count) == 3) {
-        if (want >= inside && want < inside + count)
-            highest = want;
-        else if (highest != want && count > 0 && inside + count - 1 > highest)
+    while (map && fscanf(map, "%llu %llu %llu", &inside, &outside, &count) == 3)
+        if (count > 0 && inside + count - 1 > highest)
             highest = inside + count - 1;
-    }
     if (map)
         fclose(map);
     return (unsigned)highest;
+}
+
+static int set_uid(unsigned id)
+{
+    return setresuid(id, id, id);
+}
+
+static int set_gid(unsigned id)
+{
+    return setresgid(id, id, id);
+}
+
+/* Becomes *id or, where that is not mapped (a rootless container has some 65536 ids), the highest
+ * id that is. *id 0: that is root's, and nothing was set. */
+static int become(int (*set)(unsigned), const char *map_path, unsigned *id)
+{
+    if (set(*id) == 0)
+        return 0;
+    if (errno != EINVAL)
+        return -1;
+    *id = highest_id(map_path);
+    return *id == 0 ? 0 : set(*id);
 }
 
 int ns_drop_root(struct box *b, struct err *e)
@@ -53,21 +72,24 @@ int ns_drop_root(struct box *b, struct err *e)
         b->gid = getgid();
         return 0;
     }
-    b->uid = mapped_id("/proc/self/uid_map", FIRST_ID + (unsigned)getpid());
-    b->gid = mapped_id("/proc/self/gid_map", FIRST_ID + (unsigned)getpid());
+    b->uid = b->gid = FIRST_ID + (unsigned)getpid();
+    int done = become(set_gid, "/proc/self/gid_map", &b->gid);
+    if (done == 0 && b->gid > 0)
+        done = setgroups(0, NULL);
+    if (done == 0 && b->gid > 0)
+        done = become(set_uid, "/proc/self/uid_map", &b->uid);
+    if (done < 0)
+        return err_set(e, ERR_SANDBOX, errno,
+                       "cannot become the ordinary user %u (a container without CAP_SETUID and "
+                       "CAP_SETGID? add "
+                       "them, or start agent-sandbox as an ordinary user)",
+                       (unsigned)b->uid);
     if (b->uid == 0 || b->gid == 0)
         return err_set(
             e, ERR_SANDBOX, 0,
             "root is the only user that exists here (a user namespace that maps no other, or no "
             "/proc), so there is no "
             "ordinary user to become; start agent-sandbox as an ordinary user, or map more ids");
-    if (setgroups(0, NULL) < 0 || setresgid(b->gid, b->gid, b->gid) < 0 ||
-        setresuid(b->uid, b->uid, b->uid) < 0)
-        return err_set(e, ERR_SANDBOX, errno,
-                       "cannot become the ordinary user %u (a container without CAP_SETUID and "
-                       "CAP_SETGID? add "
-                       "them, or start agent-sandbox as an ordinary user)",
-                       (unsigned)b->uid);
     if (getresuid(&r, &u, &s) < 0 || r != b->uid || u != b->uid || s != b->uid ||
         getgid() != b->gid)
         return err_set(e, ERR_SANDBOX, 0, "the change to user %u did not take", (unsigned)b->uid);
@@ -78,14 +100,16 @@ int ns_drop_root(struct box *b, struct err *e)
 }
 
 /* Two things take the kernel long: a network namespace half a millisecond, and taking the old root
- * out of the tree as long as all processors need to notice, which on a busy machine is two. So a
+ * out of the tree as long as all processors need to notice, which on a busy machine is ten. So a
  * process that shares our memory and descriptors does both while init goes on, without libc, whose
- * errno is ours. Init waits for the first, and the command's process, before its exec, for the
- * second. */
+ * errno is ours. On a busy machine it may not have begun when init needs the first, which init makes
+ * itself then. Nobody waits for the end of the second: the old root is out of reach at its
+ * beginning, and the command's process looks before its exec whether it is. */
 enum { ASIDE_ENDED, ASIDE_BEGUN, ASIDE_NET_MADE };
 static struct {
-    int state; /* a futex; the kernel itself sets ASIDE_ENDED, however the process ends */
-    long fd;   /* of the network namespace, or -errno */
+    int state;     /* a futex; the kernel itself sets ASIDE_ENDED, however the process ends */
+    bool net_taken; /* by whom comes first */
+    long fd;       /* of the network namespace, or -errno */
     const char *what;
     int pivoted;   /* a futex: set by init */
     long detached; /* of the old root: 0 or -errno */
@@ -98,29 +122,49 @@ static void futex_set(int *word, int value)
     raw6(SYS_futex, (long)word, FUTEX_WAKE, 1, 0, 0, 0);
 }
 
-/* Not the private kind: the kernel wakes the shared one when a process ends. A wake that was
- * refused costs a millisecond. */
-static void futex_wait_while(int *word, int value)
+/* Returns when `word` is no longer `value`, or after `ns`. Not the private kind: the kernel wakes
+ * the shared one when a process ends. */
+static void futex_wait(int *word, int value, long ns)
 {
-    static const struct timespec again = { .tv_nsec = 1000000 };
+    const struct timespec time = { .tv_nsec = ns };
 
-    while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value)
-        raw6(SYS_futex, (long)word, FUTEX_WAIT, value, (long)&again, 0, 0);
+    raw6(SYS_futex, (long)word, FUTEX_WAIT, value, (long)&time, 0, 0);
 }
 
-static int work_aside(void *arg)
+/* A wake that was refused costs a millisecond. */
+static void futex_wait_while(int *word, int value)
 {
-    (void)arg;
+    while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value)
+        futex_wait(word, value, 1000000);
+}
+
+static bool take_net(void)
+{
+    return !__atomic_exchange_n(&aside.net_taken, true, __ATOMIC_ACQ_REL);
+}
+
+static void make_net_aside(void)
+{
     aside.what = "unshare the network namespace";
     aside.fd = raw4(SYS_unshare, CLONE_NEWNET, 0, 0, 0);
     if (aside.fd == 0) {
         aside.what = "/proc/self/ns/net";
         aside.fd = raw4(SYS_openat, AT_FDCWD, (long)aside.what, O_RDONLY | O_CLOEXEC, 0);
     }
+}
+
+static int work_aside(void *arg)
+{
+    (void)arg;
+    if (take_net())
+        make_net_aside();
     futex_set(&aside.state, ASIDE_NET_MADE);
     futex_wait_while(&aside.pivoted, 0);
-    /* pivot_root() has made the new root ours too; the old one lies on it. */
-    aside.detached = raw4(SYS_umount2, (long)"/", MNT_DETACH, 0, 0);
+    /* pivot_root() has made the new root ours too; the old one lies on it. Our working directory
+     * would still be in that. */
+    aside.detached = raw4(SYS_chdir, (long)"/", 0, 0, 0);
+    if (aside.detached == 0)
+        aside.detached = raw4(SYS_umount2, (long)"/", MNT_DETACH, 0, 0);
     return 0;
 }
 
@@ -140,10 +184,24 @@ void ns_aside_pivoted(void)
     futex_set(&aside.pivoted, 1);
 }
 
+/* While the old root lies on the new one, ".." of the root is another mount. */
+static bool old_root_is_there(void)
+{
+    struct statx root, above;
+
+    return statx(AT_FDCWD, "/", 0, STATX_MNT_ID, &root) < 0 ||
+           statx(AT_FDCWD, "/..", 0, STATX_MNT_ID, &above) < 0 ||
+           !(root.stx_mask & above.stx_mask & STATX_MNT_ID) || root.stx_mnt_id != above.stx_mnt_id;
+}
+
 int ns_aside_join(struct box *b, struct err *e)
 {
     (void)b;
-    futex_wait_while(&aside.state, ASIDE_NET_MADE);
+    while (__atomic_load_n(&aside.state, __ATOMIC_ACQUIRE) != ASIDE_ENDED) {
+        if (!old_root_is_there())
+            return 0;
+        futex_wait(&aside.state, ASIDE_NET_MADE, 50000);
+    }
     if (aside.detached < 0)
         return err_set(e, ERR_SANDBOX, (int)-aside.detached, "leave the host's root");
     return 0;
@@ -152,6 +210,9 @@ int ns_aside_join(struct box *b, struct err *e)
 int ns_net_join(struct box *b, struct err *e)
 {
     (void)b;
+    if (take_net())
+        return unshare(CLONE_NEWNET) < 0 ? hint_namespace(e, errno, "unshare the network namespace")
+                                         : 0;
     futex_wait_while(&aside.state, ASIDE_BEGUN);
     if (aside.fd < 0)
         return hint_namespace(e, (int)-aside.fd, aside.what);

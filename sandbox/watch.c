@@ -75,13 +75,15 @@ static void look_at_memory(struct watch *w)
 }
 
 /* The command has ended, and init with all that is left ends now. What the cgroup tells is read, so
- * that its keeper need not wait for us to remove it. */
+ * that its keeper need not wait for us to remove it; not where nobody wants to know. */
 static void read_out(struct watch *w)
 {
-    look_at_memory(w);
-    cpu_now(w);
-    w->peak_bytes = cgroup_peak(&w->box->cg);
-    w->throttled_ms = cgroup_throttled_ms(&w->box->cg);
+    if (w->box->spec->status_fd >= 0) {
+        look_at_memory(w);
+        cpu_now(w);
+        w->peak_bytes = cgroup_peak(&w->box->cg);
+        w->throttled_ms = cgroup_throttled_ms(&w->box->cg);
+    }
     w->read_out = true;
     cgroup_let_go(&w->box->cg);
 }
