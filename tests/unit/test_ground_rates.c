@@ -1,6 +1,8 @@
 /* How good the check of answers is, over real tables: false alarms on right answers, and wrong
- * numbers that it misses. Each number of each answer is spoilt in several ways in turn. With the
- * word --rates it prints the figures instead of TAP (make bench). */
+ * numbers that it misses. Each number of each answer is spoilt in several ways in turn. One that
+ * was printed as it stands, for something else, cannot be told from a right one by any look-up: it
+ * is counted by itself. What merely rounds to a printed number cannot be told either, and counts as
+ * missed. With the word --rates it prints the figures instead of TAP (make bench). */
 #include <glob.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,7 +13,7 @@
 #include "agent/ground.h"
 #include "tests/unit/tap.h"
 
-static size_t claims, alarms, planted, missed;
+static size_t claims, alarms, planted, missed, collided, names;
 
 /* Text between this mark and the next; cuts it off the front of *rest. */
 static struct str part(struct str *rest, const char *mark)
@@ -86,6 +88,55 @@ static bool spoil(struct str number, int way, unsigned seed, struct buf *out)
     return true;
 }
 
+/* Does the number stand in a text by itself, with or without its commas of thousands? */
+static bool stands(struct str text, struct str number)
+{
+    cleanup_buf struct buf plain = BUF_MAX(128);
+
+    for (size_t i = 0; i < number.n; i++)
+        if (number.p[i] != ',')
+            buf_putc(&plain, number.p[i]);
+    for (size_t i = 0; i < text.n; i++) {
+        const struct str forms[] = { number, buf_str(&plain) };
+        for (size_t k = 0; k < 2; k++) {
+            size_t end = i + forms[k].n;
+            if (end <= text.n && memcmp(text.p + i, forms[k].p, forms[k].n) == 0 &&
+                !(i > 0 && strchr("0123456789.,", text.p[i - 1])) &&
+                !(end < text.n && is_digit(text.p[end])) &&
+                !(end + 1 < text.n && text.p[end] == '.' && is_digit(text.p[end + 1])))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* All claims of an answer: what is not found when nothing is known. */
+static void list_claims(struct str answer, struct buf *out)
+{
+    static const struct one_case nothing;
+    struct ground_result r;
+
+    look(&nothing, answer, &r);
+    for (size_t i = 0; i < r.n_unmatched; i++)
+        buf_putf(out, "%s\n", r.unmatched[i].text);
+    ground_result_done(&r);
+}
+
+/* Is the number a claim or a part of one, and no name, numbering or convention (Section 4.2, 95 %
+ * confidence)? */
+static bool is_claim(struct str answer, size_t from, size_t to)
+{
+    cleanup_buf struct buf without = BUF_MAX(1 << 20), some = BUF_MAX(1 << 20),
+                           all = BUF_MAX(1 << 20);
+
+    buf_put(&without, answer.p, from);
+    buf_puts(&without, "x");
+    buf_putstr(&without, str_from(answer, to));
+    list_claims(answer, &all);
+    list_claims(buf_str(&without), &some);
+    return !str_eq(buf_str(&all), buf_str(&some));
+}
+
 static void plant(const struct one_case *c)
 {
     unsigned seed = 17;
@@ -101,12 +152,24 @@ static void plant(const struct one_case *c)
         struct str number = { c->answer.p + i, end - i };
         /* A number alone: what stands in a numbering, a name or a short count is no target. */
         bool target = number.n >= 2 && i > 0 && strchr(" (*$+", c->answer.p[i - 1]);
+        if (target && !is_claim(c->answer, i, end)) {
+            names++;
+            if (getenv("SHOW_MISSED"))
+                printf("# name: %.*s\n", (int)number.n, number.p);
+            target = false;
+        }
         for (int way = 0; target && way < 4; way++) {
             cleanup_buf struct buf wrong = BUF_MAX(128), text = BUF_MAX(1 << 20);
             struct ground_result r;
             seed = seed * 1103515245u + 12345u;
             if (!spoil(number, way, seed >> 8, &wrong))
                 continue;
+            if (wrong.p[0] == '0' && number.p[0] != '0' && is_digit(wrong.p[1]))
+                continue; /* nobody writes 0019 */
+            if (stands(c->printed, buf_str(&wrong)) || stands(c->question, buf_str(&wrong))) {
+                collided++;
+                continue;
+            }
             buf_put(&text, c->answer.p, i);
             buf_putstr(&text, buf_str(&wrong));
             buf_put(&text, c->answer.p + end, c->answer.n - end);
@@ -161,14 +224,14 @@ int main(int argc, char **argv)
         one(found.gl_pathv[i], tap);
     if (!tap) {
         printf("%zu right claims, %zu false alarms (%.1f %%); %zu wrong numbers, %zu missed (%.1f "
-               "%%)\n",
+               "%%), %zu more were printed for something else; %zu numbers are names\n",
                claims, alarms, 100.0 * (double)alarms / (double)claims, planted, missed,
-               100.0 * (double)missed / (double)planted);
+               100.0 * (double)missed / (double)planted, collided, names);
     } else {
-        CHECK(found.gl_pathc >= 6 && claims >= 100, "%zu answers with %zu claims", found.gl_pathc,
+        CHECK(found.gl_pathc >= 9 && claims >= 200, "%zu answers with %zu claims", found.gl_pathc,
               claims);
         CHECK(alarms * 50 <= claims, "%zu false alarms", alarms);
-        CHECK(planted >= 400 && missed * 20 <= planted, "of %zu wrong numbers %zu are missed",
+        CHECK(planted >= 800 && missed * 40 <= planted, "of %zu wrong numbers %zu are missed",
               planted, missed);
     }
     globfree(&found);
