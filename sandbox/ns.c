@@ -303,8 +303,9 @@ int ns_map_ids(struct box *b, struct err *e)
     return write_proc("/proc/self/uid_map", map, e);
 }
 
-/* Of the user namespace, and so of an ordinary user too: what the kernel counts for a user it counts
- * in the namespace above as well, and the user's own programs would be refused what the code took. */
+/* Of the user namespace, and so of an ordinary user too: what the kernel counts for a user it
+ * counts in the namespace above as well, and the user's own programs would be refused what the code
+ * took. */
 static const struct {
     const char *path, *most, *why;
 } counters[] = {
@@ -318,7 +319,8 @@ int ns_counters(struct box *b, struct err *e)
     (void)b;
     for (size_t i = 0; i < ARRAY_LEN(counters); i++) {
         cleanup_fd int fd = open(counters[i].path, O_WRONLY | O_CLOEXEC);
-        /* A kernel without it, or a container that shows /proc/sys read-only: it stays the user's. */
+        /* A kernel without it, or a container that shows /proc/sys read-only: it stays the user's.
+         */
         if (fd < 0 && (errno == ENOENT || errno == EROFS))
             continue;
         if (fd < 0 || write(fd, counters[i].most, strlen(counters[i].most)) < 0)

@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include "sandbox/image.h"
+#include "sandbox/image_check.h"
 #include "sandbox/raw.h"
 
 __attribute__((noreturn, used)) void restore_main(uint64_t *stack);
@@ -66,27 +66,12 @@ static void need(int holds, int status)
         leave(status);
 }
 
-/* The address above which only the kernel is. */
-#define TOP 0x800000000000ull
-
-static void check(const struct image_head *h)
+static void check(const struct image_head *h, long fd)
 {
-    need(h->magic == IMAGE_MAGIC && h->n_regions <= IMAGE_REGIONS / 2 &&
-             h->paths < IMAGE_HEAD_BYTES && h->data == IMAGE_HEAD_BYTES,
-         11);
-    for (uint64_t i = 0; i < h->n_regions; i++) {
-        const struct image_region *r = &h->regions[i];
-        uint64_t size = r->end - r->start;
-        int is_copy = r->kind == IMAGE_PAGES || r->kind == IMAGE_STACK;
-        need(r->start < r->end && r->end <= TOP && !((r->start | r->end) % IMAGE_PAGE), 12);
-        need(!is_copy || (r->offset >= h->data && r->offset + size <= h->bytes), 13);
-        need(r->kind != IMAGE_FILE || h->paths + r->path < IMAGE_HEAD_BYTES, 14);
-        need(i == 0 || h->regions[i - 1].end <= r->start, 15);
-        /* Not over this program. */
-        need(r->end <= (uint64_t)own_stack - (64ull << 20) ||
-                 r->start >= (uint64_t)own_stack + (64ull << 20),
-             16);
-    }
+    long bytes = raw4(__NR_lseek, fd, 0, 2 /* SEEK_END */, 0);
+    enum image_fault fault = image_fault(h, bytes < 0 ? 0 : (uint64_t)bytes, (uint64_t)own_stack);
+
+    need(fault == IMAGE_FITS, (int)fault);
 }
 
 static void map(uint64_t start, uint64_t end, uint32_t prot, int flags, long fd, uint64_t offset)
@@ -186,7 +171,7 @@ void restore_main(uint64_t *stack)
     need(fd > 2 && value > 0, 1);
     need((raw4(__NR_fcntl, fd, 1034 /* F_GET_SEALS */, 0, 0) & SEALS) == SEALS, 2);
     need(raw4(__NR_pread64, fd, (long)image.bytes, IMAGE_HEAD_BYTES, 0) == IMAGE_HEAD_BYTES, 3);
-    check(&image.head);
+    check(&image.head, fd);
     for (; *env; env++) {
         uint64_t n = 0;
         while ((*env)[n++])

@@ -28,7 +28,7 @@ FREESTANDING := -std=c17 -O2 $(WARN) -ffreestanding -fno-stack-protector -fno-bu
 $(B)/gen/context.so: sandbox/context.c sandbox/checkpoint.c sandbox/image.h sandbox/landlock.h sandbox/raw.h $(B)/gen/seccomp_bpf.h
 	$(CC) $(CPPFLAGS) $(FREESTANDING) -fPIC -shared -Wl,-z,noexecstack,-z,relro,-z,now -o $@ $(filter %.c,$^)
 # Above the heap of any Python, and below its libraries: see restore.c.
-$(B)/gen/restore: sandbox/restore.c sandbox/image.h sandbox/raw.h
+$(B)/gen/restore: sandbox/restore.c sandbox/image.h sandbox/image_check.h sandbox/raw.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(FREESTANDING) -fPIE -static -no-pie \
 		-Wl,-Ttext-segment=0x600000000000,-z,noexecstack,--build-id=none -o $@ $<

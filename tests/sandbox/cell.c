@@ -1,7 +1,7 @@
 /* Runs cells of Python in the real sandbox and prints what came out, as lines that a test compares.
  *
  * usage: cell [--timeout MS] [--data FILE:NAME] [--python P] [--preload "a b"] [--memory BYTES]
- *             [--figures svg|both|full] [--image whole|unsealed|damaged|environment]
+ *             [--figures svg|both|full] [--image whole|unsealed|damaged|environment|truncated]
  *             [--language L [--program P]]... [--times] [--wait MS] FILE
  * FILE holds the cells, with a line `%%%%` between two. A line `%%%% NAME` runs the next in the
  * context NAME, `%%%% LANGUAGE/NAME` in one of that language; else cells are in the last L.
@@ -113,8 +113,11 @@ static int make_image(struct sandbox_spec spec, const char *how, struct sandbox_
         while (at < size && sendfile(copy, ret->fd, &at, (size_t)(size - at)) > 0)
             continue;
         /* The magic; the environment's hash (image.h). */
-        if (strcmp(how, "unsealed") != 0 &&
-            pwrite(copy, &byte, 1, strcmp(how, "damaged") == 0 ? 0 : 40) != 1)
+        if (strcmp(how, "truncated") == 0) {
+            if (ftruncate(copy, size - 4096) < 0)
+                return -1;
+        } else if (strcmp(how, "unsealed") != 0 &&
+                   pwrite(copy, &byte, 1, strcmp(how, "damaged") == 0 ? 0 : 40) != 1)
             return -1;
         if (strcmp(how, "unsealed") != 0)
             fcntl(copy, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);

@@ -112,7 +112,7 @@ for uid in each_user():
     out = cells(uid, "whole", POISON + "\n%%%% other\n" + CLEAN)
     has(out, "poisoned True True", "code can change its own copy of what it got")
     has(out, "clean True True", "and changes nobody else's")
-    for how, why in (("unsealed", "that somebody could still write to"), ("damaged", "that is none"),
+    for how, why in (("unsealed", "that somebody could still write to"), ("damaged", "that is none"), ("truncated", "that is cut off"),
                      ("environment", "of another environment")):
         out = cells(uid, how, FROM_IMAGE)
         has(out, "from image False", f"an image {why} is not taken, and cells run all the same")
