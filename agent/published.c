@@ -84,15 +84,17 @@ struct brought {
     size_t bytes;            /* of data and chart */
 };
 
-/* Rows and columns of a table are what its writers rely on. */
+/* Rows and columns of a table are what its writers rely on; also that there are not so many that
+ * looking one up by its number takes long. */
 static bool is_table(const cJSON *data)
 {
-    const cJSON *row, *columns = json_arr(data, "columns");
+    const cJSON *row, *columns = json_arr(data, "columns"), *rows = json_arr(data, "rows");
     int n = cJSON_GetArraySize(columns);
 
-    if (columns == NULL || json_arr(data, "rows") == NULL)
+    if (columns == NULL || rows == NULL || n > MAX_PUBLISHED_COLUMNS ||
+        cJSON_GetArraySize(rows) > MAX_PUBLISHED_ROWS)
         return false;
-    cJSON_ArrayForEach(row, json_arr(data, "rows"))
+    cJSON_ArrayForEach(row, rows)
     {
         if (!cJSON_IsArray(row) || cJSON_GetArraySize(row) != n)
             return false;

@@ -83,6 +83,8 @@
 /* --- reports --- */
 #define MAX_PUBLISHED 500                  /* values that a session's code published */
 #define MAX_PUBLISHED_NAME 64              /* bytes of a name */
+#define MAX_PUBLISHED_ROWS 5000 /* of a table, as the sandbox's report.table() sends it */
+#define MAX_PUBLISHED_COLUMNS 100
 #define MAX_PUBLISHED_BYTES (256ull * MIB) /* of all of them together */
 #define MAX_REPORT_BYTES (512ull * MIB)    /* one report */
 #define MAX_REPORT_ROWS 500u               /* of a table on a page; the spreadsheet has them all */

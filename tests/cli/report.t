@@ -71,7 +71,7 @@ r = run("x", script=[code("1 + 1"), say("Jinja writes {{num:x}} and {{name}}.")]
 eq((r.status, r.out), (0, "Jinja writes {{num:x}} and {{name}}.\n"), "without a report and published values it is text")
 
 # --- hostile values in every format ---
-HOSTILE = """import pandas as pd, numpy as np, matplotlib.pyplot as plt
+HOSTILE = """import json, pandas as pd, numpy as np, matplotlib.pyplot as plt
 evil = ['<script>alert(1)</script>', '=cmd|x!A1', '+1', '-1', '@SUM(1)', '\\x00\\x1b[31m|a|b', '](javascript:x)', '\\u202eabc']
 df = pd.DataFrame({'<img src=x onerror=y>': evil, '=1+1': [np.nan, np.inf, -np.inf, 1, 2, 3, 4, 5]})
 report.table(df, 'evil', caption='<b>bold</b> | `x`')
@@ -86,6 +86,11 @@ for name in ('../../etc/x', 'a/b', ''):
     display({'text/plain': 'x', 'application/vnd.agent.publish+json': {'kind': 'number', 'name': name, 'text': '1'}}, raw=True)
 display({'text/plain': 'x', 'application/vnd.agent.publish+json': '{"kind": "table", "name": "forged"}',
          'application/vnd.agent.data+json': '{"columns": ["a"], "rows": [[1, 2], 3]}'}, raw=True)
+n = 20000
+for name, columns, rows in (('wide', n, 1), ('long', 1, n)):
+    display({'text/plain': 'x', 'application/vnd.agent.publish+json': '{"kind": "table", "name": "%s"}' % name,
+             'application/vnd.agent.data+json': json.dumps({'columns': [0] * columns, 'dtypes': [''] * columns, 'rows': [[0] * columns] * rows})},
+            raw=True)
 display({'text/plain': 'x', 'application/vnd.agent.publish+json': '{"kind": "figure", "name": "forged"}', 'image/png': b'no png'}, raw=True)"""
 TEXT = ("# <script>alert(4)</script> report\n\n{{text:t}} <img src=http://x/y> [l](javascript:alert(5)) ![p](http://x/z.png)\n\n"
         "{{table:evil}}\n\n{{table:rows}}\n\n{{table:columns}}\n\n{{fig:f}}\n")
@@ -94,6 +99,7 @@ r = report("--timeout", "150s", "--no-grounding", files=files, script=[code(HOST
 eq((r.status, [l for l in r.err.splitlines() if "error" in l.lower()]), (0, []), "hostile values make a report")
 eq(r.err.count("no proper kind or name"), 3, "names of paths are not taken")
 like(r.err, r"table `forged' .* not taken: its data is no table", "a table that is none is not taken")
+eq(len(re.findall(r"table `(?:wide|long)' .* not taken", r.err)), 2, "nor one that takes its time to write: wider or longer than tables are sent")
 like(r.err, r"figure `forged' .* not taken: it is no PNG", "nor a picture that is none")
 page = (out / "h.html").read_text()
 eq(re.findall(r"(?i)<(script|img|b|iframe)\b[^>]{0,30}", re.sub(r"data:image/png[^\"]*", "", page)), ["img", "script"],
