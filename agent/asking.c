@@ -349,7 +349,8 @@ static void settle(struct asking *a, const struct estimate *s, const struct chat
     a->counted_output += u.output;
     double cost = isnan(a->last_cost) ? price_of(&ep->facts.price, &u) : a->last_cost;
     if (isnan(cost)) {
-        a->blind = a->blind || (ep->billed && !a->conf->replay);
+        if (ep->billed && !a->conf->replay)
+            a->blind = true; /* and stays so: the sum has a hole */
         cost = 0;
     }
     a->counted_cost += cost;

@@ -193,8 +193,8 @@ size_t convo_shortable(const struct convo *c)
         const struct chat_message *m = &c->m[i];
         if (m->role != CHAT_TOOL)
             continue;
-        size_t len = m->text ? strlen(m->text) : 0;
-        n += images_bytes(m) + (len > KEEP_LITTLE ? len - KEEP_LITTLE / 2 : 0);
+        cleanup_free char *little = shorter(m->text ? m->text : "", true);
+        n += images_bytes(m) + (little ? strlen(m->text) - strlen(little) : 0);
     }
     return n;
 }

@@ -26,7 +26,7 @@ void convo_limit_images(struct convo *c, size_t max);
  * left to shorten: never the question, what is said about the files, or the results behind the
  * last assistant message. Returns how many became shorter, and the bytes freed. */
 size_t convo_shorten(struct convo *c, size_t bytes, size_t *freed);
-/* The bytes that convo_shorten() can free at most. */
+/* The bytes that convo_shorten() frees when it has to free all that it can, but for a few. */
 size_t convo_shortable(const struct convo *c);
 /* Forgets all messages from the nth on. */
 void convo_truncate(struct convo *c, size_t n);

@@ -250,7 +250,7 @@ static size_t read_scale(struct str t, size_t i, struct number *n)
         if (!starts_ci(t, from, s->word))
             continue;
         size_t end = from + len;
-        bool plural = s->how != ATTACHED && len > 4 && (at(t, end) == 's' || at(t, end) == 'S');
+        bool plural = s->how != ATTACHED && len >= 4 && (at(t, end) == 's' || at(t, end) == 'S');
         end += plural;
         if (!(s->word[0] & 0x80) && latin(at(t, end)))
             continue;
@@ -392,7 +392,8 @@ static bool is_times(struct str t, size_t i)
     size_t word = at(t, i) == '-' ? i + 1 : i;
 
     return (starts_ci(t, i, "x") && !latin(at(t, i + 1)) && !digit(at(t, i + 1))) ||
-           starts_ci(t, i, "×") || starts_ci(t, i, "times") || starts_ci(t, word, "fold");
+           starts_ci(t, i, "×") || starts_ci(t, i, "times") ||
+           (starts_ci(t, word, "fold") && !latin(at(t, word + 4)));
 }
 
 static bool unit_behind(struct str t, size_t i)

@@ -97,6 +97,12 @@ with AnyService(say_all(turn("First thoughts.", ["print(1)"], **BIG))) as s:
     eq((r.status, len(s.requests), r.out), (7, 0, ""), "a limit below the first request: none is made")
     r = ask(s, "-m", "mine/a", "--max-tokens-total", "100", "hi")
     eq((r.status, len(s.requests)), (7, 0), "--max-tokens-total likewise, without any price")
+    told = int(re.search(r"about (\d+) for the next request", r.err)[1])
+    for limit in (told, told - 1):
+        s.requests.clear()
+        ask(s, "-m", "mine/a", "--max-tokens-total", str(limit), "hi", home=r.home)
+        eq(len(s.requests), 1 if limit == told else 0, f"a limit of {limit}, where {told} are estimated")
+    s.requests.clear()
     r = ask(s, "-m", "mine/a", "--max-tokens-total", "50000", "hi")
     eq((r.status, len(s.requests), r.out), (7, 1, "First thoughts.\n"), "and after what the service counted")
     s.requests.clear()
@@ -197,7 +203,7 @@ with AnyService(short_window(36_000, "This model's maximum context length is 900
     last = s.requests[-1]["body"]["messages"]
     like(json.dumps(last[1]), "remember the task: count", "the task stays")
     tools = [m["content"] for m in last if m["role"] == "tool"]
-    ok(len(tools[-1]) > 5000 and len(tools[0]) < 2000, "the oldest became shorter, the last did not", [len(t) for t in tools])
+    eq([len(t) > 5000 for t in tools], [False, False, True, True], "the oldest became shorter, no more of them than needed")
     like(tools[0], r"left out to make room", "and says so")
     like(r.err, r"too long for a: \d+ old output", "it is said on standard error")
     like((latest(r) / "events.jsonl").read_text(), r'"type":"context\.shortened"', "and recorded")

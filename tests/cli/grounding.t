@@ -37,6 +37,11 @@ r = run("chat", send=b"first\nsecond\n", script=[
     code("open('t.csv', 'w').write('a\\n4712\\n')"), say("It is 4,712, in t.csv.")])
 eq(grounding(r), [(2, []), (2, [])], "what a cell wrote into a file counts, also where a later one wrote it anew")
 
+WRITE = "open('t.csv', 'w').write('4711\\n' + 'x' * (%d - 5))"
+for size, found in ((4 << 20, True), ((4 << 20) + 1, False)):
+    r = run("sum it up", script=[code(WRITE % size), say("It is 4711."), say("It is 4711.")])
+    eq((r.status, grounding(r)[-1]), (0, (1, [] if found else ["4711"])), f"a file of {size} bytes is {'' if found else 'not '}looked into")
+
 r = run("sum it up", script=[PRINT, say("It is 777 in chart.png."), say("It is 778 in chart.png.")])
 eq((r.status, r.out), (0, "It is 778 in chart.png.\n"), "it is asked once only")
 like(r.err, r"2 of 2 numbers and files in the answer are not in what the code printed", "the rest is told")

@@ -64,4 +64,10 @@ for name, step in {"empty text": say(""), "blanks": say(" \n\t \n"), "null": say
         eq(r.out, "", f"{name} {'after a cell' if before else 'at once'}: nothing on standard output")
         like(r.err, r"(?i)empty|no answer|without (an answer|text)|nothing", "and it says so")
         ok(r.record and not r.record.broken, "and the record loads")
+# --- two of them end a run only in a row
+for name, step, flags in (("a cell", code("print(1)"), ()), ("a block", say("```python\nprint(1)\n```"), ("--tools", "fenced"))):
+    r = run("say", *flags, "--retries", "0", script=[say(""), step, say(""), say("It is 1.")])
+    eq((r.status, r.out), (0, "It is 1.\n"), f"empty replies before and behind {name}: the run goes on")
+    r = run("say", *flags, "--retries", "0", script=[step, say(""), say(""), say("It is 1.")])
+    eq((r.status, len(r.requests)), (4, 3), f"two in a row behind {name} end it")
 done()

@@ -104,6 +104,12 @@ static const struct {
       "" },
     { "a wrong range of days", "2024-03-01\n2024-03-15",
       "March 1\u201316, 2024; 2\u201315 March 2024", "16 | 2" },
+    { "a range's second number is right, its first is not", "a 0.1512\nb 12", "9\u201315 %", "9" },
+    { "what only looks like a range", "a 0.1234\nb 0.1512", "12 % and 15 million", "15 million" },
+    { "days of another month", "2024-03-01\n2024-04-16", "March 1 and 15", "15" },
+    { "not a season", "2023\n3", "2023/25 and 2023-2", "25 | 2" },
+    { "fractions that are none", "share 0.5", "3/2, 1/21 and 40/80", "3 | 2 | 1 | 21 | 40 | 80" },
+    { "two that were printed", "a 3\nb 5", "3/5 and 3:5, but 3/4", "3/4" },
     { "a season", "2023\n2024", "in 2023/24 and 2023-24", "" },
     { "a quarter and a half-year", "2024-03-31", "Q1 2024, H1 2024, FY2024, FY24", "" },
     { "a decade", "1994 12\n1961 3", "in the 1990s and the 1960s", "" },
@@ -195,6 +201,121 @@ static void test_cases(void)
     }
 }
 
+/* Does every word of a list do what one of them does above? `form` has the word at %s. */
+static void each_word(const char *what, const char *const *words, size_t n, const char *printed,
+                      const char *form, const char *misses)
+{
+    for (size_t i = 0; i < n; i++) {
+        cleanup_buf struct buf text = BUF_MAX(1000), got = BUF_MAX(1000);
+        struct ground *g = ground_new();
+        struct ground_result r;
+        const char *at = strstr(form, "%s");
+        buf_put(&text, form, (size_t)(at - form));
+        buf_puts(&text, words[i]);
+        buf_puts(&text, at + 2);
+        ground_printed(g, str_of(printed));
+        ground_check(g, buf_str(&text), &r);
+        join_misses(&r, &got);
+        CHECK(r.checked + r.n_unmatched <= 2 && strcmp(buf_cstr(&got), misses) == 0,
+              "%s: %s: not found: [%s], want [%s]", what, buf_cstr(&text), buf_cstr(&got), misses);
+        ground_result_done(&r);
+        ground_free(g);
+    }
+}
+#define EACH(what, printed, form, misses, ...)                                                     \
+    do {                                                                                           \
+        static const char *const words[] = { __VA_ARGS__ };                                        \
+        each_word(what, words, ARRAY_LEN(words), printed, form, misses);                           \
+    } while (0)
+
+static void test_words(void)
+{
+#define ABOUT_WORDS                                                                                \
+    "about ", "around ", "roughly ", "circa ", "approximately ", "approx. ", "ca. ", "some ", "~", \
+        "≈", "rund ", "etwa ", "около ", "near ", "close to ", "about $", "about €", "about **"
+#define BELOW_WORDS                                                                                \
+    "nearly ", "almost ", "under ", "below ", "at most ", "fast ", "knapp ", "up to ",             \
+        "less than ", "fewer than ", "lower than ", "smaller than "
+#define ABOVE_WORDS                                                                                \
+    "over ", "more than ", "above ", "at least ", "which exceeds ", "exceeding ", "greater than "
+    EACH("near", "x 3930", "It is %s4,000.", "", ABOUT_WORDS, BELOW_WORDS);
+    EACH("near from above", "x 4100", "It is %s4,000.", "", ABOUT_WORDS, ABOVE_WORDS);
+    EACH("the wrong side", "x 4100", "It is %s4,000.", "4,000", BELOW_WORDS);
+    EACH("the wrong side", "x 3930", "It is %s4,000.", "4,000", ABOVE_WORDS);
+    EACH("too far", "x 4500", "It is %s4,000.", "4,000", "about ", "nearly ");
+    EACH("too far", "x 4900", "It is %s4,000.", "4,000", "over ");
+    EACH("no such word", "x 3930", "It is %s4,000.", "4,000", "", "exactly ", "a ", "crossover ");
+
+    EACH("a name", "", "In %s 7 it stands.", "", "table", "Figure", "Fig.", "chart", "step",
+         "section", "page", "chapter", "appendix", "sheet", "note", "part", "figures", "tables",
+         "steps", "No.", "Nr.", "№", "#", "cell", "top", "ISO", "RFC", "DIN", "Python", "pandas",
+         "numpy", "version", "release", "matplotlib");
+    EACH("a name with a point", "", "In %s 7.5 it stands.", "", "table", "Figure", "Fig.", "chart",
+         "step", "section", "chapter", "appendix", "figures", "tables", "steps", "Python", "pandas",
+         "numpy", "version", "release", "matplotlib");
+    EACH("no name", "", "The %s 7.5.", "7.5", "page", "sheet", "note", "part", "top", "stable",
+         "cell", "mean");
+    EACH("a name's amount", "", "%s 7 million", "7 million", "top", "part");
+    EACH("a name's share", "", "%s 7 %", "7 %", "top", "part");
+
+    EACH("no file", "", "It is in made_7.%s there.", "", "nothing", "c");
+    static const char *const endings[] = {
+        "png", "jpg",    "jpeg",    "svg",     "gif", "webp", "pdf", "csv", "tsv",  "xlsx",
+        "xls", "json",   "jsonl",   "html",    "htm", "md",   "txt", "zip", "py",   "ipynb",
+        "db",  "sqlite", "parquet", "feather", "pkl", "npy",  "npz", "xml", "docx", "pptx",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+        cleanup_free char *want = xasprintf("made.%s", endings[i]);
+        each_word("a file", &endings[i], 1, "", "It is in made.%s there.", want);
+    }
+
+    EACH("thousands", "x 1234567", "It is 1234,6 %s.", "", "thousand", "tsd", "Tausend", "mille",
+         "mil", "тыс.", "千");
+    EACH("thousands and thousands", "x 1234567", "It is 12.3 %s.", "", "lakh", "lakhs");
+    EACH("hundreds", "x 1234567", "It is 12345.7 %s.", "", "hundred");
+    EACH("tens of thousands", "x 1234567", "It is 123.5 %s.", "", "万", "萬");
+    EACH("millions", "x 1234567", "It is 1,2 %s.", "", "million", "millions", "mn", "mln", "Mio",
+         "Millionen", "millones", "milioni", "miljoen", "milhões", "млн", "миллиона");
+    EACH("millions by a letter", "x 1234567", "It is 1,2%s.", "", "m", "M");
+    EACH("billions by a letter", "x 1234567890", "It is 1,2%s.", "", "b", "B");
+    EACH("trillions by a letter", "x 1234567890123", "It is 1,23%s.", "", "t", "T");
+    EACH("tens of millions", "x 12345678", "It is 1.23 %s.", "", "crore", "crores");
+    EACH("hundreds of millions", "x 1234567890", "It is 12.3 %s.", "", "亿", "億");
+    EACH("billions", "x 1234567890", "It is 1,2 %s.", "", "billion", "bn", "Mrd", "mld",
+         "Milliarden", "milliards", "miliardi", "miljard", "млрд", "миллиарда", "mille milioni",
+         "mil milhões", "thousand million");
+    EACH("a billion", "x 1e9", "It is 1 %s.", "", "Milliarde", "milliard");
+    EACH("trillions", "x 1234567890123", "It is 1,23 %s.", "", "trillion", "milliers de milliards");
+    EACH("no scale", "x 1234567", "It is 1,2 %s.", "1,2", "mnemonics", "milk", "kilos", "Mister");
+
+    EACH("percent", "x 0.1234", "It is 12%s.", "", "%", " %", " percent", " per cent", " pct",
+         " pp", " Prozent", " процентов", " percentage points");
+    EACH("basis points", "x 0.0025", "It is 25 %s.", "", "bp", "bps", "basis points");
+    EACH("a unit", "x 2.7", "It took 3%s.", "", " km", " kg", " cm", " mm", " ms", " GB", " MB",
+         " KB", " g of", " m and", " h in", " s in", " °C", " €", " $", " USD", " EUR", " hours",
+         " min", " sec", " days", " weeks", " months", " years", " litres", " liters", " miles",
+         "x", "×", " times", "-fold");
+    EACH("no unit", "x 2.7", "It took 3%s.", "3", " cats", " xyz", " folders");
+    EACH("a currency", "x 2.7", "It was %s3.", "", "$", "€", "£", "¥", "₹", "₽", "USD ", "EUR ",
+         "GBP ", "CHF ", "USD");
+    EACH("a level", "", "the 95%s", "", "% confidence interval", "% CI", "%-confidence band",
+         " percent confidence", " % CI");
+    EACH("no level", "", "the 95 %s", "95 %", "% confident", "% CIO", "% of all");
+    EACH("no level", "", "the 85 %s", "85 %", "% confidence interval");
+    EACH("the hour", "hour 19 0", "at 7%s", "", " pm", "pm", " PM", " p.m.", ":00 pm");
+    EACH("the hour", "hour 7 0", "at 7%s", "", " am", "am", " AM", " a.m.", ":00 am", ":00");
+    EACH("midnight and noon", "hour 0", "at 12%s", "", " am");
+    EACH("midnight and noon", "hour 12", "at 12%s", "", " pm");
+    EACH("no hour", "hour 19", "at 7%s", "7", " pmol", " amps", " o'clock");
+    EACH("a bound", "p 0.0003", "%s 0.001", "", "p <", "p<", "*p* <", "P ≤", "p-value <");
+    EACH("no bound", "p 0.0003", "%s 0.001", "0.001", "gap <", "p =", "p >", "p");
+    EACH("ten to the power", "x 3210000", "3.2%s.", "", "e6", "E+6", " x 10^6", "×10^{6}", "*10**6",
+         " · 10⁶", "⋅10⁶", " \\times 10^6", " \\cdot 10^{6}");
+    EACH("ten to the power", "x 0.00000321", "3.2%s.", "", "e-6", "E-06", " x 10^-6", "×10^{-6}",
+         " · 10⁻⁶");
+    EACH("a range", "a 0.1234\nb 0.1512", "%s 15 %", "", "12 -", "12 to", "12 and", "12 bis");
+}
+
 static void test_sources(void)
 {
     struct ground *g = ground_new();
@@ -267,6 +388,7 @@ static void test_any(void)
 int main(void)
 {
     test_cases();
+    test_words();
     test_sources();
     test_any();
     return tap_done();
