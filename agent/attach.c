@@ -117,6 +117,9 @@ static int open_checked(const char *path, struct stat *st, struct err *e)
     /* stat first: to open a device may already do something. */
     if (stat(path, st) < 0) {
         int sys = errno;
+        if (sys == ENOENT && lstat(path, st) == 0)
+            return err_set(e, ERR_USAGE, 0,
+                           "attachment %s: is a link that leads nowhere (ls -l shows where to)", p);
         if (sys == ENOENT || sys == ENOTDIR)
             return err_set(e, ERR_USAGE, 0,
                            "attachment %s: no such file; check the spelling, paths start at the "

@@ -111,8 +111,9 @@ static void take_file(struct intake *in, size_t i, cJSON *o, size_t *columns_lef
     struct intake_file *f = &in->v[i];
     const char *text = json_str(o, "text"), *failed = json_str(o, "failed");
 
-    if (f->text || f->failed || f->tables)
+    if (f->told)
         return;
+    f->told = true;
     if (text && *text)
         f->text = clean_text(str_of(text), in->whole ? WHOLE_BYTES * 2 : SHOWN_BYTES * 2);
     if (failed && *failed) {
@@ -197,6 +198,9 @@ int intake_end(struct intake *in, struct sandbox *s, const struct attach_list *f
         utf8_clean_line(&b, utf8_head(str_of(why), 200));
         in->failed = buf_steal(&b);
     }
+    for (size_t i = 0; why == NULL && i < in->n; i++)
+        if (!in->v[i].told)
+            in->v[i].failed = xstrdup("what was found in it could not be read");
     struct err ignored = ERR_INIT;
     (void)sandbox_context_delete(s, NULL, CONTEXT, &ignored);
     return 0;

@@ -21,6 +21,7 @@ struct intake_file {
     char *failed;         /* why not, or why not all of it; NULL = nothing failed */
     struct cJSON *tables; /* their columns (agent/columns.h); NULL = not known */
     struct cJSON *data;   /* the same for programs, when that was asked for */
+    bool told;            /* the profile came to this file */
 };
 struct intake {
     struct sandbox_running *running;

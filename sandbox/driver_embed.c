@@ -57,13 +57,14 @@ __asm__(".pushsection .rodata\n"
 extern const char sandbox_in_javascript[] __attribute__((visibility("hidden")));
 extern const char sandbox_in_javascript_end[] __attribute__((visibility("hidden")));
 
-/* The intake profile: one cell of five files. */
+/* The intake profile: one cell of six files. */
 __asm__(".pushsection .rodata\n"
         "sandbox_profile:\n"
         ".incbin \"sandbox/interpreter/profile_column.py\"\n"
         ".incbin \"sandbox/interpreter/profile_text.py\"\n"
         ".incbin \"sandbox/interpreter/profile_json.py\"\n"
         ".incbin \"sandbox/interpreter/profile_binary.py\"\n"
+        ".incbin \"sandbox/interpreter/profile_packed.py\"\n"
         ".incbin \"sandbox/interpreter/profile.py\"\n"
         "sandbox_profile_end:\n.byte 0\n.popsection\n");
 extern const char sandbox_profile[] __attribute__((visibility("hidden")));

@@ -1,4 +1,4 @@
-"""The intake profile, part 5: which kind each file is, whether the line that reads it works, what may
+"""The intake profile, part 6: which kind each file is, whether the line that reads it works, what may
 join them, and the words. One line of JSON a file goes to standard output, so that what was found
 stays found when a later file takes all the time.
 
@@ -12,6 +12,7 @@ TABLES = (".csv", ".tsv", ".tab", ".psv", ".dat")
 SHOWN_VALUES = 5
 MAX_JOINS = 12
 CHECKED = 32 << 20          # bytes that pandas reads whole for the check
+MOST_CELLS = 3000000        # of a table that is not CSV: its values are objects
 RECORDED_COLUMNS = 5000     # of one file, by name and type
 RECORDED_NAME = 200         # characters
 
@@ -112,6 +113,7 @@ class File:
         self.notes = []
         self.tables = []        # Found
         self.delimited = None
+        self.packed = None      # what pandas has to be told of its compression; None: it is not compressed
 
     def stat(self):
         st = os.stat(self.path)
@@ -130,6 +132,34 @@ class File:
         if self.stat() != before:
             self.notes.insert(0, "THE FILE CHANGED WHILE IT WAS READ; what is told of it may mix two states")
 
+    def within(self, kind, deadline):
+        """A compressed file: what is in it, read with the line that reads the file itself."""
+        own = self.path
+        self.path, name, whole = unpack(own, kind, deadline)
+        self.packed = ""
+        try:
+            if not self.name.lower().endswith(ENDINGS[kind]):
+                self.packed = ', compression="%s"' % kind
+            self.size = os.stat(self.path).st_size
+            with open(self.path, "rb") as f:
+                head = f.read(HEAD)
+            if head and (packed_kind(head) is None or b"xl/" in head):
+                low = self.name.lower()
+                self.text(head, name.lower() or low.removesuffix(ENDINGS[kind]), deadline)
+        finally:
+            os.unlink(self.path)
+            self.path = own
+        if self.kind.startswith("JSON"):
+            self.notes = [n.partition(" Read it: ")[0] for n in self.notes]
+            for found in self.tables:
+                found.line = found.line[:-1] + self.packed + ")" if found.line.startswith("pd.read_json(") else ""
+        if self.kind:
+            self.kind += " in " + kind
+        if not whole:
+            self.notes.insert(0, "what is told is of its first %d MiB, unpacked" % (self.size >> 20))
+            for found in self.tables:
+                found.at_least, found.all_read, found.exact = True, False, False
+
     def dispatch(self, head, deadline):
         low = self.name.lower()
         if head.startswith(b"SQLite format 3\0"):
@@ -146,7 +176,10 @@ class File:
             self.facts.append("the old binary form of Excel: pandas reads it where xlrd is installed, which is %s here"
                               % ("so" if installed("xlrd") else "not so"))
         elif low.endswith((".xlsx", ".xlsm")):
-            raise Unreadable("it is called XLSX and is no archive")
+            raise Unreadable("it is encrypted with a password, or an old .xls with another name"
+                             if head.startswith(b"\xd0\xcf\x11\xe0") else "it is called XLSX and is no archive")
+        elif packed_kind(head) and (not head.startswith(b"PK") or low.endswith(".zip")):
+            self.within(packed_kind(head), deadline)
         else:
             self.text(head, low, deadline)
 
@@ -158,16 +191,23 @@ class File:
             return      # binary
         text = head.decode(encoding, "replace").lstrip("\ufeff \t\r\n\0")
         first, _, rest = text.partition("\n")
-        if text[:1] in "{[" and not low.endswith(TABLES):
+        if re.match(r"(?i)<(?:!doctype html|html|\?xml)\b", text):
+            if low.endswith(TABLES):
+                raise Unreadable("it is called a table and holds a page (HTML or XML), such as an error or a login")
+            return
+        if text[:1] in ("{", "[") and (not low.endswith(TABLES) or re.match(r'\[?\s*\{\s*"', text)):
             self.facts.append(encoding)
             if low.endswith((".jsonl", ".ndjson")) or (text[0] == "{" and is_object(first) and rest.lstrip()[:1] == "{"):
                 self.kind = "JSON lines"
                 self.tables, self.notes = read_jsonl(self.path, self.name, self.size, deadline, encoding)
             else:
                 self.kind = "JSON"
-                self.tables, self.notes = read_json(self.path, self.name, self.size, deadline, encoding)
+                self.tables, self.notes = read_json(self.path, self.name, self.size, deadline, encoding, self.schema)
             return
         if low.endswith((".json", ".jsonl", ".ndjson")):
+            if re.fullmatch(r'(?s)"[^"\\]*"|null|true|false|-?[0-9.eE+-]+', text.strip()):
+                self.kind, self.notes = "JSON", ["one value and no table"]
+                return
             raise Unreadable("it does not begin as JSON does")
         p = Delimited(self.path, self.name, head, self.size, deadline)
         if not low.endswith(TABLES):
@@ -196,7 +236,7 @@ class File:
         self.facts.append("header in line %d" % (d.skip + 1) if d.header else "no header")
         found = Found("", t, "")
         found.total, found.exact, found.all_read, found.sure = p.total, p.rows_exact, p.all_read, d.sure and d.header
-        found.places, found.scanned = p.places, p.scanned
+        found.places, found.scanned, found.at_least = p.places, p.scanned, p.at_least
         self.tables = [found]
         say = self.notes.append
         self.notes += p.notes
@@ -207,7 +247,8 @@ class File:
         if d.comment:
             say("lines that begin with # are comments")
         if COUNTED["bad"] or p.how_known == "mixed":
-            say("mixed encodings: %d places are not valid %s" % (COUNTED["bad"], p.encoding))
+            say("mixed encodings: %s not valid %s" % (
+                "1 place is" if COUNTED["bad"] == 1 else "%d places are" % COUNTED["bad"], p.encoding))
         if COUNTED.get("nul"):
             say("it holds %s, left out here" % count(COUNTED["nul"], "NUL byte"))
         if t.longer or t.shorter:
@@ -219,7 +260,9 @@ class File:
             say(count(t.blank, "blank line"))
         if p.multiline:
             say("quoted fields hold line breaks: lines are not rows")
-        if len(set(t.names)) < len(t.names) or any(re.search(r"\.[0-9]+$", n) for n in t.names) and d.header:
+        if p.unclosed:
+            say("a quote is opened and never closed: the last row may hold many lines of the file")
+        if p.twice:
             say("names that stand twice in the header are told apart by .1, .2 as pandas does")
         formulas = sum(k for c in t.columns for v, k in c.top.items()
                        if v[:1] in "=@" and len(v) > 1 or v[:1] in "+-" and re.match(r"[+-][A-Za-z(]|[+-].*\|", v))
@@ -228,7 +271,7 @@ class File:
                 (count(formulas, "field") + (" begins" if formulas == 1 else " begin")))
         long = [c for c in t.columns if c.long and c.long > 32000]
         if long:
-            say("column %s holds a field of %d characters" % (self.label(found, t.columns.index(long[0])), long[0].long))
+            say("a field of %d characters in %s" % (long[0].long, self.label(found, t.columns.index(long[0]))))
 
     def label(self, found, i):
         name = found.table.names[i]
@@ -239,24 +282,30 @@ class File:
     def check_lines(self, pandas, deadline):
         p = self.delimited
         if p is not None and p.table is not None:
-            line = "pd.read_csv(%s)" % ", ".join([json.dumps(self.name, ensure_ascii=False)] + csv_options(p))
+            line = "pd.read_csv(%s%s)" % (
+                ", ".join([json.dumps(self.name, ensure_ascii=False)] + csv_options(p)), self.packed or "")
             self.tables[0].line = self.checked(line, pandas, deadline)
         else:
             for found in self.tables:
-                if found.line.startswith("pd.") and found.all_read and self.size <= CHECKED // (
+                if found.line.startswith("pd.") and (found.all_read or found.at_least) and self.size <= CHECKED // (
                         16 if self.kind == "XLSX" else 1):
                     found.line = self.checked(found.line, pandas, deadline, found)
 
     def checked(self, line, pandas, deadline, found=None):
-        p, t = self.delimited, self.tables[0].table
+        p, t = self.delimited, (found or self.tables[0]).table
         other = 'csv.reader(open(%s, encoding="%s", errors="replace", newline="")%s)' % (
             json.dumps(self.name, ensure_ascii=False), p.encoding, "" if p.dialect.delimiter == "," else
-            ", delimiter=%s" % json.dumps(p.dialect.delimiter)) if p else ""
+            ", delimiter=%s" % json.dumps(p.dialect.delimiter)) if p and self.packed is None else ""
         if pandas is None:
             return other + " (run here; there is no pandas)" if other else line
         if time.monotonic() > deadline:
             return line + " (not tried: no time was left)"
         whole = self.size <= CHECKED
+        one = found or self.tables[0]
+        if one.at_least or one.far or t.widest > 2 * t.width + 100 or (
+                t.width * t.rows > MOST_CELLS and found is not None):
+            # Pandas makes an index of what a row has too much; a table with holes takes their memory too.
+            return (other or line) + " (not tried: it may take all memory)"
         if found is not None:
             os.chdir(os.path.dirname(self.path))
             text, told = check(line, found.total, found.table.width, True, pandas, self.schema)
@@ -268,7 +317,7 @@ class File:
         text, told = check(line, rows, t.width - p.extra_index, whole, pandas, self.schema)
         if text:
             return "%s (%s)" % (text, told)
-        return "%s (run here; pandas could not: %s)" % (other, told)
+        return "%s (%spandas could not: %s)" % (other or line, "run here; " if other else "", told)
 
     # -- words --
 
@@ -293,7 +342,7 @@ class File:
 
     def table_words(self, found, columns, limit, out):
         t = found.table
-        how = "" if found.exact else "about "
+        how = "" if found.exact else "at least " if found.at_least else "about "
         read = "all were read" if found.all_read else "types, counts and ranges are of %d of them" % t.rows
         if getattr(found, "places", 0):
             read = "types, counts and ranges are of %d of them: the first %d, and %d from %d places behind" % (
@@ -468,7 +517,8 @@ def joins_of(files):
 # ---- all of them ----
 
 def emit(o):
-    sys.stdout.write(json.dumps(o, ensure_ascii=True) + "\n")
+    # A lone surrogate, which JSON can hold, is no text.
+    sys.stdout.write(json.dumps(o, ensure_ascii=False).encode("utf-8", "replace").decode() + "\n")
     sys.stdout.flush()
 
 

@@ -2,6 +2,7 @@
 reads it."""
 import json
 
+MAX_GAP = 100               # empty rows or columns, behind which a cell is no part of the table
 MAX_TABLES = 40             # of a database, or sheets of a workbook
 MAX_SHARED = 64 << 20       # bytes of an XLSX's texts
 MAX_PART = 512 << 20        # bytes of a sheet: what a small file can unpack to
@@ -15,14 +16,21 @@ def local(tag):
 
 def part(z, name, limit):
     """A part of the archive, bounded whatever its directory says of its size."""
-    import zipfile  # noqa: F401
-    f = z.open(name)
+    import zipfile
+    import zlib
+    try:
+        f = z.open(name)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError):
+        raise Unreadable("its part %s cannot be unpacked" % name)
 
     class Bounded:
         left = limit
 
         def read(self, n=65536):
-            data = f.read(min(n, 1 << 20))
+            try:
+                data = f.read(min(n, 1 << 20))
+            except (zipfile.BadZipFile, zlib.error, EOFError):
+                raise Unreadable("its part %s cannot be unpacked" % name)
             self.left -= len(data)
             if self.left < 0:
                 raise Unreadable("a part of it unpacks to more than %d MiB" % (limit >> 20))
@@ -35,7 +43,9 @@ def elements(source):
     try:
         yield from tree.iterparse(source, ("start", "end"))
     except tree.ParseError as e:
-        raise Unreadable("a part of it is no valid XML: %s" % e)
+        # Its own words may quote the file.
+        from xml.parsers import expat
+        raise Unreadable("a part of it is no valid XML: %s in line %d" % (expat.ErrorString(e.code), e.position[0]))
 
 
 def shared_texts(z, names):
@@ -133,7 +143,10 @@ def sheet_rows(z, path, texts, days, old, tally):
             e.clear()
         elif tag == "row":
             number += 1
-            for _ in range(min(100, int(e.get("r", number)) - number) if e.get("r", "").isdigit() else 0):
+            gap = int(e.get("r")) - number if e.get("r", "").isdigit() else 0
+            if gap > MAX_GAP:
+                tally["far"] += 1
+            for _ in range(min(MAX_GAP, gap)):
                 yield []        # rows that are left out of the file
                 number += 1
             yield row
@@ -180,13 +193,15 @@ def read_xlsx(path, name, deadline):
         if state not in ("", "visible"):
             found.notes.append("the sheet is hidden")
         out.append(found)
+    if "xl/vbaProject.bin" in names:
+        notes.append("it holds macros, which are not run")
     if len(sheets) > MAX_TABLES:
         notes.append("%d further sheets were not looked at" % (len(sheets) - MAX_TABLES))
     return out, notes
 
 
 def sheet_of(z, where, texts, days, old, deadline):
-    tally = {"formulas": 0, "merged": 0, "errors": 0}
+    tally = {"formulas": 0, "merged": 0, "errors": 0, "far": 0}
     rows = sheet_rows(z, where, texts, days, old, tally)
     head = []
     for row in rows:
@@ -208,6 +223,7 @@ def sheet_of(z, where, texts, days, old, deadline):
     complete = True
 
     def add(row):
+        tally["far"] += len(row) > width + MAX_GAP
         row = row[:width] + [None] * (width - len(row))
         return table.add(row)
     for row in head[skip + d.header:]:
@@ -220,6 +236,10 @@ def sheet_of(z, where, texts, days, old, deadline):
     found = Found("", table, "")
     found.header, found.skip, found.sure = d.header, skip, d.sure
     found.all_read = found.exact = complete
+    found.at_least = not complete
+    if tally["far"]:
+        found.far = True
+        found.notes.append("cells stand far below or beside the table; they are left out here")
     if skip:
         found.notes.append("the table begins in row %d" % (skip + 1))
     if tally["formulas"]:
@@ -237,10 +257,14 @@ def read_sqlite(path, name, deadline):
     import sqlite3
     import urllib.parse
     c = sqlite3.connect("file:%s?mode=ro&immutable=1" % urllib.parse.quote(path), uri=True)
+    with open(path, "rb") as f:
+        wal = f.read(20)[18:20] == b"\2\2"
     c.text_factory = lambda b: b.decode("utf-8", "replace")
     c.set_progress_handler(lambda: time.monotonic() > deadline, 10000)
     ident = lambda s: '"' + s.replace('"', '""') + '"'      # noqa: E731
-    out, notes = [], []
+    out, notes, broken = [], [], ""
+    if wal:
+        notes.append("its journal is a file beside it (WAL), named -wal: what still stands there is not in this file")
     try:
         names = c.execute("select name, type from sqlite_master where type in ('table', 'view') "
                           "and name not like 'sqlite~_%' escape '~' order by type, rowid").fetchall()
@@ -251,8 +275,9 @@ def read_sqlite(path, name, deadline):
             notes.append("view %s" % json.dumps(title[:MAX_SHOWN], ensure_ascii=False))
             continue
         try:
-            out.append(sqlite_table(c, ident, title, name, deadline))
+            out.append(sqlite_table(c, ident, title, name, deadline, wal))
         except sqlite3.Error as e:
+            broken = "" if "interrupt" in str(e) else str(e)
             notes.append("table %s: %s" % (json.dumps(title[:MAX_SHOWN], ensure_ascii=False),
                                            "no time was left for it" if "interrupt" in str(e) else e))
     if len(names) > MAX_TABLES:
@@ -260,15 +285,22 @@ def read_sqlite(path, name, deadline):
     if not names:
         notes.append("it holds no table")
     c.close()
+    if broken and not out:
+        raise Unreadable("SQLite can read no table of it: %s" % broken)
     return out, notes
 
 
-def sqlite_table(c, ident, title, name, deadline):
+def sqlite_table(c, ident, title, name, deadline, wal):
     import sqlite3
-    info = c.execute("pragma table_info(%s)" % ident(title)).fetchall()[:MAX_NAMES]
+    import urllib.parse
+    info = c.execute("pragma table_xinfo(%s)" % ident(title)).fetchall()[:MAX_NAMES]
+    info = [row for row in info if row[6] != 1]     # what `select *` gives: computed columns too, no hidden ones
     table = Table([row[1] for row in info], typed=True)
+    # With a WAL it would want to write beside the file.
+    where = json.dumps("file:%s?immutable=1" % urllib.parse.quote(name)) + ", uri=True" if wal else \
+        json.dumps(name, ensure_ascii=False)
     found = Found(title, table, "pd.read_sql_query(%s, sqlite3.connect(%s))" % (
-        json.dumps("select * from " + ident(title), ensure_ascii=False), json.dumps(name, ensure_ascii=False)))
+        json.dumps("select * from " + ident(title), ensure_ascii=False), where))
     found.declared = [row[2] for row in info]
     for row in info:
         if row[5]:

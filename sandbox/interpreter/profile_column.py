@@ -1,7 +1,7 @@
 """The intake profile, part 1: what the values of one column are.
 
-The parts (profile_column, profile_text, profile_json, profile_binary, profile) are one cell, in this
-order, and no files of the driver: it runs in a context of its own, before any code of the model's,
+The parts (profile_column, profile_text, profile_json, profile_binary, profile_packed, profile) are one cell, in
+this order, and no files of the driver: it runs in a context of its own, before any code of the model's,
 over files that may be hostile. Only the standard library is needed. Values are looked at once each where a batch
 repeats them, and everything that grows with the data has a cap.
 """

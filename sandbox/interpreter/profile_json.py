@@ -15,6 +15,9 @@ class Found:
         self.notes = []
         self.keys = []
         self.sure = True        # of the columns' names
+        self.at_least = False   # there are more rows than `total`
+        self.far = False        # its file has more than the table, so that reading it takes long
+        self.places = 0         # that were sampled behind its beginning
 
 
 class Records:
@@ -48,7 +51,22 @@ class Records:
             if i is not None:
                 row[i] = v
                 self.seen[i] += 1
-        return t.add(row)
+        t.size = max(1, min(BATCH, MAX_CELLS // max(1, t.width)))
+        t.add(row)
+
+
+def whole_number(digits):
+    return int(digits) if len(digits) < 4000 else float(digits)     # Python refuses longer ones
+
+
+def loads(text):
+    return json.loads(text, parse_int=whole_number)
+
+
+def reading(name, encoding, more=""):
+    """The line that reads it with pandas, which takes UTF-8 without a mark."""
+    return "pd.read_json(%s%s%s)" % (json.dumps(name, ensure_ascii=False), more,
+                                     "" if encoding == "utf-8" else ', encoding="%s"' % encoding)
 
 
 def json_text(path, encoding, limit):
@@ -58,14 +76,14 @@ def json_text(path, encoding, limit):
     return codecs.getincrementaldecoder(name)("replace").decode(data[:limit], len(data) <= limit), len(data) <= limit
 
 
-def read_json(path, name, size, deadline, encoding):
+def read_json(path, name, size, deadline, encoding, schema):
     text, whole = json_text(path, encoding, MAX_JSON)
     quoted = json.dumps(name, ensure_ascii=False)
     load = 'json.load(open(%s, encoding="%s"))' % (quoted, "utf-8-sig" if encoding in ("utf-8", "utf-8-sig") else encoding)
     notes, value = [], None
     try:
         if whole:
-            value = json.loads(text)
+            value = loads(text)
     except RecursionError:
         raise Unreadable("it is nested too deeply")
     except ValueError as e:
@@ -81,7 +99,7 @@ def read_json(path, name, size, deadline, encoding):
             return [found], []
         return [], notes
     if isinstance(value, list):
-        found = of_items(value, "", "pd.read_json(%s)" % quoted, deadline)
+        found = of_items(value, "", reading(name, encoding), deadline)
         if found:
             return [found], []
         kinds = sorted({type(v).__name__ for v in value[:10000]})
@@ -96,15 +114,25 @@ def read_json(path, name, size, deadline, encoding):
             found = of_items(rows, "the members' values", "pd.DataFrame.from_dict(%s, orient=\"index\")" % load, deadline)
             found.notes.append("the members' names are the rows' names")
             return [found], notes
-    for k, v in list(value.items())[:MAX_TABLES]:
+    told = not schema or names_are_names(value)
+    for i, (k, v) in enumerate(list(value.items())[:MAX_TABLES], 1):
         if isinstance(v, list) and v and not map_like:
-            found = of_items(v, k, "pd.DataFrame(%s[%s])" % (load, json.dumps(k, ensure_ascii=False)), deadline)
+            found = of_items(v, k if told else "number %d" % i, "pd.DataFrame(%s[%s])" % (
+                load, json.dumps(k, ensure_ascii=False)) if told else "", deadline)
             if found:
                 tables.append(found)
                 continue
         if not map_like:
-            notes.append("member %s: %s" % (json.dumps(k[:MAX_SHOWN], ensure_ascii=False), json_shape(v)))
+            notes.append("member %s: %s" % (json.dumps(k[:MAX_SHOWN], ensure_ascii=False) if told else i, json_shape(v)))
+    if not told:
+        notes.append("names of members are left out: they may be values")
     return tables, notes
+
+
+def names_are_names(value):
+    """Members that are all of one kind may be a map, whose names are values."""
+    kinds = {bool if isinstance(v, bool) else float if isinstance(v, (int, float)) else type(v) for v in value.values()}
+    return len(kinds) > 1 or (len(value) == 1 and kinds == {list})
 
 
 def json_shape(v):
@@ -139,14 +167,15 @@ def of_items(items, title, line, deadline=float("inf")):
         for v in items:
             if not isinstance(v, dict):
                 continue
-            if not records.add(v) and time.monotonic() > deadline:
+            records.add(v)
+            if time.monotonic() > deadline:
                 break
         records.table.flush()
         found = Found(title, records.table, line)
         found.total, found.all_read = len(items), records.table.rows == len(items)
         found.withheld = {i for i, n in enumerate(records.seen) if n < records.table.rows * 0.02}
         if records.dropped:
-            found.notes.append("more than %d different names" % MAX_NAMES)
+            found.notes.append("more than %d different names; the others are left out" % MAX_NAMES)
         return found
     if items and all(isinstance(v, list) for v in items[:1000]) and len({len(v) for v in items[:1000]}) == 1:
         table = Table([str(i) for i in range(len(items[0]))], typed=True)
@@ -159,34 +188,43 @@ def of_items(items, title, line, deadline=float("inf")):
 
 
 def read_jsonl(path, name, size, deadline, encoding):
-    records, bad, blank, at = Records(), 0, 0, 0
-    found = Found("", records.table, "pd.read_json(%s, lines=True)" % json.dumps(name, ensure_ascii=False))
+    records, bad, blank = Records(), 0, 0
+    found = Found("", records.table, reading(name, encoding, ", lines=True"))
     lines = other = 0
+    stopped = ""
     with open(path, "rb") as f:
         counted = Counting(f)
-        for line in text_lines(io.BufferedReader(counted, 1 << 20), "utf-8-sig" if encoding == "utf-8" else encoding):
+        source = text_lines(io.BufferedReader(counted, 1 << 20), "utf-8-sig" if encoding == "utf-8" else encoding)
+        while time.monotonic() <= deadline:
+            try:
+                line = next(source, None)
+            except Unreadable as e:
+                stopped = str(e)
+                break
+            if line is None:
+                break
             if not line.strip():
                 blank += 1
                 continue
             lines += 1
-            at += len(line)
             try:
-                v = json.loads(line)
+                v = loads(line)
             except (ValueError, RecursionError):
                 bad += 1
                 continue
-            if not isinstance(v, dict):
+            if isinstance(v, dict):
+                records.add(v)
+            else:
                 other += 1
-                continue
-            if not records.add(v) or lines % 512 == 0:
-                if time.monotonic() > deadline:
-                    break
-        found.all_read = counted.count >= size and time.monotonic() <= deadline
+        found.all_read = counted.count >= size and line is None
         done = counted.count
     records.table.flush()
     found.total = records.table.rows
     found.withheld = {i for i, n in enumerate(records.seen) if n < records.table.rows * 0.02}
-    if not found.all_read:
+    if stopped:
+        found.notes.append(stopped)
+        found.at_least, found.exact = True, False
+    elif not found.all_read:
         n, looked = count_lines(path, 0, time.monotonic() + 1.0)
         found.total = n if looked >= size else int(size * lines / max(1, done))
         found.exact = looked >= size and not bad and not other and not blank
@@ -195,6 +233,8 @@ def read_jsonl(path, name, size, deadline, encoding):
         found.line = "line by line with json.loads, leaving out the lines that are not valid"
     if other:
         found.notes.append("%d lines are no object" % other)
+    if records.dropped:
+        found.notes.append("more than %d different names; the others are left out" % MAX_NAMES)
     if not records.table.rows:
-        raise Unreadable("no line of it is a JSON object")
+        raise Unreadable(stopped or "no line of it is a JSON object")
     return [found], []

@@ -2,6 +2,7 @@
 import codecs
 import csv
 import io
+import itertools
 import os
 import time
 import unicodedata
@@ -13,6 +14,8 @@ MAX_CELLS = 1000000          # of a batch: wide tables have shorter ones
 PLACES = 24                 # of a large file that are sampled behind its beginning
 MAX_DISTINCT = 3000000      # hashes kept, over all columns of a file
 DELIMITERS = ",;\t|^~:"
+MAX_WIDTH = 20000           # columns of a table; a spreadsheet has 16,384
+NAME = re.compile(r"[^\W\d][\w .()%/$#&-]{0,60}")     # what a header usually holds
 COUNTED = {"bad": 0}
 
 csv.field_size_limit(LONGEST_LINE)
@@ -90,6 +93,14 @@ def common_cjk(text, codec):
     return min(1.0, used / len(wide) + 0.2 * kana_or_hangul / len(wide))
 
 
+def is_utf8(data):
+    try:
+        data.decode()
+        return True
+    except UnicodeDecodeError:
+        return False
+
+
 def encoding_of(head, whole):
     """(Python's name, mark at the beginning?, note)"""
     for mark, name in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"),
@@ -109,12 +120,14 @@ def encoding_of(head, whole):
         return "utf-8", False, ""
     except UnicodeDecodeError:
         pass
+    lines = [line for line in head.split(b"\n") if not line.isascii()]
+    right = sum(1 for line in lines if is_utf8(line))
     text = head.decode("utf-8", "surrogateescape")
     wrong = sum(1 for c in text if "\udc80" <= c <= "\udcff")
-    right = sum(1 for c in text if c > "\x7f") - wrong
-    if right > 2 * wrong:
+    # Text of another encoding is seldom UTF-8 by chance, not in a third of its lines.
+    if right >= 3 and right * 3 >= len(lines) or sum(1 for c in text if c > "\x7f") > 3 * wrong:
         return "utf-8", False, "mixed"
-    lines = [line for line in head.split(b"\n") if not line.isascii()][:400]
+    lines = lines[:400]
     sample = b"\n".join(lines)[:30000]
     best, score = "latin-1", -1.0
     for name in DOUBLE + SINGLE:
@@ -251,19 +264,19 @@ def header_of(d, rows):
     for i, head in enumerate(first):
         values = [row[i].strip() for row in body if i < len(row) and row[i].strip() not in NULLS]
         head = head.strip()
-        if not values or not head:
+        if not values or head in NULLS or head in MAYBE_NULLS:
             continue
         kinds = {kind_of(v)[0] if len(v) <= 60 else "text" for v in values}
         if "text" not in kinds:
             votes += 2
-            strong += 1
+            strong += NAME.fullmatch(head) is not None
         elif head in values:
             votes -= 2
         elif len({len(v) for v in values}) == 1 and len(values) > 2:
             votes += 1 if len(head) != len(values[0]) else -1
         elif len(values) > 5 and len(set(values)) < len(values) / 3:
             votes += 1
-    names = sum(1 for v in first if re.fullmatch(r"[^\W\d][\w .()%/$#&-]{0,60}", v.strip()))
+    names = sum(1 for v in first if NAME.fullmatch(v.strip()))
     d.header = votes >= 0 if names >= len(first) * 0.5 else votes > 0
     d.sure = not d.header or strong > 0
 
@@ -273,12 +286,13 @@ def header_of(d, rows):
 def text_lines(raw, encoding):
     """Lines of a file, with a bound on their length; NULs are dropped and counted."""
     f = io.TextIOWrapper(raw, encoding=encoding, errors="counted", newline="")
-    while True:
+    for number in itertools.count(1):
         line = f.readline(LONGEST_LINE)
         if not line:
             return
         if len(line) >= LONGEST_LINE and line[-1] not in "\r\n":
-            raise Unreadable("a line is longer than %d MiB; what was read before it is told" % (LONGEST_LINE >> 20))
+            raise Unreadable("line %d is longer than %d MiB: it and what follows were not looked at"
+                             % (number, LONGEST_LINE >> 20))
         if "\0" in line:
             COUNTED["nul"] = COUNTED.get("nul", 0) + line.count("\0")
             line = line.replace("\0", "")
@@ -293,7 +307,7 @@ class Table:
         cap = max(500, min(50000, MAX_DISTINCT // max(1, len(self.names))))
         self.columns = [Column(n, cap, typed) for n in self.names]
         self.width = len(self.columns)
-        self.rows = self.longer = self.shorter = self.blank = 0
+        self.rows = self.longer = self.shorter = self.blank = self.widest = 0
         self.first_bad = None
         self.samples = []
         self.batch = []
@@ -311,6 +325,7 @@ class Table:
                 self.first_bad = self.rows + 1
             if n > self.width:
                 self.longer += 1
+                self.widest = max(self.widest, n)
                 row = row[:self.width]
             else:
                 self.shorter += 1
@@ -341,15 +356,20 @@ class Table:
 
 
 def pandas_names(first, header):
-    """What pandas calls the columns."""
+    """What pandas calls the columns: one that stands twice gets the first number that makes a new name."""
     if not header:
         return [str(i) for i in range(len(first))]
-    seen, out = {}, []
-    for i, name in enumerate(first):
-        name = name if name else "Unnamed: %d" % i
+    out = [name or "Unnamed: %d" % i for i, name in enumerate(first)]
+    taken, seen = set(out), {}
+    for i in sorted(range(len(out)), key=lambda i: not first[i]):
+        name = out[i]
         k = seen.get(name, 0)
+        while k and "%s.%d" % (name, k) in taken:
+            k += 1
         seen[name] = k + 1
-        out.append("%s.%d" % (name, k) if k else name)
+        if k:
+            out[i] = "%s.%d" % (name, k)
+            taken.add(out[i])
     return out
 
 
@@ -392,6 +412,7 @@ class Delimited:
         self.notes = []
         self.rows_exact = self.all_read = True
         self.places = 0
+        self.at_least = False       # its rows were not all counted
         COUNTED.clear()
         COUNTED["bad"] = 0
         self.encoding, self.mark, self.how_known = encoding_of(head, len(head) >= size)
@@ -409,11 +430,16 @@ class Delimited:
         counted = Counting(raw)
         stopped = ""
         with io.BufferedReader(counted, 1 << 20) as f:
-            reader = csv.reader(self.kept_lines(text_lines(f, self.encoding)), **d.how())
-            first = next(self.good(reader), None)
+            quotes = [0]
+            reader = csv.reader(self.kept_lines(text_lines(f, self.encoding), quotes), **d.how())
+            first = next((row for row in self.good(reader) if len(row) > 1 or any(v.strip() for v in row)), None)
             if first is None:
-                raise Unreadable("it holds no row")
+                raise Unreadable("it holds no row: %s" % (
+                    "nothing but NUL bytes" if COUNTED.get("nul", 0) > self.size / 2 else "only blanks and line ends"
+                    if self.size > 4 else "only a byte order mark" if self.mark else "only line ends"))
             width = len(first)
+            if width > MAX_WIDTH:
+                raise Unreadable("it has %d columns, and more than %d are not looked at" % (width, MAX_WIDTH))
             self.extra_index = bool(d.header and d.width == width + 1)
             if not d.header:
                 width = max(width, d.width)
@@ -437,17 +463,21 @@ class Delimited:
                 reader.line_num > (t.rows + d.skip + 50) * 1.01
         t.flush()
         self.total = t.rows
+        self.twice = d.header and len(set(filter(None, first))) < sum(map(bool, first))
+        self.unclosed = self.all_read and d.escape is None and quotes[0] % 2 and t.rows > 0 and any(
+            "\n" in v for v in t.samples[-1][1])
         if stopped:
             self.notes.append(stopped)
-            self.rows_exact = False
+            self.at_least, self.rows_exact = True, False
         elif not self.all_read:
             self.estimate(at)
 
-    def kept_lines(self, lines):
+    def kept_lines(self, lines, quotes):
         d = self.dialect
         for i, line in enumerate(lines):
             if i < d.skip or (d.comment and line.startswith(d.comment)):
                 continue
+            quotes[0] += line.count(d.quote)
             yield line
 
     def good(self, reader):
