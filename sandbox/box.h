@@ -50,6 +50,7 @@ struct cgroup {
     int share_fd;  /* with cpu-share: how long it made the code wait; -1 */
     bool has_cpu;  /* cpu-share can be enforced */
     pid_t keeper;  /* 0 = none */
+    bool answered; /* the above is filled in */
     int keeper_fd; /* held by the helper and init: when both are closed the keeper cleans up */
 };
 
@@ -111,7 +112,9 @@ void ops_free(struct box *b);
 /* --- cgroup.c --- */
 int cgroup_make(struct box *b,
                 struct err *e); /* as root: starts the keeper, which makes the group */
-int cgroup_await(struct box *b, struct err *e); /* until it is made; blocks as long as that takes */
+/* Until it is made; blocks as long as that takes. Helper and init each for itself: so the one starts
+ * the other meanwhile. */
+int cgroup_await(struct box *b, struct err *e);
 int cgroup_join(struct box *b, struct err *e);  /* in the child */
 /* Nothing more is to be read: the keeper may remove the group as soon as init is gone. */
 void cgroup_let_go(struct cgroup *cg);
@@ -186,6 +189,9 @@ void seccomp_print(struct buf *out);
 /* The command is not run before init has written to the gate that it is ready. Returns the pid of
  * its process, or -1 with errno. */
 pid_t command_start(struct box *b, const int gate[2]);
+/* Who runs out of memory goes first. Without namespaces the command's process alone, since init has
+ * to clean up; else init, from which the command inherits it. */
+int command_oom_score(struct box *b, struct err *e);
 /* Does it share init's memory until then? It makes that uninspectable itself then. */
 bool command_shares_memory(const struct box *b);
 void init_run(struct box *b, pid_t command, int gate_fd) __attribute__((noreturn));

@@ -188,7 +188,7 @@ int cgroup_await(struct box *b, struct err *e)
 {
     int sys = 0;
 
-    if (b->cg.keeper <= 0)
+    if (b->cg.keeper <= 0 || b->cg.answered)
         return 0;
     int r = keeper_answer(b, &sys);
     if (r < 0)

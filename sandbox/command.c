@@ -111,7 +111,7 @@ void environment_print(struct buf *out)
                  env_table[i].value ? env_table[i].value : "(worked out)", env_table[i].why);
 }
 
-static int set_oom_score(const struct box *b, struct err *e)
+int command_oom_score(struct box *b, struct err *e)
 {
     /* The template stays where it is and its contexts raise theirs (context.c): they go first, and
      * it lives on. Landlock keeps everyone from lowering it again. */
@@ -217,7 +217,7 @@ __attribute__((noreturn)) static void command_exec(struct box *b, int gate_fd)
         err_set(&e, ERR_SANDBOX, errno, "prctl(PR_SET_PDEATHSIG)");
         box_fail(b, "limits", &e);
     }
-    if (set_oom_score(b, &e) < 0)
+    if (b->lone && command_oom_score(b, &e) < 0)
         box_fail(b, "limits", &e);
     /* Of the memory, so it holds for init, which shares it; exec gives the command its own. Not
      * earlier: what is not dumpable may not write to its own files of /proc. */

@@ -32,7 +32,8 @@ struct groups {
     size_t n;
 };
 
-/* What the keeper tells when the group is made, or is not to be had. The descriptors come beside
+/* What the keeper tells when the group is made, or is not to be had: to helper and init, each of
+ * which takes one message; without namespaces to the helper alone. The descriptors come beside
  * it, those that there are, in the order of slots_of(). */
 struct made {
     enum limits_backend backend;
@@ -335,7 +336,9 @@ __attribute__((noreturn)) static void keeper_run(const struct box *b, const stru
     if (r < 0)
         cg = no_group; /* what it holds closes with this process */
     slots_of(&cg, slots);
-    r = send_made(fd, &made, slots) < 0 ? -1 : r;
+    for (int readers = b->lone ? 1 : 2; readers > 0; readers--)
+        if (send_made(fd, &made, slots) < 0)
+            r = -1;
     if (r < 0) {
         remove_groups(&g);
         _exit(0);
@@ -394,6 +397,7 @@ int keeper_answer(struct box *b, int *ret_why)
     cg->backend = made.backend;
     cg->n_attach = made.n_attach;
     cg->has_cpu = made.has_cpu;
+    cg->answered = true;
     *ret_why = made.sys;
     return made.backend == BACKEND_RLIMITS;
 }

@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,16 +82,17 @@ static const struct step outer_steps[] = {
       "root only: what root alone may reach is opened before root is given up" },
     { "user", ns_drop_root,
       "root only: from here on one path for all, and host uid 0 is never mapped" },
-    { "cgroup", cgroup_await, "now it is needed" },
 };
 
 static const struct step inner_steps[] = {
     { "user namespace", ns_map_ids, "the one id, and nothing else, is mapped" },
     { "counters", ns_counters, "what the kernel counts for a user and no limit below holds" },
+    { "limits", command_oom_score, "the command is killed first where memory runs out" },
     { "network", ns_aside_begin,
       "its namespace takes the longest, and is made while the file tree is built" },
     { "host name", ns_names, "while there is the right to set it" },
     { "system files", open_trees_inside, "in our own mount namespace, before anything is covered" },
+    { "cgroup", cgroup_await, "made by now, or waited for" },
     { "cgroup", cgroup_join,
       "before memory is used, and before its own namespace hides where it is" },
     { "mounts", mounts_build, "the file tree, from open descriptors" },
@@ -229,8 +231,11 @@ static int run_box(struct box *b, struct err *e, const char **layer)
     if ((b->lone ? run_outer_steps(b, lone_outer_steps, ARRAY_LEN(lone_outer_steps), e, layer)
                  : run_outer_steps(b, outer_steps, ARRAY_LEN(outer_steps), e, layer)) < 0)
         return -1;
-    if (b->spec->mode == MODE_CHECK)
+    if (b->spec->mode == MODE_CHECK) {
+        if (cgroup_await(b, e) < 0) /* it tells of the group */
+            return -1;
         check_head(b);
+    }
     *layer = b->lone ? "processes" : "namespaces";
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, info) < 0 ||
         pipe2(ready, O_CLOEXEC) < 0 || pipe2(leash, O_CLOEXEC) < 0)
@@ -255,6 +260,12 @@ static int run_box(struct box *b, struct err *e, const char **layer)
     close(ready[1]);
     close(b->leash_fd);
     ops_free(b);
+    if (cgroup_await(b, e) < 0) {
+        *layer = "cgroup";
+        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+        waitpid(init, NULL, 0);
+        return -1;
+    }
     return box_watch(b, init, pidfd, info_in, ready_in);
 }
 

@@ -58,6 +58,13 @@ static const struct {
     { "sys", "read-only; limits that libraries ask for" },
 };
 
+/* What the kernel lets root alone read: as the sandbox's uid is not root outside either, that need
+ * not be covered, and each mount costs. Asked of these only: each question costs, too. */
+static const char *const proc_roots[] = {
+    "kmsg",       "kpagecgroup",  "kpagecount", "kpageflags", "kcore",    "pagetypeinfo",
+    "slabinfo",   "sysrq-trigger", "timer_list", "vmallocinfo",
+};
+
 /* The tree that is being filled. The directory that the last entry went into stays open, because
  * the next one mostly goes there too. It cannot be covered meanwhile: what is mounted has its own
  * parent here. */
@@ -226,6 +233,16 @@ static int do_copy(struct tree *t, const struct op *op, struct err *e)
     return 0;
 }
 
+static bool is_roots(int proc, const char *name)
+{
+    struct stat st;
+
+    for (size_t i = 0; i < ARRAY_LEN(proc_roots); i++)
+        if (strcmp(name, proc_roots[i]) == 0)
+            return fstatat(proc, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & 0077) == 0;
+    return false;
+}
+
 /* Covers all of /proc that the table does not name with an empty file or directory. */
 static int mask_proc(struct err *e)
 {
@@ -240,12 +257,7 @@ static int mask_proc(struct err *e)
         bool visible = (*name >= '0' && *name <= '9') || *name == '.' || entry->d_type == DT_LNK;
         for (size_t i = 0; !visible && i < ARRAY_LEN(proc_visible); i++)
             visible = strcmp(name, proc_visible[i].name) == 0;
-        struct stat st;
-        if (visible)
-            continue;
-        /* Root's alone: the sandbox's uid is not root outside either. A third of them, and each
-         * mount costs. */
-        if (fstatat(dirfd(d), name, &st, AT_SYMLINK_NOFOLLOW) < 0 || (st.st_mode & 0077) == 0)
+        if (visible || is_roots(dirfd(d), name))
             continue;
         cleanup_free char *path = xasprintf("proc/%s", name);
         if (mount(entry->d_type == DT_DIR ? "run/.empty-dir" : "run/.empty", path, NULL, MS_BIND,
