@@ -112,10 +112,10 @@ void ops_free(struct box *b);
 /* --- cgroup.c --- */
 int cgroup_make(struct box *b,
                 struct err *e); /* as root: starts the keeper, which makes the group */
-/* Until it is made; blocks as long as that takes. Helper and init each for itself: so the one starts
- * the other meanwhile. */
+/* Until it is made; blocks as long as that takes. Helper and init each for itself: so the one
+ * starts the other meanwhile. */
 int cgroup_await(struct box *b, struct err *e);
-int cgroup_join(struct box *b, struct err *e);  /* in the child */
+int cgroup_join(struct box *b, struct err *e); /* in the child */
 /* Nothing more is to be read: the keeper may remove the group as soon as init is gone. */
 void cgroup_let_go(struct cgroup *cg);
 /* When init is gone: waits until the keeper has removed the group. */

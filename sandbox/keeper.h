@@ -1,7 +1,7 @@
 /* The keeper of one sandbox's cgroup: a process that makes the group, while the helper opens files,
  * and hands over its descriptors. Then it waits for the end of everything else (a socket hangs up)
  * and removes the group, also when helper and agent were killed. Groups that a killed keeper left
- * are removed by the next start. Internal to cgroup.c. */
+ * are removed by the next run that lasts a little. Internal to cgroup.c. */
 #ifndef SANDBOX_KEEPER_H
 #define SANDBOX_KEEPER_H
 

@@ -61,8 +61,8 @@ static const struct {
 /* What the kernel lets root alone read: as the sandbox's uid is not root outside either, that need
  * not be covered, and each mount costs. Asked of these only: each question costs, too. */
 static const char *const proc_roots[] = {
-    "kmsg",       "kpagecgroup",  "kpagecount", "kpageflags", "kcore",    "pagetypeinfo",
-    "slabinfo",   "sysrq-trigger", "timer_list", "vmallocinfo",
+    "kmsg",         "kpagecgroup", "kpagecount",    "kpageflags", "kcore",
+    "pagetypeinfo", "slabinfo",    "sysrq-trigger", "timer_list", "vmallocinfo",
 };
 
 /* The tree that is being filled. The directory that the last entry went into stays open, because

@@ -102,14 +102,14 @@ int ns_drop_root(struct box *b, struct err *e)
 /* Two things take the kernel long: a network namespace half a millisecond, and taking the old root
  * out of the tree as long as all processors need to notice, which on a busy machine is ten. So a
  * process that shares our memory and descriptors does both while init goes on, without libc, whose
- * errno is ours. On a busy machine it may not have begun when init needs the first, which init makes
- * itself then. Nobody waits for the end of the second: the old root is out of reach at its
+ * errno is ours. On a busy machine it may not have begun when init needs the first, which init
+ * makes itself then. Nobody waits for the end of the second: the old root is out of reach at its
  * beginning, and the command's process looks before its exec whether it is. */
 enum { ASIDE_ENDED, ASIDE_BEGUN, ASIDE_NET_MADE };
 static struct {
-    int state;     /* a futex; the kernel itself sets ASIDE_ENDED, however the process ends */
+    int state;      /* a futex; the kernel itself sets ASIDE_ENDED, however the process ends */
     bool net_taken; /* by whom comes first */
-    long fd;       /* of the network namespace, or -errno */
+    long fd;        /* of the network namespace, or -errno */
     const char *what;
     int pivoted;   /* a futex: set by init */
     long detached; /* of the old root: 0 or -errno */

@@ -105,7 +105,7 @@ if AM_ROOT:
                 ok("Uid:\t0" not in s, f"no process of it is root ({q})", s[:200])
     p.kill()
     p.wait()
-# Groups that a killed keeper left go at the next start; those of another pid namespace, whose pids mean nothing here, do not.
+# Groups that a killed keeper left go in the next run that lasts a little; those of another pid namespace, whose pids mean nothing here, do not.
 tree = Path("/sys/fs/cgroup/memory")
 if os.getuid() == 0 and os.access(tree / "memory.limit_in_bytes", os.F_OK) and os.access(tree, os.W_OK):
     gone = subprocess.Popen(["/bin/true"])
