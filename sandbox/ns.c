@@ -341,7 +341,7 @@ int ns_names(struct box *b, struct err *e)
 {
     (void)b;
     if (sethostname("sandbox", 7) < 0 || setdomainname("", 0) < 0)
-        return err_set(e, ERR_SANDBOX, errno, "cannot set the sandbox's host name");
+        return hint_namespace(e, errno, "set the sandbox's host name");
     return 0;
 }
 

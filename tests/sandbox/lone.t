@@ -24,7 +24,7 @@ if not POD.exists():
 tmp = Path(tempfile.mkdtemp(prefix="lone-"))
 tmp.chmod(0o755)
 REAL = SANDBOX
-for mode in ("docker", "mount", "bare"):
+for mode in ("docker", "mount", "names", "bare"):
     (tmp / mode).write_text(f'#!/bin/sh\nexec {POD} {mode} {REAL} "$@"\n')
     (tmp / mode).chmod(0o755)
 secret = tmp / "secret"
@@ -71,7 +71,7 @@ def best(code, *argv, **kw):
 
 before = dirs()
 for uid in each_user():
-    for mode, layer in (("docker", "namespaces"), ("mount", "mounts")):
+    for mode in ("docker", "mount", "names"):
         pod(mode)
         for argv in ([], ["--backend", "strict"]):
             r = sh("echo ran", *argv, uid=uid)
