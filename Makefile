@@ -100,7 +100,7 @@ check: deps-check
 .PHONY: tests-build
 tests-build: $(UNIT) $(FUZZ) $(TOOLS)
 
-# Whole systems in virtual machines (systemd, AppArmor, a container engine); not part of check: tests/vm/run says what it takes.
+# Whole systems in virtual machines (systemd, AppArmor, SELinux, container engines); not part of check: tests/vm/run says what it takes.
 check-vm:
 	@$(MAKE) --no-print-directory all tests-build
 	@tests/vm/run
@@ -164,7 +164,7 @@ lint:
 		--include=tests/lib/cppcheck.h --suppress=missingIncludeSystem --suppress=ctuuninitvar \
 		--suppress=identicalConditionAfterEarlyExit --suppress=preprocessorErrorDirective --suppress=comparePointers \
 		--std=c11 -D_GNU_SOURCE -I. -I$(B)/gen agent providers sandbox prompts
-	shellcheck .ci/run .ci/deps packaging/deb $$(grep -lE '^#!/(usr/)?bin/(env )?(ba)?sh' -r tests | sort)
+	shellcheck .ci/run .ci/deps packaging/deb $$(grep -lE '^#(!/(usr/)?bin/(env )?(ba)?sh| shellcheck shell=bash)' -r tests | sort)
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 
