@@ -18,4 +18,5 @@ out=$(as_unconfined agent-sandbox --check)
 ok $? "user: every layer holds" "$out"
 has "$out" "memory limit by cgroup version 2" "... and cgroup version 2 holds the limits"
 whole "user: a question and a batch" "$(AGENT=/usr/local/bin/agent as_unconfined tests/vm/session.py)"
+ok "$(dmesg | grep -q 'avc: *denied .*comm="runcon"'; echo $?)" "control: what it refuses is in the log"
 ok "$([ -z "$(denials)" ]; echo $?)" "SELinux denied nothing to any of our processes" "$(denials)"
