@@ -35,6 +35,7 @@ struct watch {
     int64_t peak_bytes, throttled_ms; /* of the cgroup, once `read_out` */
     bool read_out;
     int64_t oom_kills, oom_seen, look_again_ms, started_ms, cpu_ms; /* cpu_ms: highest seen */
+    int64_t meter_ms; /* not to be summed up again before */
 };
 
 /* Of the living: what a kill takes away unreaped appears in no rusage. */
@@ -88,6 +89,22 @@ static void read_out(struct watch *w)
     cgroup_let_go(&w->box->cg);
 }
 
+static int64_t tick_ms(const struct watch *w)
+{
+    return w->box->lone ? ROOM_MS : METER_MS;
+}
+
+/* Not at each thing that happens: a sum reads some files of each process. */
+static bool is_meter_due(struct watch *w)
+{
+    int64_t now = now_ms();
+
+    if (w->box->cg.backend != BACKEND_RLIMITS || now < w->meter_ms)
+        return false;
+    w->meter_ms = now + tick_ms(w) / 2; /* a tick may come a little early */
+    return true;
+}
+
 static void on_tick(struct watch *w)
 {
     const int64_t *limits = w->box->spec->limits;
@@ -96,7 +113,7 @@ static void on_tick(struct watch *w)
         kill_all(w, "wall");
     if (limits[LIMIT_CPU] && cpu_now(w) >= limits[LIMIT_CPU])
         kill_all(w, "cpu");
-    if (w->box->cg.backend == BACKEND_RLIMITS && meter_check(w->meter)) {
+    if (is_meter_due(w) && meter_check(w->meter)) {
         w->oom_kills = w->oom_seen + 1;
         look_at_memory(w);
     }
@@ -116,7 +133,7 @@ static int next_tick(const struct watch *w)
     int64_t next = -1, now = now_ms();
 
     if (w->box->cg.backend == BACKEND_RLIMITS || limits[LIMIT_CPU] || w->box->lone)
-        next = w->box->lone ? ROOM_MS : METER_MS;
+        next = tick_ms(w);
     if (limits[LIMIT_WALL]) {
         int64_t left = w->started_ms + limits[LIMIT_WALL] - now;
         if (next < 0 || left < next)
