@@ -134,7 +134,7 @@ static const struct step lone_inner_steps[] = {
 static const struct step last_steps[] = {
     { "descriptors", NULL, "all but 0, 1, 2 and --pass-fd close" },
     { "limits", NULL, "the command's own, not pid 1's" },
-    { "root", NULL, "waits until the host's tree is gone" },
+    { "root", NULL, "waits until the host's tree is out of reach" },
     { "landlock", NULL, "before seccomp, which refuses its calls" },
     { "seccomp", NULL, "last, so that it need not permit any call of the set-up" },
     { "pid 1", NULL, "meanwhile pid 1 makes itself uninspectable and filters itself; exec waits" },
