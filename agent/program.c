@@ -21,12 +21,15 @@
 void program_warn_lines(struct ui *ui, struct str lines)
 {
     struct str line;
+    size_t n = 0;
 
     while (lines.n) {
         str_cut(&lines, '\n', &line);
-        if (line.n)
+        if (line.n && ++n <= MAX_WARN_LINES)
             ui_warn(ui, "%.*s", (int)line.n, line.p);
     }
+    if (n > MAX_WARN_LINES)
+        ui_warn(ui, "and %zu more", n - MAX_WARN_LINES);
 }
 
 int program_choose_model(struct program *p, struct err *e)

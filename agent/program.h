@@ -62,7 +62,8 @@ int ask_prepare(struct program *p, struct intake *intake, struct err *e);
 void ask_deliver(struct program *p, struct loop_result *res);
 void ask_close(struct program *p, struct loop_result *res);
 
-/* One warning a line. */
+/* One warning a line. Code of a model can be their cause: MAX_WARN_LINES are shown, the rest
+ * counted. */
 void program_warn_lines(struct ui *ui, struct str lines);
 /* Whom to ask, with the keys: before anything is started. */
 int program_choose_model(struct program *p, struct err *e);

@@ -81,8 +81,9 @@
 #define ENV_ASK_MS 60000          /* pip says where it goes */
 
 /* --- reports --- */
-#define MAX_PUBLISHED 500                  /* values that a session's code published */
-#define MAX_PUBLISHED_NAME 64              /* bytes of a name */
+#define MAX_WARN_LINES 50       /* about one thing, on standard error */
+#define MAX_PUBLISHED 500       /* values that a session's code published */
+#define MAX_PUBLISHED_NAME 64   /* bytes of a name */
 #define MAX_PUBLISHED_ROWS 5000 /* of a table, as the sandbox's report.table() sends it */
 #define MAX_PUBLISHED_COLUMNS 100
 #define MAX_PUBLISHED_BYTES (256ull * MIB) /* of all of them together */

@@ -56,6 +56,9 @@ like(r.out, r"n/a \u2212\u221e 1e\+40 1", "NaN and the infinities have words")
 r = report(script=[code("open('report.py', 'w').write('x = 41')\nimport report\nprint(report.x + 1)"), say("It is 42.")])
 like(r.out, "It is 42", "a file report.py of the code's own is what it imports")
 
+r = report(script=[code("for i in range(700): report.number('n%d' % i, i)"), say("{{num:n499}}")])
+eq((r.err.count("was not taken"), "and 150 more" in r.err), (50, True), "values past their number are warned of, not with a line each for ever")
+
 # --- references to nothing ---
 r = report(script=[code("report.number('n', 7)"), say("It is {{num:m}} or {{num:n}}."), say("It is {{num:n}}.")])
 eq((r.status, r.out), (0, "It is 7.\n"), "a reference to nothing goes back once")

@@ -312,6 +312,28 @@ with open('/proc/self/maps') as f: shared = [l for l in f if ' rw-s ' in l]
 for l in shared:
     a, b = (int(x, 16) for x in l.split()[0].split('-')); ctypes.memset(a, 255, b - a)
 """, lambda r: [d["count"] for d in r.json()["denied"] if "AF_INET" in str(d)] == [1])
+execs("X11", "a folder that turns into a link while what is in it is taken", ["--out-dir", "CANARY_OUT"], """
+import os, subprocess, sys
+os.mkdir('d'); open('d/secret', 'w').write('mine'); os.symlink('CANARY_DIR', 'evil'); os.mkdir('d/e')
+for i in range(300): open(f'd/e/f{i}', 'w').write('mine')
+subprocess.Popen([sys.executable, '-c', '''
+import ctypes
+L = ctypes.CDLL(None)
+while True: L.renameat2(-100, b'd', -100, b'evil', 2); L.renameat2(-100, b'd/e', -100, b'd/secret', 2)
+'''])""", lambda r: r.status == 0 and set(r.files.values()) <= {b"mine"})
+execs("X12", "files of no end of sorts, in folders of no end of depth", ["--out-dir", "CANARY_OUT"], """
+import os, socket
+os.truncate(os.open('hole', os.O_CREAT | os.O_RDWR), 400 << 20)
+for n in ('a' * 255, 'b\\n../../etc/x', 'c/../d', ' ', '~', '$(id)', 'con', 'e.' * 100): 
+    try: open(n, 'w').write('data')
+    except OSError: pass
+for i in range(3): os.link('~', f'hard{i}')
+s = socket.socket(socket.AF_UNIX); s.bind('sock')
+open('closed', 'w').write('data'); os.chmod('closed', 0)
+os.symlink('/proc/self/environ', 'env'); os.symlink('/dev/zero', 'zero'); os.symlink('.', 'self')
+for i in range(400):
+    os.mkdir('deep'); os.chdir('deep')
+open('bottom', 'w').write('data')""", lambda r: r.status == 0 and r.seconds < 40 and r.room < 16 << 20 and "zero" not in r.files and "env" not in r.files)
 execs("X10", "files with names that drive a terminal, hide, or are none", ["--out-dir", "CANARY_OUT"], """
 import os
 for n in (b'\\x1b[2J', b'\\xff\\xfe', b'a\\nb', b'-rf', b'.hidden', '\\u202egpj.exe'.encode(), b'x' * 255): open(n, 'w').write('data')
