@@ -106,7 +106,9 @@ int lone_level(struct box *b, struct err *e)
                               : "every process of this user, and outlive agent-sandbox");
     if (!b->from_root)
         buf_puts(&b->weaker, "the code runs as this user: changing modes and owners of files is "
-                             "refused altogether\n");
+                             "refused altogether\n"
+                             "the limit of processes lies on top of what this user runs at the "
+                             "start: as many more fit as of these end\n");
     return 0;
 }
 

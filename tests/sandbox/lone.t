@@ -82,6 +82,7 @@ for uid in each_user():
         eq((r.status, r.out), (0, "ran\n"), f"{mode}: best runs")
         eq(r.events[0].get("backend"), "landlock", f"{mode}: and says by what")
         has("\n".join(r.events[0]["weaker"]), "no namespaces, which this place forbids: ", f"{mode}: and why")
+        eq("lies on top of what this user runs" in "\n".join(r.events[0]["weaker"]), uid != 0, f"{mode}: and on whom its process limit depends")
     pod("bare")
     r = sh("echo ran", "--backend", "best", uid=uid)
     eq((r.status, r.out, r.last.get("layer")), (125, "", "landlock"), "without Landlock as well nothing runs")
