@@ -185,9 +185,9 @@ const struct seccomp_row seccomp_policy[] = {
                     "sched_getscheduler sched_get_priority_max sched_get_priority_min "
                     "sched_rr_get_interval sched_getattr getcpu",
           "usage and scheduling of one's own; hard limits cannot be raised"),
+    /* Setting those of another process is left to the default: RLIMIT_CPU would kill it, and Landlock does not watch that. */
     ALLOW_EQ(SET_CODE, "prlimit64", 0, 0, "limits of one's own"),
-    DENY_NE(SET_CODE, EPERM, "prlimit64", 0, 0,
-            "those of another process: RLIMIT_CPU would kill it, and Landlock does not watch that"),
+    ALLOW_EQ(SET_CODE, "prlimit64", 2, 0, "asking for limits"),
     DENY(SET_CODE, EPERM, "sched_setscheduler sched_setparam sched_setattr",
          "real-time classes could starve the machine; everything runs as it was started"),
     ALLOW_EQ(SET_CODE, "prctl", 0, PR_SET_NAME, "thread names"),
@@ -299,6 +299,7 @@ const struct seccomp_row seccomp_policy[] = {
          "Landlock does not watch it: it would tell what the host does with its files"),
     DENY(SET_LONE, EOPNOTSUPP, "getxattr lgetxattr listxattr llistxattr",
          "Landlock does not watch them: attributes of the host's files; shutil.copy2 takes this errno well"),
+    DENY_NE(SET_LONE, EPERM, "prlimit64", 0, 0, "the limits of another process: Landlock does not watch them"),
     DENY_NE(SET_LONE, EPERM, "sched_setaffinity", 0, 0, "processors of another process"),
     DENY(SET_LONE, EPERM, "utime utimes futimesat utimensat",
          "Landlock does not watch them, and whatever all may write, such as /dev/null, would take a new time"),

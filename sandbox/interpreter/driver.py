@@ -162,6 +162,29 @@ def load_site():
         Shared.site_done = True
         import site
         site.main()
+        plain_flags()
+
+
+def plain_flags():
+    """This interpreter was started with -I and -S. What multiprocessing and joblib start in turn takes over
+    what sys.flags says, and would find no packages."""
+    class Object(_ctypes._SimpleCData):
+        _type_ = "O"
+
+    class Index(_ctypes._SimpleCData):
+        _type_ = "l"
+
+    try:
+        python = _ctypes.dlopen(None, 2)
+        keep, put = [_ctypes.dlsym(python, name) for name in ("Py_IncRef", "PyStructSequence_SetItem")]
+        fields = [part.partition("=")[0] for part in repr(sys.flags)[len("sys.flags("):-1].split(", ")]
+        for name in ("isolated", "no_site", "no_user_site", "ignore_environment", "safe_path"):
+            if name in fields:
+                value = type(getattr(sys.flags, name))(0)
+                _ctypes.call_function(keep, (Object(value),))
+                _ctypes.call_function(put, (Object(sys.flags), Index(fields.index(name)), Object(value)))
+    except (OSError, TypeError):
+        pass        # another kind of Python: its children do as they are told
 
 
 def load_packages():

@@ -18,6 +18,10 @@ ROWS = [
     ("arguments", "import sys\nprint(sys.argv)", b"", ["a", "--flag", "", "ä b"]),
     ("the main module", "print(__name__, __doc__, __package__, __spec__, sorted(globals()))"),
     ("sys.path begins with the folder", "import sys\nprint(repr(sys.path[0]))"),
+    ("the flags that children of multiprocessing and joblib take over",
+     "import subprocess, sys\nprint([f for f in subprocess._args_from_interpreter_flags() if f != '-B'], sys.flags.isolated, sys.flags.no_site)\n"
+     "print(subprocess.run([sys.executable, *subprocess._args_from_interpreter_flags(), '-c', 'import numpy; print(exit)'], "
+     "capture_output=True, text=True).stdout)"),
     ("sys.exit without a status", "import sys\nsys.exit()"),
     ("sys.exit(3)", "import sys\nsys.exit(3)"),
     ("sys.exit(300) wraps", "import sys\nsys.exit(300)"),
