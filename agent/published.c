@@ -13,6 +13,7 @@
 #define MIME_PUBLISH "application/vnd.agent.publish+json"
 #define MIME_DATA "application/vnd.agent.data+json"
 #define MIME_CHART "application/vnd.agent.chart+json"
+#define MIME_CSV "text/csv"
 
 static const struct {
     const char *kind, *word;
@@ -37,6 +38,8 @@ static void value_done(struct published_value *v)
     cJSON_Delete(v->data);
     cJSON_Delete(v->chart);
     buf_free(&v->png);
+    buf_free(&v->svg);
+    buf_free(&v->csv);
 }
 
 void published_done(struct published *p)
@@ -79,7 +82,7 @@ static char *clean_line(const char *s, size_t limit)
 
 /* What a result brings for a published value. */
 struct brought {
-    struct str publish, png; /* views */
+    struct str publish, png, svg, csv; /* views */
     cJSON *data, *chart;     /* owned until taken */
     size_t bytes;            /* of data and chart */
 };
@@ -134,7 +137,10 @@ static void take(struct published *p, struct brought *b, int cell, struct buf *n
     struct err ignored = ERR_INIT;
     cleanup_json cJSON *facts = json_parse(b->publish, &ignored);
     const char *kind = json_str(facts, "kind"), *name = json_str(facts, "name");
-    struct published_value v = { .cell = cell, .png = BUF_MAX(MAX_FRAME_BYTES) };
+    struct published_value v = { .cell = cell,
+                                 .png = BUF_MAX(MAX_FRAME_BYTES),
+                                 .svg = BUF_MAX(MAX_FRAME_BYTES),
+                                 .csv = BUF_MAX(MAX_FRAME_BYTES) };
     size_t k = 0;
 
     while (k < ARRAY_LEN(kinds) && (kind == NULL || strcmp(kinds[k].kind, kind) != 0))
@@ -146,7 +152,7 @@ static void take(struct published *p, struct brought *b, int cell, struct buf *n
     v.kind = (enum published_kind)k;
     v.text = clean_line(json_str(facts, "text"), 8000);
     const char *fault = fault_of(&v, b);
-    size_t size = b->publish.n + b->bytes + b->png.n;
+    size_t size = b->publish.n + b->bytes + b->png.n + b->svg.n + b->csv.n;
     if (fault == NULL && p->n >= MAX_PUBLISHED)
         fault = "there are too many already";
     if (fault == NULL && size > MAX_PUBLISHED_BYTES - p->bytes)
@@ -167,6 +173,8 @@ static void take(struct published *p, struct brought *b, int cell, struct buf *n
     }
     if (v.kind == PUBLISHED_FIGURE) {
         buf_putstr(&v.png, b->png);
+        buf_putstr(&v.svg, b->svg);
+        buf_putstr(&v.csv, b->csv);
         v.chart = b->chart;
         b->chart = NULL;
     }
@@ -193,6 +201,10 @@ void published_take(struct published *p, const struct sandbox_result *r, int cel
                 b.publish = s;
             else if (strcmp(rep->mime, "image/png") == 0)
                 b.png = s;
+            else if (strcmp(rep->mime, "image/svg+xml") == 0)
+                b.svg = s;
+            else if (strcmp(rep->mime, MIME_CSV) == 0)
+                b.csv = s;
             else if (strcmp(rep->mime, MIME_DATA) == 0 && b.data == NULL)
                 b.data = json_parse(s, &ignored);
             else if (strcmp(rep->mime, MIME_CHART) == 0 && b.chart == NULL)
@@ -229,7 +241,12 @@ static void load_result(struct published *p, const struct saved *s, const cJSON 
         buf_putf(notes, "%s\n", e.msg);
     cleanup_free char *text =
         cJSON_IsString(publish) ? xstrdup(publish->valuestring) : json_text(publish);
-    struct brought b = { .publish = str_of(text), .png = buf_str(&png) };
+    struct brought b = {
+        .publish = str_of(text),
+        .png = buf_str(&png),
+        .svg = str_of(json_str(res, "svg")),
+        .csv = str_of(json_str(json_obj(res, "extra"), MIME_CSV)),
+    };
     b.data = copy_of(json_get(res, "data"), &b.bytes);
     b.chart = copy_of(json_get(res, "chart"), &b.bytes);
     take(p, &b, cell, notes);

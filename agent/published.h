@@ -24,6 +24,7 @@ struct published_value {
     struct cJSON *data;  /* table: agent/cell_json.h; `texts` holds the formatted cells */
     struct cJSON *chart; /* figure: what it shows; NULL = not known */
     struct buf png;      /* figure */
+    struct buf svg, csv; /* figure: the same drawn, and what it shows; empty = not given */
     int cell;            /* that published it */
     size_t bytes;
 };

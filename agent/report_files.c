@@ -18,10 +18,27 @@
 
 /* --- Markdown --- */
 
+/* "-1", "+2.5%", "-1,200", "-1e6": what a spreadsheet reads as a number, and nothing more. */
+static bool is_plain_number(const char *s)
+{
+    s += *s == '+' || *s == '-';
+    if (strspn(s, "0123456789.") == 0)
+        return false;
+    s += strspn(s, "0123456789.,");
+    if (*s == 'e' || *s == 'E') {
+        s++;
+        s += *s == '+' || *s == '-';
+        if (strspn(s, "0123456789") == 0)
+            return false;
+        s += strspn(s, "0123456789");
+    }
+    return strcmp(s, "%") == 0 || *s == '\0';
+}
+
 /* Spreadsheets take a text that begins so for a formula: it gets an apostrophe before it. */
 static bool looks_like_formula(const char *s)
 {
-    return s[0] && strchr("=+-@\t\r", s[0]) != NULL;
+    return s[0] && strchr("=+-@\t\r", s[0]) != NULL && !is_plain_number(s);
 }
 
 static void put_csv(const cJSON *v, struct buf *out)
@@ -104,25 +121,55 @@ static void put_link(struct buf *out, const char *folder, const char *file)
     }
 }
 
-static int put_file(const struct folder *f, const struct report_block *b, struct buf *md,
-                    struct err *e)
+/* The picture, and beside it the same as SVG and what it shows as CSV, where the code gave them. */
+static int put_figure(const struct folder *f, const struct report_block *b,
+                      const struct published *values, struct buf *md, struct err *e)
 {
-    bool figure = b->kind == BLOCK_FIGURE;
-    cleanup_free char *file = xasprintf("%s.%s", b->value->name, figure ? "png" : "csv");
+    const struct published_value *v = b->value;
+    cleanup_buf struct buf label = BUF_MAX(MAX_CONF_BYTES);
+    /* A table's CSV has the plain name; no name has a blank. */
+    bool taken = published_find(values, PUBLISHED_TABLE, str_of(v->name)) != NULL;
+    const struct {
+        const char *end, *word;
+        struct str bytes;
+    } files[] = {
+        { ".png", "as PNG", buf_str(&v->png) },
+        { ".svg", "as SVG", buf_str(&v->svg) },
+        { taken ? " (figure).csv" : ".csv", "its data as CSV", buf_str(&v->csv) },
+    };
+    bool beside = false;
+
+    report_label(b, &label);
+    for (size_t i = 0; i < label.n; i++)
+        if (strchr("[]\\`<>", label.p[i])) /* what stands in brackets must not end them */
+            label.p[i] = ' ';
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        cleanup_free char *file = xasprintf("%s%s", v->name, files[i].end);
+        cleanup_free char *path = io_join(f->path, file);
+        if (files[i].bytes.n == 0)
+            continue;
+        if (i == 0)
+            buf_putf(md, "\n![%s](", buf_cstr(&label));
+        else
+            buf_putf(md, "%s[%s](", beside ? " · " : "", files[i].word);
+        put_link(md, f->name, file);
+        buf_puts(md, i == 0 ? ")\n\n" : ")");
+        beside |= i > 0;
+        if (io_write_atomic(AT_FDCWD, path, files[i].bytes, 0666, e) < 0)
+            return -1;
+    }
+    buf_puts(md, beside ? "\n\n" : "");
+    return 0;
+}
+
+static int put_table(const struct folder *f, const struct report_block *b, struct buf *md,
+                     struct err *e)
+{
+    cleanup_free char *file = xasprintf("%s.csv", b->value->name);
     cleanup_free char *path = io_join(f->path, file);
     cleanup_buf struct buf csv = BUF_MAX(MAX_REPORT_BYTES), label = BUF_MAX(MAX_CONF_BYTES);
 
     report_label(b, &label);
-    if (figure) {
-        /* What stands in brackets must not end them. */
-        for (size_t i = 0; i < label.n; i++)
-            if (strchr("[]\\`<>", label.p[i]))
-                label.p[i] = ' ';
-        buf_putf(md, "\n![%s](", buf_cstr(&label));
-        put_link(md, f->name, file);
-        buf_puts(md, ")\n\n");
-        return io_write_atomic(AT_FDCWD, path, buf_str(&b->value->png), 0666, e);
-    }
     for (size_t i = 0; i < label.n; i++)
         if (strchr("*\\`<>", label.p[i]))
             label.p[i] = ' ';
@@ -162,8 +209,10 @@ int report_markdown(const struct report *r, const char *path, struct err *e)
     for (size_t i = 0; i < blocks.n && failed == 0; i++) {
         if (blocks.v[i].kind == BLOCK_MARKDOWN)
             buf_puts(&md, blocks.v[i].markdown);
+        else if (blocks.v[i].kind == BLOCK_FIGURE)
+            failed = put_figure(&f, &blocks.v[i], r->values, &md, e);
         else
-            failed = put_file(&f, &blocks.v[i], &md, e);
+            failed = put_table(&f, &blocks.v[i], &md, e);
     }
     report_blocks_done(&blocks);
     free(f.path);

@@ -146,20 +146,23 @@ class Figures:
         return out
 
     def save_published(self, figure, name, picture):
-        """What report.figure() publishes, as figures/NAME.png and so on; a later one takes its place."""
+        """What report.figure() publishes, as figures/NAME.png and so on; a later one takes its place. Gives
+        what stands beside the picture."""
         if not self.context.beside or self.context.is_program:
-            return
+            return []
         try:
             posix.mkdir(WORKSPACE + "/" + PUBLISHED, 0o755)
         except OSError:
             pass
-        for end, data in [("png", picture)] + self.beside(figure, ["png"]):
+        beside = self.beside(figure, ["png"])
+        for end, data in [("png", picture)] + beside:
             path = "%s/%s.%s" % (PUBLISHED, name, end)
             try:
                 posix.unlink(WORKSPACE + "/" + path)
             except OSError:
                 pass
             save_file(path, data)
+        return beside
 
     # -- when --
 

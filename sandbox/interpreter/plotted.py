@@ -2,27 +2,25 @@
 
 Where all that is drawn stands over the same places, a column each: `month,revenue,share`. Else a line
 for each point: `chart,series,x,y`. A text that a spreadsheet would take for a formula has an
-apostrophe before it.
+apostrophe before it; a number, or a bin such as "-2 to -1", is none.
 """
+import re
+
 MAX_ROWS = 20000
 MAX_BYTES = 1 << 20
 FIVE = ("min", "first_quartile", "median", "third_quartile", "max")
+
+
+NUMBER = r"[+-]?[0-9.][0-9.,]*(?:[eE][+-]?[0-9]+)?%?"
+NO_FORMULA = re.compile(NUMBER + "(?: to " + NUMBER + ")?")
 
 
 def cell(v):
     if v is None:
         return ""
     if isinstance(v, str):
-        return "'" + v if v[:1] in tuple("=+-@\t\r") and not is_number(v) else v
+        return "'" + v if v[:1] in tuple("=+-@\t\r") and not NO_FORMULA.fullmatch(v) else v
     return v
-
-
-def is_number(text):
-    try:
-        float(text)
-        return text[:1] == "-" and text.isascii()
-    except ValueError:
-        return False
 
 
 def series_of(kind, elements, chart):

@@ -124,7 +124,8 @@ class Report:
             found["text/plain"] += "\n" + words
         if chart is not None:
             found[show.CHART] = chart
-        figures.save_published(figure, name, found["image/png"])
+        for end, data in figures.save_published(figure, name, found["image/png"]):
+            found[{"svg": "image/svg+xml", "csv": "text/csv"}[end]] = data.decode()
         figures.close(figure)
         self._publish({"kind": "figure", "name": name, "caption": caption}, found)
 

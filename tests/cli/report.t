@@ -113,6 +113,7 @@ like(page, r"400 columns are not", "HTML: columns too")
 text = (out / "h.md").read_text()
 unlike(text, r"(?m)^\|.*[^\\]<(script|img)", "Markdown: no markup in a table")
 like((out / "h-files" / "evil.csv").read_text(), r"(?m)\"'=cmd\|x!A1\",", "CSV: a formula has an apostrophe")
+like((out / "h-files" / "evil.csv").read_text(), r"(?m)^\+1,.*\n-1,", "CSV: a number has none")
 book = json.loads(bare("""
 import json, openpyxl, sys
 w = openpyxl.load_workbook(sys.argv[1])
@@ -146,6 +147,28 @@ r = run("report", "last", model=None, home=hostile.home)
 eq(r.status, 2, "without a file it says what it wants")
 r = run("report", "nosuch", str(out / "x.html"), model=None, home=hostile.home)
 eq((r.status, (out / "x.html").exists()), (2, False), "a session that is not there")
+
+# --- what stands beside Markdown ---
+BESIDE = code("""import numpy as np, pandas as pd, matplotlib.pyplot as plt
+fig, ax = plt.subplots()
+ax.hist(np.linspace(-4, 4, 100), bins=4)
+report.figure(fig, 'bins')
+fig, ax = plt.subplots()
+ax.bar(['=1+1', '-5'], [1, -2.5])
+report.figure(fig, 'both')
+report.table(pd.DataFrame({'a': [1, 2]}), 'both')""")
+r = report(files=["s.md"], script=[BESIDE, say("# S\n\n{{fig:bins}}\n\n{{fig:both}}\n\n{{table:both}}")])
+eq(sorted(p.name for p in (out / "s-files").iterdir()),
+   ["bins.csv", "bins.png", "bins.svg", "both (figure).csv", "both.csv", "both.png", "both.svg"],
+   "Markdown: each figure as PNG and SVG, with its data; a table of the same name has its own file")
+eq((out / "s-files/bins.csv").read_text().splitlines()[1:], ["-4 to -2,25.0", "-2 to 0,25.0", "0 to 2,25.0", "2 to 4,25.0"],
+   "a bin below zero is no formula")
+eq((out / "s-files/both (figure).csv").read_text().splitlines()[1:], ["'=1+1,1.0", "-5,-2.5"], "nor is a number; a formula is")
+eq((out / "s-files/both.csv").read_text(), "a\n1\n2\n", "the table's CSV is the table's")
+like((out / "s.md").read_text(), r"\[as SVG\]\(s-files/both\.svg\) · \[its data as CSV\]\(s-files/both%20%28figure%29\.csv\)", "the text links to them")
+again = run("report", "last", str(out / "t.md"), model=None, home=r.home)
+eq([(p.name, p.read_bytes()) for p in sorted((out / "t-files").iterdir())],
+   [(p.name, p.read_bytes()) for p in sorted((out / "s-files").iterdir())], "and the same comes from the record")
 
 # --- on other files, without a model ---
 (BOX / "a.csv").write_text("x\n1\n2\n")

@@ -160,8 +160,9 @@ like(page, r"<summary>.*ABC analysis", "HTML: the code behind it")
 
 text = (out / "report.md").read_text()
 links = re.findall(r"\]\((report-files/[^)]+)\)", text)
-eq(sorted(links), ["report-files/" + f for f in ("funnel.png", "funnel_table.csv", "monthly.png", "pareto.png", "top10.csv")],
-   "Markdown: figures and tables beside it")
+figures = [f"{name}.{end}" for name in ("funnel", "monthly", "pareto") for end in ("csv", "png", "svg")]
+eq(sorted(links), ["report-files/" + f for f in sorted(figures + ["funnel_table.csv", "top10.csv"])],
+   "Markdown: figures with their data, and tables beside it")
 ok(all((out / link).is_file() for link in links), "Markdown: and they are there")
 ok(all(is_png(out / link) for link in links if link.endswith("png")), "Markdown: whole pictures")
 
