@@ -33,6 +33,7 @@ struct chat_line {
     struct buf queue; /* bytes that were read and not yet taken */
     bool pasting, broken, ended;
     bool fresh; /* nothing of this line was read yet */
+    bool echo;  /* the terminal showed what is typed before we came */
     unsigned short columns, rows;
     struct err why;
 };
@@ -299,6 +300,9 @@ struct chat_line *chat_line_new(const struct stop *stop, const char *const *comp
     el_set(l->el, EL_BIND, "^I", "agent-complete", NULL);
     el_set(l->el, EL_BIND, "^R", "em-inc-search-prev", NULL);
     load_history(l);
+    /* The editor shows what is typed. What is typed while it is not reading, it shows later; and
+     * between its prompt and its first look the terminal would show it as well. */
+    l->echo = io_set_echo(STDIN_FILENO, false);
     return l;
 }
 
@@ -312,6 +316,7 @@ void chat_line_free(struct chat_line *l)
     if (l == NULL)
         return;
     if (l->el) {
+        (void)io_set_echo(STDIN_FILENO, l->echo);
         save_history(l);
         el_end(l->el);
         history_end(l->history);
@@ -333,6 +338,7 @@ static bool edit_line(struct chat_line *l, struct buf *out)
     fflush(l->out);
     l->fresh = true;
     const char *line = el_gets(l->el, &n);
+    (void)io_set_echo(STDIN_FILENO, false); /* libedit gives it back as it found it at first */
     fputs(l->broken ? "^C\n\033[?2004l" : "\033[?2004l", l->out);
     fflush(l->out);
     l->pasting = false;

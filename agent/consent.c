@@ -113,7 +113,10 @@ static int put_question(struct consent *c, const char *text, const struct stop *
     buf_clear(answer);
     buf_puts(&b, text);
     tcflush(c->fd, TCIFLUSH); /* typed ahead is no answer to what was not seen yet */
-    return show(c, &b, e) < 0 ? -1 : read_line(c, stop, answer, e);
+    bool echo = io_set_echo(c->fd, true);
+    int r = show(c, &b, e) < 0 ? -1 : read_line(c, stop, answer, e);
+    (void)io_set_echo(c->fd, echo);
+    return r;
 }
 
 static char *clean(struct str s)

@@ -101,6 +101,11 @@ int fault_refused(const struct fault_place *p, long status, struct str headers,
         return redirect(p, status, headers, e);
     if (is_key_fault(status, b))
         return key_fault(p, status, text, e);
+    if (status == 404 && p->model[0] == '\0') /* its list of models */
+        return err_set(e, ERR_PROVIDER, 404,
+                       "%s has nothing at %s (HTTP 404: %s)%s. Check that the base URL ends in its "
+                       "version part, as in https://api.openai.com/v1",
+                       p->host, p->url, text, buf_cstr(&id));
     if (status == 404)
         return err_set(
             e, ERR_PROVIDER, 404,

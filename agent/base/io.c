@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 #include "mem.h"
 #include "banned.h"
@@ -183,4 +184,18 @@ int io_set_nonblock(int fd, bool on)
     if (fl < 0)
         return -1;
     return fcntl(fd, F_SETFL, on ? fl | O_NONBLOCK : fl & ~O_NONBLOCK);
+}
+
+bool io_set_echo(int fd, bool on)
+{
+    struct termios t;
+
+    if (tcgetattr(fd, &t) < 0)
+        return true;
+    bool was = t.c_lflag & ECHO;
+    if (was != on) {
+        t.c_lflag ^= ECHO;
+        (void)tcsetattr(fd, TCSANOW, &t);
+    }
+    return was;
 }

@@ -33,5 +33,7 @@ char *io_join(const char *dir, const char *name);
 /* The name after the last slash; points into `path`. */
 const char *io_basename(const char *path);
 int io_set_nonblock(int fd, bool on);
+/* Has a terminal show what is typed, or not. Returns what held before; true where `fd` is none. */
+bool io_set_echo(int fd, bool on);
 
 #endif

@@ -170,6 +170,19 @@ with Screen("chat", home=home, script=[say("Yes.")]) as s:
     s.until(r"Yes\.")
     s.keys("/quit\r")
     eq(s.end().status, 0, "/quit ends it")
+with Screen("chat", script=[say("Thinking " * 30 + "done.", gap=0.1), say("Ahead."), say("Two."), say("Three.")]) as s:
+    s.until(r"^>$")
+    ok(not termios.tcgetattr(s.master)[3] & termios.ECHO, "the terminal itself shows nothing of what is typed")
+    s.keys("think\r")
+    s.until(r"Thinking Thinking")
+    ok(not termios.tcgetattr(s.master)[3] & termios.ECHO, "nor while a question is answered")
+    s.keys("typed ahead\rand two\rand three\r")
+    s.until(r"^Three\.\n\ndone.*\n>$", "what is typed ahead are the next questions")
+    eq([s.text().count(x) for x in ("typed ahead", "and two", "and three")], [1, 1, 1], "each stands there once")
+    like(s.text(), r"^> typed ahead\n\nAhead\.\n\ndone.*\n> and two\n\nTwo\.", "at its prompt")
+    s.keys("\x04")
+    s.end()
+    ok(termios.tcgetattr(s.master)[3] & termios.ECHO, "afterwards the terminal shows again what is typed")
 with Screen("chat", "--ask", script=[code("print(1)", "One"), say("It is 1."), code("print(2)", "Two"),
                                      say("Good.")]) as s:
     s.until(r"^>$")
@@ -177,6 +190,7 @@ with Screen("chat", "--ask", script=[code("print(1)", "One"), say("It is 1."), c
     s.until(r"^Cell 1.*One\n(.*\n)*Run it\?", "--ask asks before a cell")
     s.keys("y\r")
     s.until(r"^It is 1\.\n\ndone.*\n>$")
+    like(s.text(), r"Run it\?.*: y$", "what is answered is seen")
     s.keys("second\r")
     s.until(r"^Cell 2(.*\n)*Run it\?")
     s.keys("\x03")

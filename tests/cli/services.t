@@ -202,6 +202,8 @@ def lists(rq):
                          **({} if more else {"nextPageToken": "p/2"})}}
     if path == "/bad/models":
         return {"status": 401, "json": {"error": {"message": "no such key test-key-of-mistral-123"}}}
+    if path == "/none/models":
+        return {"status": 404, "json": {"error": {"message": "no such page"}}}
     if path == "/html/models":
         return {"body": "<html>hello</html>", "type": "text/html"}
     return {"json": LISTS[path]}
@@ -212,6 +214,7 @@ with AnyService(lists) as s:
         return ask("models", *args, conf=conf.replace("URL", s.url))
     conf = ("[service groq]\nbase_url = URL/v1\n[service gemini]\nbase_url = URL\n[service mine]\n"
             "base_url = URL/v1\n[service mistral]\nbase_url = URL/bad\n[service xai]\nbase_url = URL/html\n"
+            "[service deepseek]\nbase_url = URL/none\n"
             "[service ollama]\nbase_url = URL\n")
     r = models("groq", conf=conf)
     eq((r.status, r.out), (0, "groq/a-model\ngroq/b-model\n"), "agent models SERVICE: its own list, sorted")
@@ -233,6 +236,8 @@ with AnyService(lists) as s:
     unlike(r.err, "test-key-of", "no key in the message")
     r = models("xai", conf=conf)
     eq(r.status, 4, "a web page is no list: status 4")
+    r = models("deepseek", conf=conf)
+    like(r.err, r"has nothing at http://\S+/none/models \(HTTP 404: no such page\)\. Check that the base URL", "an address without a list is named, and no model")
     r = models(conf=conf)
     ok(r.status in (0, 4) and re.search(r"^groq +key +GROQ_API_KEY", r.out, re.M), "agent models: all rows", r.out)
     unlike(r.out, "test-key-of", "no key is shown")
