@@ -6,7 +6,6 @@
  * page where it was touched. The break cannot be restored by a process without capabilities, so
  * libc is made to ask for it again (`curbrk`): it then takes a break that has moved for what it is.
  */
-#include <asm/prctl.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -22,6 +21,7 @@
 long checkpoint_save(long fd, const uint64_t *libc);
 
 #if defined(__x86_64__)
+#include <asm/prctl.h>
 
 long checkpoint_point(struct image_regs *r) __attribute__((returns_twice, visibility("hidden")));
 __asm__(".text\n.hidden checkpoint_point\n.globl checkpoint_point\n"

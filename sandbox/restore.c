@@ -7,7 +7,6 @@
  * Linked without libc at an address where no Python lies (sources.mk). It has a stack of its own,
  * since the new one may come to lie where its first one was. Its break lies above all that an image
  * has for one; see checkpoint.c. */
-#include <asm/prctl.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -39,6 +38,7 @@ __attribute__((noreturn)) static void leave(int status)
 }
 
 #if defined(__x86_64__)
+#include <asm/prctl.h>
 
 enum { SEALS = 0xf }; /* SEAL, SHRINK, GROW, WRITE */
 

@@ -15,11 +15,12 @@
 #include "agent/base/banned.h"
 
 enum act {
-    OPEN,  /* what is there, or with O_CREAT a new name */
-    MAKE,  /* a name that must be new */
-    TAKE,  /* a name away: the kernel asks for the mount before it looks for the name */
-    MOVE,  /* likewise two names, if both are on one mount */
-    TOUCH, /* what is there */
+    OPEN,       /* what is there, or with O_CREAT a new name */
+    MAKE,       /* a name that must be new */
+    TAKE,       /* a name away: the kernel asks for the mount before it looks for the name */
+    MOVE,       /* likewise two names, if both are on one mount */
+    TOUCH,      /* what is there */
+    TOUCH_LINK, /* the link itself, where the last name is one */
 };
 #define NO (-1)
 #define SHORT 256 /* of a path, at first: most end there, and each page costs */
@@ -43,7 +44,7 @@ static const struct write_call {
     { SYS_symlink, VERB_SYMLINK, MAKE, NO, 1, NO, NO, NO },
     { SYS_chmod, VERB_CHMOD, TOUCH, NO, 0, NO, NO, NO },
     { SYS_chown, VERB_CHOWN, TOUCH, NO, 0, NO, NO, NO },
-    { SYS_lchown, VERB_CHOWN, TOUCH, NO, 0, NO, NO, NO },
+    { SYS_lchown, VERB_CHOWN, TOUCH_LINK, NO, 0, NO, NO, NO },
 #endif
 #ifdef SYS_renameat
     { SYS_renameat, VERB_RENAME, MOVE, 0, 1, NO, 2, 3 },
@@ -256,7 +257,7 @@ static bool look(struct look *l, const struct write_call *c, enum denied_place *
 {
     char path[2 * PATH_MAX];
     bool follow =
-        c->nr != SYS_lchown && (c->flags == NO || !((int)l->args[c->flags] & AT_SYMLINK_NOFOLLOW));
+        c->act != TOUCH_LINK && (c->flags == NO || !((int)l->args[c->flags] & AT_SYMLINK_NOFOLLOW));
 
     if (c->act == OPEN)
         return look_open(l, c, ret);

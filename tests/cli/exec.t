@@ -200,6 +200,7 @@ open('a', 'w').close(); os.mkdir('d'); os.rename('a', 'd/a'); os.unlink('d/a'); 
 tempfile.TemporaryFile().write(b'x'); open('/dev/null', 'w').write('x'); open('/dev/shm/x', 'w').close(); os.makedirs('/usr/lib', exist_ok=True)
 c = sqlite3.connect('x.db'); c.execute('create table t (x)'); c.commit(); c.close()
 t(open, '/nowhere/x', 'w'); t(open, '/usr', 'w'); t(os.mkdir, '/etc'); t(open, '', 'w'); t(open, 'x' * 5000, 'w'); t(os.chmod, '/none', 0)
+os.symlink('/usr', 'u'); t(os.lchown, 'u', 0, 0)  # the link, which is not what it leads to
 print('EROFS Read-only file system: /usr/x')
 raise OSError(30, 'Read-only file system', '/usr/x')
 """)
