@@ -23,7 +23,8 @@ def answer(request):
     """To "double N": the cell that computes it, then what the cell printed."""
     told = [m["content"] for m in request["body"]["messages"] if m["role"] == "tool"]
     if told:
-        return {"text": f"It is {re.search(r'^(\d+)$', told[0], re.M)[1]}.", "usage": {"cost": 0}}
+        printed = re.search(r"^(\d+)$", told[0], re.M)[1]
+        return {"text": f"It is {printed}.", "usage": {"cost": 0}}
     return {"calls": [f"print({question(request).split()[-1]} * 2)"], "text": "", "usage": {"cost": 0}}
 
 
