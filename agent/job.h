@@ -2,7 +2,7 @@
  * result goes; `agent job run` does it once, without anybody watching. When it runs is the system's
  * affair (cron, a systemd timer): there is no daemon of ours.
  *
- * A run works in a folder of its own, ".new-PID", beside the finished ones. Only when all is there
+ * A run works in a folder of its own, ".new-NAME", beside the finished ones. Only when all is there
  * and checked does that folder get its name, the date and time, and `latest`, a symbolic link, is
  * switched to it by a rename; so at any moment, also after a kill, `latest` is a whole report. One
  * run of a job at a time: the folder is locked while it lasts. */

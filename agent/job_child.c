@@ -3,14 +3,18 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "agent/base/mem.h"
 #include "agent/base/banned.h"
 
-#define GRACE_MS 10000 /* between SIGTERM and SIGKILL */
+#define GRACE_MS 10000     /* between SIGTERM and SIGKILL */
+#define GUARD_ROUNDS 10000 /* of a millisecond: what forks faster than it is killed is given up */
 
 struct child {
     const struct job_child *c;
@@ -18,23 +22,87 @@ struct child {
     int out, err; /* -1 = ours, or at its end */
 };
 
-static void become(const struct job_child *c, pid_t parent, int in, int out, int err)
+__attribute__((noreturn)) static void become(const struct job_child *c, pid_t parent)
 {
     sigset_t none;
 
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
-    setpgid(0, 0);
-    /* What it started goes with it: each program of ours sees to that for its own sandbox. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || dup2(in, STDIN_FILENO) < 0 ||
-        dup2(out, STDOUT_FILENO) < 0 || dup2(err, STDERR_FILENO) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
         _exit(126);
     for (const char *const *v = c->env; v && *v; v += 2)
         if (setenv(v[0], v[1], 1) < 0)
             _exit(126);
     execv(c->argv[0], (char *const *)c->argv);
     _exit(127);
+}
+
+/* --- the guardian of a command. PR_SET_PDEATHSIG reaches the shell alone and not what it started,
+ * so a process of ours stands between, which is told of our end and takes what is below it along.
+ * Orphans become its children; it runs nothing but system calls. --- */
+
+/* A child that is dead or dying is listed until it is reaped, which does no harm. */
+static void kill_children(void)
+{
+    char path[64], text[4096];
+    snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+    text[n > 0 ? n : 0] = '\0';
+    for (char *p = text; *p;) {
+        char *end;
+        long pid = strtol(p, &end, 10);
+        /* The last one may be cut: the next round has it. */
+        if (end == p || *end != ' ')
+            return;
+        kill((pid_t)pid, SIGKILL);
+        p = end + 1;
+    }
+}
+
+__attribute__((noreturn)) static void end_with_parent(void)
+{
+    const struct timespec moment = { 0, 1000000 };
+
+    for (int i = 0; i < GUARD_ROUNDS; i++) {
+        kill_children();
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ;
+        if (waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD)
+            break;
+        nanosleep(&moment, NULL);
+    }
+    _exit(126);
+}
+
+__attribute__((noreturn)) static void guard(const struct job_child *c, pid_t parent)
+{
+    sigset_t all;
+    int status = 0;
+
+    /* All of them wait: SIGTERM is for the group, in which this is. */
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || prctl(PR_SET_PDEATHSIG, SIGUSR2) < 0)
+        _exit(126);
+    pid_t us = getpid(), command = fork();
+    if (command == 0)
+        become(c, us);
+    /* What it holds of ours would outlive us for a moment: locks, and the ends of the pipes. */
+    if (command < 0 || syscall(SYS_close_range, 0u, ~0u, 0) < 0)
+        _exit(126);
+    for (;;) {
+        pid_t pid;
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+            if (pid == command)
+                _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+        if (getppid() != parent)
+            end_with_parent();
+        siginfo_t ignored;
+        (void)sigwaitinfo(&all, &ignored);
+    }
 }
 
 int job_child_append(void *buf, struct str bytes, struct err *e)
@@ -129,9 +197,14 @@ int job_child_run(const struct job_child *c, const struct stop *stop, struct err
     }
     pid_t parent = getpid(); /* 1 in a container of its own */
     struct child k = { .c = c, .pid = fork(), .out = out[0], .err = err[0] };
-    if (k.pid == 0)
-        become(c, parent, c->in >= 0 ? c->in : null, c->take ? out[1] : STDOUT_FILENO,
-               c->errors ? err[1] : STDERR_FILENO);
+    if (k.pid == 0) {
+        setpgid(0, 0);
+        if (dup2(c->in >= 0 ? c->in : null, STDIN_FILENO) < 0 ||
+            (c->take && dup2(out[1], STDOUT_FILENO) < 0) ||
+            (c->errors && dup2(err[1], STDERR_FILENO) < 0))
+            _exit(126);
+        c->guarded ? guard(c, parent) : become(c, parent);
+    }
     int error = errno;
     cleanup_closep(&out[1]);
     cleanup_closep(&err[1]);

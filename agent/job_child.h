@@ -1,5 +1,5 @@
-/* Processes that a job starts: agent itself, and the user's commands. Each is the leader of a
- * process group of its own and dies with us. */
+/* Processes that a job starts: agent itself, and the user's commands. Each has a process group of
+ * its own and dies with us, by whatever signal we die. */
 #ifndef AGENT_JOB_CHILD_H
 #define AGENT_JOB_CHILD_H
 
@@ -15,6 +15,9 @@ struct job_child {
     void *arg;
     struct buf *errors; /* the last of its standard error, up to half its cap; NULL: it has ours */
     int64_t timeout_ms; /* 0 = none */
+    /* As long as it runs, all that it started dies with us too, also what left its group. For
+     * commands of the user; agent sees to its own. */
+    bool guarded;
 };
 /* Waits until it has ended and its output is at an end. The exit status, 128 and the signal's
  * number where one ended it; -1: it could not be started, or was ended because the stop or the

@@ -164,6 +164,7 @@ static int run_command(struct program *p, const char *command, int fd, struct er
         .arg = &sink,
         .errors = &said,
         .timeout_ms = JOB_COMMAND_MS,
+        .guarded = true,
     };
     int status = job_child_run(&child, &p->stop, e);
 
@@ -202,6 +203,17 @@ static int expand_command(const struct job *j, const char *text, time_t now, str
     return job_expand(j, text, now, out, e);
 }
 
+/* Another run may take JOB_INPUTS away, empty as it is, before there is something in it. What else
+ * goes wrong is seen where a file is made. */
+static void make_place(int folder_fd, const char *dir)
+{
+    for (int i = 0; i < 100; i++) {
+        (void)mkdirat(folder_fd, JOB_INPUTS, 0777);
+        if (mkdirat(folder_fd, dir, 0777) == 0 || errno != ENOENT)
+            return;
+    }
+}
+
 static int put_params(const struct job *j, int folder_fd, const char *dir, const cJSON *params,
                       struct job_files *f, struct err *e)
 {
@@ -209,8 +221,7 @@ static int put_params(const struct job *j, int folder_fd, const char *dir, const
     cleanup_free char *text = json_text(params), *path = io_join(dir, JOB_PARAMS);
     cleanup_free char *shown = io_join(j->folder, path), *line = xasprintf("%s\n", text);
 
-    (void)mkdirat(folder_fd, JOB_INPUTS, 0777);
-    (void)mkdirat(folder_fd, dir, 0777);
+    make_place(folder_fd, dir);
     if (io_write_atomic(folder_fd, path, str_of(line), 0666, e) < 0)
         return err_wrap(e, "parameters");
     add_file(f, shown, &own);
@@ -234,8 +245,7 @@ int job_make_inputs(struct program *p, const struct job *j, int folder_fd, const
             return -1;
         cleanup_free char *path = xasprintf("%s/%s", dir, in->name);
         cleanup_free char *shown = xasprintf("%s/%s", j->folder, path);
-        (void)mkdirat(folder_fd, JOB_INPUTS, 0777);
-        (void)mkdirat(folder_fd, dir, 0777);
+        make_place(folder_fd, dir);
         cleanup_fd int fd =
             openat(folder_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (fd < 0)

@@ -87,9 +87,10 @@ struct cJSON *job_numbers(const char *record, struct err *e);
 int job_check_numbers(const struct job *j, const struct cJSON *now, const struct cJSON *last,
                       struct err *e);
 
-/* --- the folder; the caller holds its lock --- */
+/* --- the folder. Others may be at work in it: its lock is held, but does not hold everywhere ---
+ */
 
-/* What a killed run left. */
+/* What killed runs left, of this machine at once, of another one after two days. */
 void job_clean(int folder_fd);
 /* Files in JOB_INPUTS whose report there is not, or no longer. */
 void job_clean_inputs(int folder_fd);
@@ -97,10 +98,16 @@ void job_clean_inputs(int folder_fd);
 struct cJSON *job_last(int folder_fd);
 /* The target of `latest`; NULL = none. Caller frees. */
 char *job_latest(int folder_fd);
-/* "2026-11-23_070004", with "-2" and so on where the clock shows the same time again. */
-char *job_free_name(int folder_fd, time_t now);
-/* All of `stage` to the disk, then its name, then `latest`. On failure `latest` is what it was. */
-int job_publish(int folder_fd, const char *stage, const char *name, struct err *e);
+/* A name for a report, which nobody else can have until job_leave(): "2026-11-23_070004", with "-2"
+ * and so on where it is taken. Caller frees. */
+char *job_take_name(int folder_fd, time_t now, struct err *e);
+/* The folder in which the report of this name is made. Caller frees. */
+char *job_stage(const char *name);
+/* All of the stage to the disk, then its name, then `latest`. On failure `latest` is what it was.
+ */
+int job_publish(int folder_fd, const char *name, struct err *e);
+/* The run is over: the name is given back, and what is not published goes. */
+void job_leave(int folder_fd, const char *name);
 /* Takes reports away beyond the last `keep` (0 = none), but never the latest. */
 void job_keep(int folder_fd, long keep);
 

@@ -46,10 +46,8 @@ struct job_work {
 
 static void work_done(struct job_work *w)
 {
-    struct err ignored = ERR_INIT;
-
-    if (w->stage && w->folder_fd >= 0)
-        (void)io_remove_tree(w->folder_fd, w->stage, &ignored);
+    if (w->name)
+        job_leave(w->folder_fd, w->name);
     /* A failed run's record can be run again on them, until the next run. */
     if (w->folder_fd >= 0 && !w->published && json_str(w->result, "record") == NULL)
         job_clean_inputs(w->folder_fd);
@@ -204,14 +202,16 @@ static int make_stage(struct job_work *w, struct err *e)
     if (w->stage)
         (void)io_remove_tree(w->folder_fd, w->stage, &ignored);
     free(w->stage);
-    w->stage = xasprintf(".new-%d", (int)getpid());
-    if (mkdirat(w->folder_fd, w->stage, 0777) < 0) {
-        err_set(e, ERR_SYS, errno, "make %s/%s", w->j->folder, w->stage);
-        free(w->stage);
-        w->stage = NULL;
-        return -1;
-    }
+    w->stage = job_stage(w->name);
+    if (mkdirat(w->folder_fd, w->stage, 0777) < 0)
+        return err_set(e, ERR_SYS, errno, "make %s/%s", w->j->folder, w->stage);
     return 0;
+}
+
+static const char *what_to_do(const char *message)
+{
+    return strstr(message, strerror(ENOSPC)) ? " (free some room there, then run the job again)"
+                                             : "";
 }
 
 static int failed(struct job_work *w, int status, struct err *e)
@@ -221,8 +221,9 @@ static int failed(struct job_work *w, int status, struct err *e)
 
     utf8_clean_line(&clean, utf8_head(str_of(message ? message : "it ended early"), 400));
     w->p->exit_status = status ? status : 1;
-    return err_set(e, ERR_CHECK, 0, "the run failed: %s%s%.200s", buf_cstr(&clean),
-                   record ? ". Its record: " : "", record ? record : "");
+    return err_set(e, ERR_CHECK, 0, "the run failed: %s%s%s%.200s", buf_cstr(&clean),
+                   what_to_do(buf_cstr(&clean)), record ? ". Its record: " : "",
+                   record ? record : "");
 }
 
 static void tell_repair(struct job_work *w)
@@ -465,7 +466,7 @@ static void run_hook(struct job_work *w, const char *command, const char *which,
         ui_warn(w->p->run.ui, "%s was not run: %s", which, strerror(errno));
         return;
     }
-    struct job_child child = { .argv = argv, .env = env, .in = in };
+    struct job_child child = { .argv = argv, .env = env, .in = in, .guarded = true };
     int status = job_child_run(&child, &w->p->stop, &e);
     if (status < 0)
         ui_warn(w->p->run.ui, "%s: %s", which, e.msg);
@@ -504,8 +505,8 @@ static int make(struct job_work *w, time_t now, struct err *e)
     if (job_expand_dates(w->j, w->j->question, now, &question, e) < 0 ||
         job_find_inputs(w->j, now, &w->files, e) < 0)
         return -1;
-    w->name = job_free_name(w->folder_fd, now);
-    w->params = job_params_json(w->j, now, e);
+    w->name = job_take_name(w->folder_fd, now, e);
+    w->params = w->name ? job_params_json(w->j, now, e) : NULL;
     if (w->params == NULL)
         return -1;
     if (job_make_inputs(w->p, w->j, w->folder_fd, w->name, now, w->params, &w->files, e) < 0 ||
@@ -546,12 +547,10 @@ static int make(struct job_work *w, time_t now, struct err *e)
     cleanup_free char *text = json_text(o);
     cleanup_free char *path = xasprintf("%s/" JOB_SUMMARY, w->stage);
     if (io_write_atomic(w->folder_fd, path, str_of(text), 0666, e) < 0 ||
-        job_publish(w->folder_fd, w->stage, w->name, e) < 0) {
+        job_publish(w->folder_fd, w->name, e) < 0) {
         w->published = false;
         return err_wrap(e, "publish in %s", w->j->folder);
     }
-    free(w->stage); /* it has its name now */
-    w->stage = NULL;
     return 0;
 }
 
@@ -573,6 +572,10 @@ void job_run(struct program *p, struct job *j, struct err *why)
     }
     w.last = job_last(w.folder_fd);
     make(&w, time(NULL), why);
+    if (why->sys == ENOSPC) {
+        struct err bare = *why;
+        err_set(why, bare.code, 0, "%s%s", bare.msg, what_to_do(bare.msg));
+    }
     cleanup_json cJSON *o = summary(&w, why);
     write_log(&w, o);
     if (why->code == ERR_NONE) {

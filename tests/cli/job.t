@@ -1,8 +1,7 @@
 #!/usr/bin/python3
 """agent job: files that say what is wrong with them, inputs, rerun first and then the model, atomic publishing, what stays and
-what is told to whom, runs that overlap, disks that fill, and kills at any moment."""
+what is told to whom, and runs that overlap."""
 import fcntl
-import random
 import sys
 from pathlib import Path
 
@@ -169,57 +168,4 @@ write(JOB.replace("question", "folder = odd\nquestion", 1))
 (work / "odd" / "latest").mkdir(parents=True)
 r = job("run", "w.job", script=[])
 eq((r.status, r.requests), (2, []), "a folder in the place of the link is found before anything is paid for")
-
-# --- a disk that fills ---
-if os.geteuid() == 0:
-    small = work / "small"
-    small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", small], capture_output=True).returncode == 0
-    if mounted:
-        try:
-            write(JOB.replace("question", "folder = small/r\nquestion", 1))
-            r = job("run", "w.job", script=SCRIPT)
-            eq(r.status, 0, "a report that fits")
-            old = os.readlink(small / "r/latest")
-            write(JOB.replace("question", "folder = small/r\nmode = model-always\nquestion", 1))
-            r = job("run", "w.job", script=[code(CODE + "\nopen('big.bin', 'wb').write(b'x' * 500_000)"), say("Done.")])
-            ok(r.status not in (0, None), "one that does not", r.err)
-            like(r.err, r"(?i)no space", "is said to be the disk's fault")
-            eq((os.readlink(small / "r/latest"), sorted(p.name for p in (small / "r").iterdir())),
-               (old, sorted([".lock", old, "latest", "log.jsonl"])), "and leaves the last report, and nothing half-written")
-        finally:
-            subprocess.run(["umount", small])
-    else:
-        skip("tmpfs cannot be mounted here", "a disk that fills", 4)
-else:
-    skip("not root: no tmpfs can be mounted", "a disk that fills", 4)
-
-# --- SIGKILL at any moment ---
-write(JOB.replace("only_if_changed = true\n", "").replace("keep = 2", """keep = 3
-input = command: echo n; sleep 0.1; cat data/s-6.csv 2>/dev/null; true as made.csv
-check = number t between 0 and 100
-check = cell: int(t) >= 0"""))
-random.seed(7)
-SCRIPT = [code(CODE + "\nreport.number('t', int(t))\nopen('made.csv').read()[0]"), say("The file is described in out.txt.")]
-whole = {"answer.md", "job.json", "report.html", "files"}
-bad = []
-t0 = time.monotonic()
-eq(job("run", "w.job", script=SCRIPT).status, 0, "a run before the kills")
-span = time.monotonic() - t0
-for i in range(12):
-    (work / "data" / "s-6.csv").write_text(f"n\n{i}\n" if i % 3 else "n\n")  # of nothing: its repair is killed too
-    with Provider(SCRIPT) as provider:
-        r = start("job", "run", "w.job", url=provider.url, home=home, env={"AGENT_MODEL": "scripted", **RUNTIME})
-        time.sleep(random.uniform(0, span * 1.1))
-        r.process.kill()
-        finish(r, keep=[provider.process.pid])
-    now = latest()
-    if now is None or not whole <= {p.name for p in (reports / now).iterdir()}:
-        bad.append((i, now))
-    json.loads((reports / "latest/job.json").read_text())
-    bad += [(i, n) for n in finished() if not whole <= {p.name for p in (reports / n).iterdir()}]
-eq(bad, [], "after each of 12 kills latest is a whole report, and so is every other")
-eq(job("run", "w.job", script=SCRIPT).status, 0, "the next run is a good one")
-eq([p.name for p in reports.iterdir() if p.name.startswith((".new", ".old", ".latest"))], [], "which takes away what was left")
-eq({p.name for p in (reports / ".inputs").iterdir()} - set(finished()), set(), "also of what commands made")
 done()
