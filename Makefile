@@ -12,7 +12,10 @@ export SOURCE_DATE_EPOCH ?= $(shell date -u -d $(RELEASED) +%s)
 
 comma := ,
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror
-HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_FORTIFY_SOURCE=2 -fPIE
+# Jumps to where none should land are refused by options of each processor's own.
+MACHINE := $(shell $(CC) -dumpmachine)
+JUMPS := $(if $(filter x86_64-%,$(MACHINE)),-fcf-protection)$(if $(filter aarch64-%,$(MACHINE)),-mbranch-protection=standard)
+HARDEN := -fstack-protector-strong -fstack-clash-protection $(JUMPS) -D_FORTIFY_SOURCE=2 -fPIE
 SANFLAGS := -fsanitize=address,undefined$(if $(FUZZER),$(comma)fuzzer-no-link) -fno-sanitize-recover=all -fno-omit-frame-pointer -DBUILD_ASAN
 CPPFLAGS := -D_GNU_SOURCE -iquote . -iquote $(B)/gen -DAGENT_VERSION='"$(VERSION)"'
 CFLAGS ?= -O2 -g

@@ -21,6 +21,11 @@
 #define OFF_ARGS offsetof(struct seccomp_data, args)
 #define LOAD (BPF_LD | BPF_W | BPF_ABS)
 #define RETURN (BPF_RET | BPF_K)
+#if defined(__aarch64__)
+#define NATIVE AUDIT_ARCH_AARCH64
+#else
+#define NATIVE AUDIT_ARCH_X86_64
+#endif
 #define FAR 255 /* how far a conditional jump reaches */
 #define NONE SIZE_MAX
 
@@ -120,7 +125,7 @@ static int find_ranges(const struct sock_filter *p, size_t n, struct ranges *ret
         }
     qsort(bounds, n_bounds, sizeof *bounds, by_value);
     for (size_t i = 0; i < n_bounds; i++) {
-        struct seccomp_data d = { .nr = (int)bounds[i], .arch = AUDIT_ARCH_X86_64 };
+        struct seccomp_data d = { .nr = (int)bounds[i], .arch = NATIVE };
         size_t end = run(p, n, &d, true);
         if (end == NONE) {
             free(bounds);
@@ -228,7 +233,7 @@ static void finish(struct maker *m, size_t root, struct compact *ret)
         return;
     }
     size_t refuse = put(m, RETURN, 0, 0, m->ref[end].k);
-    branch(m, BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, root, refuse);
+    branch(m, BPF_JMP | BPF_JEQ | BPF_K, NATIVE, root, refuse);
     put(m, LOAD, 0, 0, OFF_ARCH);
     ret->n = m->n;
     for (size_t i = 0; i < m->n; i++)
@@ -273,7 +278,9 @@ static bool agree_on_arguments(const struct sock_filter *ref, size_t n, const st
 
 static bool proved(const struct sock_filter *ref, size_t n, const struct compact *c)
 {
-    static const uint32_t archs[] = { AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, 0, ~0u };
+    static const uint32_t archs[] = {
+        AUDIT_ARCH_X86_64, AUDIT_ARCH_I386, AUDIT_ARCH_AARCH64, AUDIT_ARCH_ARM, 0, ~0u
+    };
 
     for (size_t a = 0; a < sizeof archs / sizeof archs[0]; a++)
         for (uint32_t nr = 0; nr < 4096; nr++) {

@@ -136,6 +136,10 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "told") == 0)
         return print_told() < 0;
+    /* Listeners and the end of the whole process: for the kernel that runs the filters to know. The
+     * one that builds may know less, as below an emulator. */
+    if (seccomp_api_set(5) < 0)
+        return 1;
     printf("/* Made by seccomp_gen from sandbox/seccomp_policy.c. */\n");
     for (int i = 0; i < FILTERS; i++)
         if (print_filter(&seccomp_variants[i]) < 0) {
