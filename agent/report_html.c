@@ -13,98 +13,10 @@
 
 extern const char report_sort_js[], report_sort_js_end[], report_css[], report_css_end[];
 
-/* --- tables --- */
-
-static void put_cell(struct buf *out, const cJSON *data, int row, int column, const cJSON *v,
-                     const char *tag)
-{
-    cleanup_buf struct buf text = BUF_MAX(MAX_CONF_BYTES);
-
-    report_cell_text(data, row, column, v, &text);
-    buf_putf(out, "<%s", tag);
-    if (cJSON_IsNumber(v)) /* what it is sorted by; a text of digits only */
-        buf_putf(out, " class=\"r\" data-v=\"%.17g\"", v->valuedouble);
-    else if (v == NULL || cJSON_IsNull(v))
-        buf_puts(out, " class=\"none\"");
-    buf_putc(out, '>');
-    html_text(out, buf_str(&text));
-    buf_putf(out, "</%s>", tag);
-}
-
-static bool is_number_type(const cJSON *data, int column)
-{
-    const cJSON *t = cJSON_GetArrayItem(json_arr(data, "dtypes"), column);
-
-    return cJSON_IsString(t) && (strstr(t->valuestring, "int") || strstr(t->valuestring, "float") ||
-                                 strstr(t->valuestring, "Int") || strstr(t->valuestring, "Float"));
-}
-
-static void put_head(struct buf *out, const cJSON *data, bool with_index)
-{
-    const cJSON *v;
-    int k = 0;
-
-    buf_puts(out, "<thead><tr>");
-    if (with_index) {
-        buf_puts(out, "<th scope=\"col\">");
-        cJSON_ArrayForEach(v, json_arr(data, "index_names"))
-        {
-            if (v != json_arr(data, "index_names")->child)
-                buf_puts(out, " / ");
-            if (cJSON_IsString(v))
-                html_text(out, str_of(v->valuestring));
-        }
-        buf_puts(out, "</th>");
-    }
-    cJSON_ArrayForEach(v, json_arr(data, "columns"))
-    {
-        cleanup_buf struct buf text = BUF_MAX(MAX_CONF_BYTES);
-        report_cell_text(data, 0, -1, v, &text);
-        buf_puts(out, is_number_type(data, k++) ? "<th scope=\"col\" class=\"r\">"
-                                                : "<th scope=\"col\">");
-        html_text(out, buf_str(&text));
-        buf_puts(out, "</th>");
-    }
-    buf_puts(out, "</tr></thead>\n<tbody>\n");
-}
-
-static void put_table(struct buf *out, const cJSON *data, size_t max_rows)
-{
-    const cJSON *row, *v, *at = NULL;
-    bool with_index = report_index_matters(data);
-    int n = 0;
-
-    if (with_index && json_arr(data, "index"))
-        at = json_arr(data, "index")->child;
-    buf_puts(out, "<div class=\"scroll\"><table class=\"sortable\">\n");
-    put_head(out, data, with_index);
-    cJSON_ArrayForEach(row, json_arr(data, "rows"))
-    {
-        int k = 0;
-        if ((size_t)n >= max_rows)
-            break;
-        buf_puts(out, "<tr>");
-        if (with_index)
-            put_cell(out, data, n, -1, at, "th");
-        at = at ? at->next : NULL;
-        cJSON_ArrayForEach(v, row) put_cell(out, data, n, k++, v, "td");
-        buf_puts(out, "</tr>\n");
-        n++;
-    }
-    buf_puts(out, "</tbody></table></div>\n");
-    int64_t all = json_int(data, "n_rows", n), more = json_int(json_obj(data, "cut"), "columns", 0);
-    if (all > n || more > 0) {
-        buf_putf(out, "<p class=\"note\">%d of %lld rows are shown", n, (long long)all);
-        if (more > 0)
-            buf_putf(out, ", %lld columns are not", (long long)more);
-        buf_puts(out, ".</p>\n");
-    }
-}
-
 /* --- the text --- */
 
 static void put_block(const struct report_block *b, const struct html_markdown *opts,
-                      struct buf *out)
+                      bool for_print, struct buf *out)
 {
     cleanup_buf struct buf label = BUF_MAX(MAX_CONF_BYTES);
 
@@ -120,7 +32,7 @@ static void put_block(const struct report_block *b, const struct html_markdown *
     buf_puts(out, "<section class=\"table\"><p class=\"label\">");
     html_text(out, buf_str(&label));
     buf_puts(out, "</p>\n");
-    put_table(out, b->value->data, MAX_REPORT_ROWS);
+    report_table_html(b->value->data, for_print, out);
     buf_puts(out, "</section>\n");
 }
 
@@ -249,7 +161,7 @@ void report_html(const struct report *r, bool for_print, struct buf *out)
     }
     report_blocks_of(without_title(r->markdown), r->values, &blocks);
     for (size_t i = 0; i < blocks.n; i++)
-        put_block(&blocks.v[i], &opts, out);
+        put_block(&blocks.v[i], &opts, for_print, out);
     report_blocks_done(&blocks);
     buf_puts(out, "</article>\n");
     put_code(r, for_print, out);

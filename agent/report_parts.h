@@ -30,6 +30,8 @@ void report_cell_text(const struct cJSON *data, int row, int column, const struc
 char *report_title(const struct report *r);
 /* A table as Markdown, `max_rows` rows of it, with a count of what is not there. */
 void report_table_markdown(const struct cJSON *data, size_t max_rows, struct buf *out);
+/* The same for a page. `for_print`: a wide one in parts that fit, and fewer rows. */
+void report_table_html(const struct cJSON *data, bool for_print, struct buf *out);
 /* An index that says more than the row's number. */
 bool report_index_matters(const struct cJSON *data);
 /* Lines "name: value" about how the report was made. */

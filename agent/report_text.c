@@ -325,6 +325,17 @@ static void put_number(double v, struct buf *out)
     }
 }
 
+/* A day has no time of day: "2024-01-31T00:00:00" in a column of dates, an index or a header. */
+static struct str date_part(const cJSON *data, int column, struct str s)
+{
+    const cJSON *type = column < 0 ? NULL : cJSON_GetArrayItem(json_arr(data, "dtypes"), column);
+    bool may = column < 0 || (cJSON_IsString(type) && str_starts(str_of(type->valuestring), "date"));
+
+    if (may && s.n == 19 && s.p[4] == '-' && s.p[7] == '-' && str_ends(s, "T00:00:00"))
+        s.n = 10;
+    return s;
+}
+
 void report_cell_text(const cJSON *data, int row, int column, const cJSON *v, struct buf *out)
 {
     const cJSON *texts = json_arr(data, "texts");
@@ -335,7 +346,7 @@ void report_cell_text(const cJSON *data, int row, int column, const cJSON *v, st
     else if (v == NULL || cJSON_IsNull(v))
         buf_puts(out, "\u2013");
     else if (cJSON_IsString(v))
-        utf8_clean_line(out, str_of(v->valuestring));
+        utf8_clean_line(out, date_part(data, column, str_of(v->valuestring)));
     else if (cJSON_IsNumber(v))
         put_number(v->valuedouble, out);
     else if (cJSON_IsArray(v)) { /* a header or index of several levels */

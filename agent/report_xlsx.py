@@ -56,6 +56,16 @@ def flat(v):
     return " / ".join(str(x) for x in v) if isinstance(v, list) else v
 
 
+def column_form(values):
+    """How the numbers of a column are shown that has no form of its own: alike, and a year is no amount."""
+    numbers = [abs(v) for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    if not numbers or any(v >= 1e15 for v in numbers):
+        return None
+    if all(v == int(v) for v in numbers):
+        return "#,##0" if max(numbers) >= 10000 else None
+    return "#,##0.00" if max(numbers) >= 1 else "0.0000"
+
+
 class Book:
     def __init__(self):
         self.book = openpyxl.Workbook()
@@ -116,7 +126,8 @@ def number_sheet(book, spec):
         put(sheet, 1, column, head, HEAD).fill = SHADE
     for row, n in enumerate(spec["numbers"], 2):
         put(sheet, row, 1, n["name"])
-        put(sheet, row, 2, n.get("value"), form=number_form(n.get("format"), n.get("unit", "")))
+        put(sheet, row, 2, n.get("value"), form=number_form(n.get("format"), n.get("unit", ""))
+            or ("#,##0" if isinstance(n.get("value"), int) else None))
         put(sheet, row, 3, n["text"]).alignment = Alignment(horizontal="right")
         put(sheet, row, 4, n.get("caption"))
     sheet.freeze_panes = "A2"
@@ -126,6 +137,8 @@ def number_sheet(book, spec):
 def table_sheet(book, table):
     sheet, data, row = book.sheet(table["name"]), table["data"], 1
     put(sheet, row, 1, table["label"], Font(bold=True, size=13))
+    if not data["rows"]:
+        put(sheet, 2, 1, "It has no rows")
     cut = data.get("n_rows", 0) - len(data["rows"])
     if cut > 0:
         put(sheet, 2, 1, "The first {:,} of {:,} rows".format(len(data["rows"]), data["n_rows"]),
@@ -143,9 +156,9 @@ def table_sheet(book, table):
         numbers = any(isinstance(values[column - first], (int, float)) for values in data["rows"][:50])
         cell.alignment = Alignment(wrap_text=True, vertical="top", horizontal="right" if numbers else None)
     plain = []
-    for k, kind in enumerate(data.get("dtypes") or [""] * len(names)):
-        own = number_form(forms.get(names[k])) if k < len(names) else None
-        plain.append(own or ("#,##0.00" if "float" in str(kind).lower() else None))
+    for k in range(len(names)):
+        own = number_form(forms.get(names[k]))
+        plain.append(own or column_form([row[k] for row in data["rows"]]))
     for r, values in enumerate(data["rows"]):
         row += 1
         if table["index"] and r < len(index):

@@ -75,6 +75,19 @@ def with_unit(text, unit):
     return text + ("%" if unit == "%" else " " + unit)
 
 
+def like_neighbours(values):
+    """How the numbers of a column are written: all with thousands apart when one of them has that, all with
+    decimals when one has; None when each is written so by itself."""
+    numbers = [v for v in values if type(v) in (int, float)]
+    if any(abs(v) >= 1e15 or 0 < abs(v) < 1e-4 for v in numbers):
+        return None
+    big, whole = any(abs(v) >= 10000 for v in numbers), [v == int(v) for v in numbers]
+    if not (big and any(1000 <= abs(v) < 10000 for v in numbers) or len(set(whole)) > 1):
+        return None
+    return [None if type(v) not in (int, float) else format(
+        v, ("," if big else "") + (".0f" if all(whole) else ".4f" if 0 < abs(v) < 1 else ".2f")) for v in values]
+
+
 class Report:
     """report.figure(fig, "name"), report.table(df, "name"), report.number("name", 12.5) and
     report.text("name", "words") publish values for the report. Its text names them as
@@ -156,9 +169,10 @@ class Report:
                                % (column, name))
             worded(1.5, form)           # a spec that is none is found here and not in the report
             forms[str(column)] = str(form)[:20]
-        data["texts"] = [[worded(v, forms[str(c)]) if str(c) in forms and type(v) in (int, float)
-                          else None for c, v in zip(data["columns"], row)]
-                         for row in data["rows"]] if forms else []
+        texts = [[worded(v, forms[str(c)]) if type(v) in (int, float) else None for v in values]
+                 if str(c) in forms else like_neighbours(values)
+                 for c, values in zip(data["columns"], zip(*data["rows"]))]
+        data["texts"] = [[t and t[i] for t in texts] for i in range(len(data["rows"]))] if any(texts) else []
         left = frame.shape[0] - rows
         words = show.plain_text(frame if frame.shape[0] <= 60 else frame.head(20))
         more = "" if not left else "; the first %s of its %s rows" % (
