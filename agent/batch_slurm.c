@@ -5,18 +5,16 @@
  * sbatch hands it on, or by api_key_file; never in the script. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include "agent/base/io.h"
 #include "agent/base/limits.h"
 #include "agent/base/mem.h"
 #include "agent/base/utf8.h"
 #include "agent/batch_rows.h"
+#include "agent/job_child.h"
 #include "agent/program.h"
 #include "agent/base/banned.h"
 
@@ -25,51 +23,22 @@
 #define COMMAND_MS 60000 /* of one sbatch, squeue or scancel */
 
 /* Runs one of Slurm's commands with `input` on its standard input; its output, both streams. -1
- * when it cannot be run; else its exit status. */
+ * when it cannot be run; else its exit status. No stop cuts it short: a job that was submitted has
+ * to be known, and one that is cancelled to be gone. */
 static int slurm_command(const char *const *argv, const char *input, struct buf *out, struct err *e)
 {
-    int in[2], from[2], status;
-    pid_t pid;
+    cleanup_buf struct buf errors = BUF_MAX(64 * KIB);
+    struct stop never = STOP_NEVER;
+    int status = job_child_command(argv, str_of(input), out, &errors, COMMAND_MS, &never, e);
 
-    if (pipe2(in, O_CLOEXEC) < 0)
-        return err_set(e, ERR_SYS, errno, "pipe");
-    if (pipe2(from, O_CLOEXEC) < 0) {
-        close(in[0]);
-        close(in[1]);
-        return err_set(e, ERR_SYS, errno, "pipe");
-    }
-    sigset_t none;
-    posix_spawn_file_actions_t fa;
-    posix_spawnattr_t attr;
-    sigemptyset(&none);
-    posix_spawnattr_init(&attr);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
-    posix_spawn_file_actions_init(&fa);
-    posix_spawn_file_actions_adddup2(&fa, in[0], STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&fa, from[1], STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&fa, from[1], STDERR_FILENO);
-    int error = posix_spawnp(&pid, argv[0], &fa, &attr, (char *const *)(uintptr_t)argv, environ);
-    posix_spawn_file_actions_destroy(&fa);
-    posix_spawnattr_destroy(&attr);
-    close(in[0]);
-    close(from[1]);
-    if (error) {
-        close(in[1]);
-        close(from[0]);
-        return err_set(e, ERR_CONFIG, error,
-                       "run %s (Slurm's commands; Debian has them in slurm-client)", argv[0]);
-    }
-    struct err ignored = ERR_INIT;
-    (void)io_write_all(in[1], input, strlen(input), &ignored); /* it may not read it */
-    close(in[1]);
-    int r = io_read_fd(from[0], out, e);
-    close(from[0]);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (r < 0)
-        return -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+    if (status < 0)
+        return err_wrap(e, "%s", argv[0]);
+    if (status == 127)
+        return err_set(e, ERR_CONFIG, 0,
+                       "there is no %s (Slurm's commands; Debian has them in slurm-client)",
+                       argv[0]);
+    buf_putstr(out, buf_str(&errors));
+    return status;
 }
 
 /* One word for a shell. */
@@ -162,10 +131,13 @@ static int is_queued(const struct slurm *s, struct err *e)
 {
     const char *const argv[] = { "squeue", "-h", "-j", s->job, "-o", "%i", NULL };
     cleanup_buf struct buf out = BUF_MAX(MIB);
-    int status = slurm_command(argv, "", &out, e);
+    struct err why = ERR_INIT;
+    int status = slurm_command(argv, "", &out, &why);
 
-    if (status < 0)
+    if (status < 0 && why.code != ERR_DEADLINE) {
+        *e = why;
         return -1;
+    }
     if (status != 0)
         return strstr(buf_cstr(&out), "Invalid job id") ? 0 : 1;
     return str_trim(buf_str(&out)).n > 0;

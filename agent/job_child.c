@@ -5,11 +5,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "agent/base/io.h"
 #include "agent/base/mem.h"
 #include "agent/base/banned.h"
 
@@ -213,4 +215,28 @@ int job_child_run(const struct job_child *c, const struct stop *stop, struct err
     cleanup_closep(&k.out);
     cleanup_closep(&k.err);
     return r;
+}
+
+int job_child_command(const char *const *argv, struct str input, struct buf *out,
+                      struct buf *errors, int64_t ms, const struct stop *stop, struct err *e)
+{
+    const char *words[24] = { "/usr/bin/env" };
+    cleanup_fd int in = memfd_create("input", MFD_CLOEXEC);
+
+    for (size_t i = 0; argv[i] && i + 2 < ARRAY_LEN(words); i++)
+        words[i + 1] = argv[i];
+    if (in < 0)
+        return err_set(e, ERR_SYS, errno, "run %s", argv[0]);
+    if (io_write_all(in, input.p, input.n, e) < 0)
+        return -1;
+    (void)lseek(in, 0, SEEK_SET);
+    struct job_child child = {
+        .argv = words,
+        .in = in,
+        .take = job_child_append,
+        .arg = out,
+        .errors = errors,
+        .timeout_ms = ms,
+    };
+    return job_child_run(&child, stop, e);
 }

@@ -1,5 +1,5 @@
-/* Processes that a job starts: agent itself, and the user's commands. Each has a process group of
- * its own and dies with us, by whatever signal we die. */
+/* Processes that a job or a batch starts: agent itself, the system's and the user's commands. Each
+ * has a process group of its own and dies with us, by whatever signal we die. */
 #ifndef AGENT_JOB_CHILD_H
 #define AGENT_JOB_CHILD_H
 
@@ -23,6 +23,10 @@ struct job_child {
  * number where one ended it; -1: it could not be started, or was ended because the stop or the
  * time-out came (ERR_DEADLINE) or take() failed. */
 int job_child_run(const struct job_child *c, const struct stop *stop, struct err *e);
+/* A command of the system, looked for in PATH, with `input` on its standard input: both its
+ * outputs, up to their caps. Status 127: there is none of that name. Blocks at most `ms`. */
+int job_child_command(const char *const *argv, struct str input, struct buf *out,
+                      struct buf *errors, int64_t ms, const struct stop *stop, struct err *e);
 /* A take() that appends to a struct buf, which keeps its cap. */
 int job_child_append(void *buf, struct str bytes, struct err *e);
 

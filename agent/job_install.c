@@ -5,7 +5,6 @@
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include "agent/base/io.h"
@@ -80,25 +79,11 @@ int job_system(struct program *p, const char *const *argv, struct str input, str
                struct buf *errors, struct err *e)
 {
     /* The words by which crontab says that there is no table yet, in English. */
-    const char *words[16] = { "/usr/bin/env", "LC_ALL=C" };
-    cleanup_fd int in = memfd_create("input", MFD_CLOEXEC);
+    const char *words[16] = { "LC_ALL=C" };
 
-    for (size_t i = 0; argv[i] && i + 3 < ARRAY_LEN(words); i++)
-        words[i + 2] = argv[i];
-    if (in < 0)
-        return err_set(e, ERR_SYS, errno, "run %s", argv[0]);
-    if (io_write_all(in, input.p, input.n, e) < 0)
-        return -1;
-    (void)lseek(in, 0, SEEK_SET);
-    struct job_child child = {
-        .argv = words,
-        .in = in,
-        .take = job_child_append,
-        .arg = out,
-        .errors = errors,
-        .timeout_ms = JOB_SYSTEM_MS,
-    };
-    int r = job_child_run(&child, &p->stop, e);
+    for (size_t i = 0; argv[i] && i + 2 < ARRAY_LEN(words); i++)
+        words[i + 1] = argv[i];
+    int r = job_child_command(words, input, out, errors, JOB_SYSTEM_MS, &p->stop, e);
     if (r < 0)
         return err_wrap(e, "%s", argv[0]);
     return out->over ? err_set(e, ERR_LIMIT, 0, "%s says more than %zu bytes", argv[0], out->max)
