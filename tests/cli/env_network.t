@@ -2,12 +2,12 @@
 """Environments from a package index: a server of our own under a public-looking address, in a network namespace of its
 own, joined to the test's by a virtual cable (see network.t). That needs root, iproute2 and openssl."""
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import netns  # noqa: E402
 
 SERVER = """
 import http.server, os, ssl, sys, threading
@@ -25,13 +25,7 @@ print('up', flush=True)
 sys.stdin.read()
 """
 
-if os.getuid() == 0 and "IN_NETNS" not in os.environ and all(map(shutil.which, ("unshare", "ip", "nsenter", "openssl"))):
-    server = subprocess.Popen(["unshare", "-n", sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    fds = (server.stdin.fileno(), server.stdout.fileno())
-    os.environ["IN_NETNS"] = f"{server.pid} {fds[0]} {fds[1]}"
-    status = subprocess.run(["unshare", "-n", "-m", "--propagation", "private", sys.executable, __file__], pass_fds=fds).returncode
-    server.kill()
-    sys.exit(status)
+netns.enter(SERVER, __file__)
 from harness import *  # noqa: E402
 from wheels import wheel  # noqa: E402
 import socket  # noqa: E402

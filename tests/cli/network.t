@@ -5,12 +5,12 @@ The proxy refuses every address that is not public, this machine's own included,
 stand in a network namespace of their own, joined to the test's by a virtual cable, under an address that
 looks public. No packet leaves this machine. That needs root, iproute2 and openssl."""
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+import netns  # noqa: E402
 
 SERVER = """
 import ctypes, os, socket, ssl, sys, threading
@@ -40,14 +40,7 @@ print('up', flush=True)
 sys.stdin.read()
 """
 
-# The server is started before and outside the test's own processes: it is none that a run left behind.
-if os.getuid() == 0 and "IN_NETNS" not in os.environ and all(map(shutil.which, ("unshare", "ip", "nsenter", "openssl"))):
-    server = subprocess.Popen(["unshare", "-n", sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    fds = (server.stdin.fileno(), server.stdout.fileno())
-    os.environ["IN_NETNS"] = f"{server.pid} {fds[0]} {fds[1]}"
-    status = subprocess.run(["unshare", "-n", "-m", "--propagation", "private", sys.executable, __file__], pass_fds=fds).returncode
-    server.kill()
-    sys.exit(status)
+netns.enter(SERVER, __file__)
 from harness import *  # noqa: E402
 import socket  # noqa: E402
 import struct  # noqa: E402
