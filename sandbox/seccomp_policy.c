@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include "agent/base/banned.h"
@@ -131,11 +132,16 @@ const struct seccomp_row seccomp_policy[] = {
     ALLOW_MASK(SET_CODE | SET_DEVICE, "ioctl", 1, 0xff00, '>' << 8, "fences between devices"),
 
     /* --- memory --- */
-    ALLOW(SET_CODE, "mmap mprotect munmap mremap madvise brk mincore mlock munlock mlock2 membarrier "
+    ALLOW_MASK(SET_CODE, "mmap", 3, MAP_HUGETLB, 0, "memory of one's own"),
+    DENY_MASK(SET_CODE, EPERM, "mmap", 3, MAP_HUGETLB, MAP_HUGETLB,
+              "pages that the machine has set aside for others, and that no limit of memory counts"),
+    ALLOW(SET_CODE, "mprotect munmap mremap madvise brk mincore mlock munlock mlock2 membarrier "
                     "pkey_alloc pkey_free pkey_mprotect",
           "memory of one's own; RLIMIT_MEMLOCK bounds the locking"),
     DENY(SET_CODE, EPERM, "mlockall munlockall", "pins memory that the limits let swap"),
-    ALLOW(SET_CODE | SET_COUNTED, "memfd_create", "anonymous files, counted by the memory cgroup"),
+    ALLOW_MASK(SET_CODE | SET_COUNTED, "memfd_create", 1, MFD_HUGETLB, 0,
+               "anonymous files, counted by the memory cgroup"),
+    DENY_MASK(SET_CODE | SET_COUNTED, EPERM, "memfd_create", 1, MFD_HUGETLB, MFD_HUGETLB, "pages set aside for others"),
     DENY(TOLD_CODE, EPERM, "memfd_secret", "memory that nobody can inspect or swap"),
     DENY(TOLD_CODE, EPERM, "userfaultfd", "stops the kernel in the middle of a copy: widens races"),
     DENY(TOLD_CODE, EPERM, "process_vm_readv process_vm_writev process_madvise process_mrelease",

@@ -67,6 +67,8 @@ MUST_DENY = {
     "keyctl(JOIN)": (250, 219, "1, 0, 0, 0, 0"),
     "add_key": (248, 217, "b'user', b'x', b'y', 1, -2"),
     "request_key": (249, 218, "b'user', b'x', 0, 0"),
+    "mmap(HUGETLB)": (9, 222, "0, 2 << 20, 3, 0x40022, -1, 0"),
+    "memfd_create(HUGETLB)": (319, 279, "b'x', 4"),
     "memfd_secret": (447, 447, "0"),
     "shmget": (29, 194, "0, 4096, 0o1600"),
     "shmat": (30, 196, "0, 0, 0"),

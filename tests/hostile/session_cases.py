@@ -99,8 +99,9 @@ try { System.out.println("BROKEN " + java.nio.file.Files.readString(java.nio.fil
 catch (Exception e) { System.out.println("HELD " + e.getClass()); }
 try { new java.net.Socket("127.0.0.1", CANARY_PORT).close(); System.out.println("BROKEN"); }
 catch (Exception e) { System.out.println("HELD " + e.getClass()); }
-ProcessHandle.allProcesses().filter(p -> p.pid() != ProcessHandle.current().pid()).forEach(p -> p.destroyForcibly());
-System.out.println("HELD");"""), needs="java", want=r"(?s)^out: HELD.*^out: HELD.*^out: HELD", timeout=30000)
+System.out.println("HELD");
+ProcessHandle.allProcesses().filter(p -> p.pid() != ProcessHandle.current().pid()).forEach(p -> p.destroyForcibly());"""),
+        needs="java", want=r"(?s)^out: HELD.*^out: HELD.*^out: HELD", timeout=30000)
 session("V2", "Java: halts in the middle", ("java/v", "System.out.println(\"HELD\"); Runtime.getRuntime().halt(0);"), needs="java",
         want=r"^\[1 ", timeout=30000)
 session("G1", "Go: reads a file of the host, connects, makes a namespace, kills pid 1", ("go/g", """
