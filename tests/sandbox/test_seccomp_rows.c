@@ -221,7 +221,7 @@ static bool is_named(int nr, const struct seccomp_variant_row *v)
 static void read_default(void)
 {
     for (int v = 0; v < FILTERS; v++) {
-        int wrong = 0, foreign = 0, x32 = 0, answered = seccomp_variants[v].others;
+        int wrong = 0, foreign = 0, answered = seccomp_variants[v].others;
         uint32_t others = answered ? SECCOMP_RET_ERRNO | (uint32_t)answered : SECCOMP_RET_ALLOW;
         for (int nr = 0; nr < 1024; nr++) {
             struct seccomp_data d = { .nr = nr, .arch = NATIVE };
@@ -229,19 +229,34 @@ static void read_default(void)
                 wrong++;
             d.arch = OTHER;
             foreign += judge(&programs[v], &d) != SECCOMP_RET_KILL_PROCESS;
-            d.arch = NATIVE;
-            d.nr = nr | 0x40000000;
-            uint32_t r = judge(&programs[v], &d);
-            x32 += r != SECCOMP_RET_KILL_PROCESS && r != (SECCOMP_RET_ERRNO | ENOSYS);
         }
         CHECK(wrong == 0, "%s: every call that no row names is %s (%d are not)",
               seccomp_variants[v].name, answered ? "ENOSYS" : "left to the other filter", wrong);
         CHECK(foreign == 0, "%s: every call of the 32-bit ABI kills (%d do not)",
               seccomp_variants[v].name, foreign);
-        CHECK(x32 == 0, "%s: every x32 call is refused (%d are not)", seccomp_variants[v].name,
-              x32);
     }
 }
+
+#if defined(__x86_64__)
+/* Other processors have no such calls: the kernel answers ENOSYS to numbers of that size. */
+static void read_x32(void)
+{
+    for (int v = 0; v < FILTERS; v++) {
+        int open = 0;
+        for (int nr = 0; nr < 1024; nr++) {
+            struct seccomp_data d = { .nr = nr | 0x40000000, .arch = NATIVE };
+            uint32_t r = judge(&programs[v], &d);
+            open += r != SECCOMP_RET_KILL_PROCESS && r != (SECCOMP_RET_ERRNO | ENOSYS);
+        }
+        CHECK(open == 0, "%s: every x32 call is refused (%d are not)", seccomp_variants[v].name,
+              open);
+    }
+}
+#else
+static void read_x32(void)
+{
+}
+#endif
 
 int main(void)
 {
@@ -265,5 +280,6 @@ int main(void)
     CHECK(unknown <= 4, "no name in the table is a slip of the pen (%d unknown to libseccomp)",
           unknown);
     read_default();
+    read_x32();
     return tap_done();
 }
