@@ -80,6 +80,36 @@ static void put_last(const struct job *j, struct buf *out)
                                                     : ", by the model");
 }
 
+static void put_row(struct buf *out, const char *what, const char *text)
+{
+    buf_putf(out, "%-11s", what);
+    put(out, text, 1000);
+    buf_putc(out, '\n');
+}
+
+/* What the run is to give, and when. */
+static int put_wanted(const struct job *j, time_t now, struct buf *out, struct err *e)
+{
+    for (size_t i = 0; i < j->n_params; i++) {
+        cleanup_buf struct buf value = BUF_MAX(MAX_CONF_BYTES);
+        if (job_expand(NULL, j->params[i].value, now, &value, e) < 0)
+            return -1;
+        cleanup_free char *both = xasprintf("%s = %s", j->params[i].name, buf_cstr(&value));
+        put_row(out, "param", both);
+    }
+    for (size_t i = 0; i < j->outputs.n; i++) {
+        cleanup_buf struct buf name = BUF_MAX(MAX_CONF_BYTES);
+        if (job_expand(j, j->outputs.v[i], now, &name, e) < 0)
+            return -1;
+        put_row(out, "output", buf_cstr(&name));
+    }
+    for (size_t i = 0; i < j->n_checks; i++)
+        put_row(out, "check", j->checks[i].text);
+    if (j->schedule)
+        put_row(out, "schedule", j->schedule);
+    return 0;
+}
+
 static void show(struct program *p, struct job *j, struct err *e)
 {
     cleanup_buf struct buf out = BUF_MAX(MAX_CONF_BYTES * 4), q = BUF_MAX(MAX_PROMPT_BYTES);
@@ -111,8 +141,13 @@ static void show(struct program *p, struct job *j, struct err *e)
             put(&out, j->inputs[i].text, 1000);
             buf_putf(&out, " as %s\n", j->inputs[i].name);
         }
+    struct err bad = ERR_INIT; /* what there is, is shown all the same */
+    if (put_wanted(j, now, &out, &bad) < 0 && found == 0) {
+        *e = bad;
+        found = -1;
+    }
     for (size_t i = 0; i < j->settings.n; i++)
-        buf_putf(&out, "setting    %s\n", j->settings.v[i] + 2);
+        put_row(&out, "setting", j->settings.v[i] + 2);
     job_files_done(&files);
     struct err w = ERR_INIT;
     if (print(&out, &w) < 0 && found == 0)

@@ -563,11 +563,12 @@ void job_run(struct program *p, struct job *j, struct err *why)
     if (held < 0)
         return;
     if (held > 0) {
+        cleanup_free char *said = xasprintf(
+            "job %s: a run is at work in %s already: this one does nothing", j->name, j->folder);
         if (j->overlap_fails)
-            err_set(why, ERR_USAGE, 0,
-                    "job %s runs already; this run does nothing (overlap = fail)", j->name);
+            err_set(why, ERR_USAGE, 0, "%s (overlap = fail)", said);
         else
-            ui_warn(p->run.ui, "job %s runs already: this run does nothing", j->name);
+            ui_warn(p->run.ui, "%s", said);
         return;
     }
     w.last = job_last(w.folder_fd);

@@ -149,6 +149,8 @@ ok(r.status not in (0, None), "a model that cannot be asked is a failure", r.err
 same("latest is what it was")
 r = job("log", "w.job")
 like(r.out, r"(?s)ok  model  \S+\n.*unchanged.*ok  rerun.*check  .*must_exist", "log: what the runs did")
+eq(re.findall(r"(?m)^(?:output|schedule) .*", job("show", "w.job").out), ["output     report.html", f"output     notes-{time.gmtime().tm_year}.md"],
+   "show: what it is to give, with dates put in")
 like(job("show", "w.job").out, r"(?s)question   Describe the file\.\nfolder.*latest     %s.*input      data/s-5\.csv as s\.csv" % before, "show")
 like(job("list").out, r"w\.job  %s, session" % before, "list")
 
@@ -157,7 +159,7 @@ with open(reports / ".lock", "w") as f:
     fcntl.flock(f, fcntl.LOCK_EX)
     r = job("run", "w.job", script=[])
     eq((r.status, r.requests), (0, []), "a second run does nothing")
-    like(r.err, "job w runs already", "and says so")
+    like(r.err, r"job w: a run is at work in w\.reports already", "and says so")
     write(JOB + "", "w.job")
     write(JOB.replace("keep = 2", "keep = 2\noverlap = fail"))
     eq(job("run", "w.job", script=[]).status, 2, "overlap = fail gives a status")
