@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """A job that agent job install --cron gives to a real cron, which runs with a spool, a /run and processes of its own: the report is
 published by itself. And what docs/JOBS.md says that cron does when the clock jumps."""
+import calendar
 import sys
 from pathlib import Path
 
@@ -56,7 +57,8 @@ class Jump:
                                f"FAKETIME_TIMESTAMP_FILE={self.dir}/clock exec /usr/sbin/cron -f")
 
     def set(self, clock):
-        (self.dir / "new").write_text(f"@{clock}\n")
+        """Local time as a text; or seconds since 1970, where local time comes twice."""
+        (self.dir / "new").write_text(f"@{clock}\n" if isinstance(clock, str) else f"{clock - time.time():+.0f}\n")
         (self.dir / "new").rename(self.dir / "clock")
 
     def fired(self):
@@ -86,6 +88,8 @@ if FAKETIME:
     jumps["two hours"] = Jump("2026-03-10 01:59:50", "30 3 * * *")
     jumps["seven hours"] = Jump("2026-03-10 01:59:50", "30 7 * * *")
     jumps["back"] = Jump("2026-03-10 03:29:50", "30 3 * * *")
+    AUTUMN = calendar.timegm((2026, 10, 25, 0, 29, 50))
+    jumps["autumn"] = Jump(AUTUMN, "30 2 * * *")  # in ten seconds it is half past two in summer time, and an hour later in winter time
 time.sleep(2)  # cron looks at the spool's time in whole seconds: a change in the one in which it starts would not be seen
 try:
     with Provider([code("print(6*7)"), say("It is {1}.", find=r"^(\d+)$")], idle=300) as provider:
@@ -99,6 +103,8 @@ try:
         latest = work / "100% sure.reports/latest"
         if FAKETIME:
             ok(wait_for(lambda: jumps["back"].fired() and jumps["spring"].fired(), 60), "daylight saving leaves 02:30 out: it is run right after")
+            ok(wait_for(jumps["autumn"].fired, 30), "where daylight saving shows 02:30 twice: it is run at the first")
+            jumps["autumn"].set(AUTUMN + 3600 - 60)
             jumps["two hours"].set("2026-03-10 04:00:05")
             jumps["seven hours"].set("2026-03-10 09:00:05")
             jumps["back"].set("2026-03-10 03:28:30")
@@ -121,8 +127,9 @@ try:
         time.sleep(max(0, 125 - (time.monotonic() - began)))
         eq(jumps["seven hours"].fired(), 0, "by seven hours: it is not")
         eq(jumps["back"].fired(), 1, "a clock set back: nothing runs twice")
+        eq(jumps["autumn"].fired(), 1, "02:30 an hour later, when daylight saving has ended: it is not run again")
     else:
-        skip("libfaketime is not installed (Debian: faketime)", "a clock that jumps", 4)
+        skip("libfaketime is not installed (Debian: faketime)", "a clock that jumps", 6)
 finally:
     cron.end()
     for jump in jumps.values():

@@ -4,6 +4,8 @@
 # there is a systemd user session without a login.
 cd /srv/agent || exit 1
 export PYTHONDONTWRITEBYTECODE=1 TEST_PATIENCE=${TEST_PATIENCE:-8}
+# A part of its own, with boots of its own.
+[ -z "${VM_CLOCK:-}" ] || exec /usr/bin/python3 tests/vm/clock.py "$VM_CLOCK"
 export SANDBOX=/srv/agent/build/agent-sandbox
 USER_ID=$(id -u tester)
 count=0 failed=0
