@@ -230,7 +230,7 @@ def main():
             else:
                 point(True, title)
     left = subprocess.run("ls -d /sys/fs/cgroup/*/agent-sandbox.* 2>/dev/null", shell=True, capture_output=True, text=True).stdout
-    mine = [d for d in left.split() if not Path(f"/proc/{d.rsplit('.', 1)[1]}").exists()]
+    mine = [d for d in left.split() if not Path(f"/proc/{d.rsplit('.', 1)[1].split('-')[0]}").exists()]
     deadline = time.monotonic() + 2
     while mine and time.monotonic() < deadline:
         time.sleep(0.05)
