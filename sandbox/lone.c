@@ -38,8 +38,8 @@
 /* Deeper trees than this count as over the limit: each level holds a descriptor of the helper while
  * it is added up. */
 #define MAX_DEPTH 100
-/* Levels of Landlock. Below the third, truncate(2) and O_TRUNC are not watched, and an ordinary
- * user owns files that are shown read-only. */
+/* Levels of Landlock. Below the third, O_TRUNC is not watched where reading is permitted, and an
+ * ordinary user owns files that are shown read-only. */
 #define LEVEL_USER 3
 #define LEVEL_ROOT 1
 

@@ -309,10 +309,11 @@ const struct seccomp_row seccomp_policy[] = {
     DENY_NE(SET_LONE, EPERM, "sched_setaffinity", 0, 0, "processors of another process"),
     DENY(SET_LONE, EPERM, "utime utimes futimesat utimensat",
          "Landlock does not watch them, and whatever all may write, such as /dev/null, would take a new time"),
+    DENY(SET_LONE, EPERM, "truncate",
+         "Landlock watches it from its third level on; below, whatever all may write would be emptied"),
     DENY(SET_LONE, EPERM, "setpriority ioprio_set", "priorities of other processes"),
     DENY(SET_LONE_USER, EPERM, "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat",
          "Landlock does not watch them, and the files of the user would obey"),
-    DENY(SET_LONE_USER, EPERM, "truncate", "likewise, before the third level of Landlock"),
 };
 const size_t seccomp_policy_rows = sizeof seccomp_policy / sizeof seccomp_policy[0];
 
