@@ -83,8 +83,8 @@ static char *clean_line(const char *s, size_t limit)
 /* What a result brings for a published value. */
 struct brought {
     struct str publish, png, svg, csv; /* views */
-    cJSON *data, *chart;     /* owned until taken */
-    size_t bytes;            /* of data and chart */
+    cJSON *data, *chart;               /* owned until taken */
+    size_t bytes;                      /* of data and chart */
 };
 
 /* Rows and columns of a table are what its writers rely on; also that there are not so many that

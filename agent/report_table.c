@@ -1,5 +1,5 @@
-/* Tables of a report's page. On a screen a wide one scrolls; on paper it stands there in parts, each
- * with as many columns as a page takes. */
+/* Tables of a report's page. On a screen a wide one scrolls; on paper it stands there in parts,
+ * each with as many columns as a page takes. */
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,9 +11,9 @@
 #include "agent/report_parts.h"
 #include "agent/base/banned.h"
 
-#define PAGE_WIDTH 92  /* characters of a printed line of a table; measured on A4 */
-#define CELL_WIDTH 28  /* of one column: longer texts go on in the next line */
-#define LOOKED_AT 60   /* rows whose texts say how wide a column is */
+#define PAGE_WIDTH 92 /* characters of a printed line of a table; measured on A4 */
+#define CELL_WIDTH 28 /* of one column: longer texts go on in the next line */
+#define LOOKED_AT 60  /* rows whose texts say how wide a column is */
 #define PRINTED_ROWS 100
 #define PRINTED_LEAST 25 /* of a table in many parts */
 

@@ -329,7 +329,8 @@ static void put_number(double v, struct buf *out)
 static struct str date_part(const cJSON *data, int column, struct str s)
 {
     const cJSON *type = column < 0 ? NULL : cJSON_GetArrayItem(json_arr(data, "dtypes"), column);
-    bool may = column < 0 || (cJSON_IsString(type) && str_starts(str_of(type->valuestring), "date"));
+    bool may =
+        column < 0 || (cJSON_IsString(type) && str_starts(str_of(type->valuestring), "date"));
 
     if (may && s.n == 19 && s.p[4] == '-' && s.p[7] == '-' && str_ends(s, "T00:00:00"))
         s.n = 10;
