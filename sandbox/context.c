@@ -36,8 +36,8 @@ static long limit_files(unsigned long soft, unsigned long hard)
 }
 
 /* The template: not dumpable, so that no context reads its memory or its descriptors. And with all
- * the descriptors that its hard limit permits: the kernel refuses to pass one on while more than the
- * sender's limit are on their way for the same user, which a context could see to. */
+ * the descriptors that its hard limit permits: the kernel refuses to pass one on while more than
+ * the sender's limit are on their way for the same user, which a context could see to. */
 EXPORT long template_enter(void)
 {
     long r = set(PR_SET_DUMPABLE, 0);

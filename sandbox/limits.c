@@ -75,8 +75,8 @@ int limits_apply(struct box *b, struct err *e)
             return err_set(e, ERR_SANDBOX, errno, "getrlimit RLIMIT_%s", row->name);
         new.rlim_cur = (rlim_t)v;
         new.rlim_max = new.rlim_cur;
-        /* Who passes descriptors on is refused when more than its limit of them are on their way for
-         * its user: contexts may send as many as theirs, so trusted processes may have more. */
+        /* Who passes descriptors on is refused when more than its limit of them are on their way
+         * for its user: contexts may send as many as theirs, so trusted processes may have more. */
         if (row->resource == RLIMIT_NOFILE && b->spec->is_template)
             new.rlim_max += TEMPLATE_MORE_FILES;
         /* One second between the signal that names the limit and the kill. */

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "agent/base/io.h"
@@ -423,25 +422,6 @@ int sandbox_workspace_fd(const struct sandbox *s)
 
 /* --- requests to the base process --- */
 
-/* The kernel refuses to pass descriptors on while more than our limit of them are on their way for
- * this user, whose the sandbox's code is too; so for the moment the limit is as high as it may be. */
-static ssize_t send_part(int fd, const struct msghdr *msg)
-{
-    struct rlimit usual, most;
-    bool raised = msg->msg_controllen > 0 && getrlimit(RLIMIT_NOFILE, &usual) == 0;
-
-    if (raised) {
-        most = (struct rlimit){ usual.rlim_max, usual.rlim_max };
-        raised = setrlimit(RLIMIT_NOFILE, &most) == 0;
-    }
-    ssize_t r = sendmsg(fd, msg, MSG_NOSIGNAL);
-    int sys = errno;
-    if (raised)
-        setrlimit(RLIMIT_NOFILE, &usual);
-    errno = sys;
-    return r;
-}
-
 int session_send(struct sandbox *s, const struct buf *frame, const int *fds, size_t n_fds,
                  const struct stop *stop, struct err *e)
 {
@@ -463,7 +443,7 @@ int session_send(struct sandbox *s, const struct buf *frame, const int *fds, siz
             c->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
             memcpy(CMSG_DATA(c), fds, n_fds * sizeof(int));
         }
-        ssize_t r = s->h.control < 0 ? -1 : send_part(s->h.control, &msg);
+        ssize_t r = s->h.control < 0 ? -1 : session_pass(s->h.control, &msg);
         if (r >= 0) {
             at += (size_t)r;
             continue;

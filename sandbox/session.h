@@ -2,8 +2,11 @@
 #ifndef SANDBOX_SESSION_H
 #define SANDBOX_SESSION_H
 
+#include <sys/types.h>
 #include "sandbox/frame.h"
 #include "sandbox/launch.h"
+
+struct msghdr;
 
 #define MAX_OUT_QUEUE (4 * MIB) /* the code, and acks to a context that reads none */
 
@@ -62,6 +65,8 @@ int session_alive(const struct sandbox *s, struct err *e);
 /* Sends a frame with descriptors to the base process. */
 int session_send(struct sandbox *s, const struct buf *frame, const int *fds, size_t n_fds,
                  const struct stop *stop, struct err *e);
+/* sendmsg(2) that is not refused because of what the sandbox's code has on its way. */
+ssize_t session_pass(int fd, const struct msghdr *msg);
 /* A question to the base process; appends the field `error` of the frame `answer` to `error`. */
 int session_ask(struct sandbox *s, const struct buf *frame, const int *fds, size_t n_fds,
                 const char *answer, struct buf *error, const struct stop *stop, struct err *e);

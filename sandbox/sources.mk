@@ -6,7 +6,7 @@ SANDBOX_HELPER_SRC := $(addprefix sandbox/,main.c spec.c spec_help.c status.c ns
 
 # The pure parts of the proxy: the agent checks its setting with them, and the unit tests link them.
 SANDBOX_EGRESS_SRC := $(addprefix sandbox/,egress_rule.c egress_addr.c egress_head.c)
-SANDBOX_AGENT_SRC := $(addprefix sandbox/,run.c runcell.c listen.c contexts.c image.c files.c refusals.c launch.c launch_programs.c selfcheck.c language.c network.c collect.c frame.c needs.c driver_embed.c) \
+SANDBOX_AGENT_SRC := $(addprefix sandbox/,run.c runcell.c pass.c listen.c contexts.c image.c files.c refusals.c launch.c launch_programs.c selfcheck.c language.c network.c collect.c frame.c needs.c driver_embed.c) \
 	$(SANDBOX_EGRESS_SRC)
 
 # The helper is linked statically where that works: the dynamic loader would be a fifth of its whole run.
