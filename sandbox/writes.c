@@ -282,6 +282,11 @@ static bool look(struct look *l, const struct write_call *c, enum denied_place *
     return is_readonly(l, fd, c->verb == VERB_TRUNCATE, ret);
 }
 
+static enum denied_verb verb_of(const struct write_call *c, const __u64 *args)
+{
+    return c->nr == SYS_unlinkat && (args[2] & AT_REMOVEDIR) ? VERB_RMDIR : c->verb;
+}
+
 bool writes_look(const struct seccomp_notif *ask, struct denied_counts *counts)
 {
     const struct write_call *c = find(ask->data.nr);
@@ -292,7 +297,7 @@ bool writes_look(const struct seccomp_notif *ask, struct denied_counts *counts)
     struct look l = { (pid_t)ask->pid, ask->data.args, root_of((pid_t)ask->pid), false };
     l.blind = l.root < 0;
     if (!l.blind && look(&l, c, &place))
-        __atomic_fetch_add(&counts->write[c->verb][place], 1, __ATOMIC_RELEASE);
+        __atomic_fetch_add(&counts->write[verb_of(c, l.args)][place], 1, __ATOMIC_RELEASE);
     if (l.blind)
         __atomic_store_n(&counts->blind, 1, __ATOMIC_RELEASE);
     return true;

@@ -178,7 +178,7 @@ def t(f, *a, **k):
     except OSError: pass
 for i in range(3): t(open, '/usr/new', 'w')
 t(open, '/etc/passwd', 'a'); t(open, '/data/sales.csv', 'w'); t(open, '/output/x', 'w'); t(open, '/proc/sys/kernel/core_pattern', 'w')
-t(os.mkdir, '/home'); t(os.unlink, '/usr/bin/env'); t(os.rmdir, '/usr/lib'); t(os.rename, '/usr/a', '/usr/b')
+t(os.mkdir, '/home'); t(os.unlink, '/usr/bin/env'); t(os.rmdir, '/usr/lib'); t(os.rmdir, 'usr/lib', dir_fd=os.open('/', os.O_PATH)); t(os.rename, '/usr/a', '/usr/b')
 t(os.symlink, 'a', '/usr/l'); t(os.link, '/etc/passwd', '/usr/l'); t(os.chmod, '/etc', 0o777); t(os.chown, '/etc', 0, 0)
 t(os.truncate, '/etc/passwd', 0)
 os.symlink('/usr', 'u'); t(open, 'u/x', 'w'); t(open, '/workspace/../usr/x', 'w'); t(open, 'u/' + 'x' * 255, 'w')
@@ -188,7 +188,7 @@ os.chdir('/etc'); t(open, 'x', 'x')
 """)
     eq({d["name"]: d["count"] for d in r.json["denied"] if d["what"] == "read-only"},
        {"open to write in /usr": 9, "open to write in /etc": 2, "open to write in /data": 1, "open to write in /output": 1,
-        "open to write in /proc": 1, "mkdir in /": 1, "unlink in /usr": 1, "rmdir in /usr": 1, "rename in /usr": 1,
+        "open to write in /proc": 1, "mkdir in /": 1, "unlink in /usr": 1, "rmdir in /usr": 2, "rename in /usr": 1,
         "symlink in /usr": 1, "link in /usr": 1, "chmod in /etc": 1, "chown in /etc": 1, "truncate in /etc": 1},
        "writes to what is read-only are counted by call and place, however the path is written")
     r = Exec("--json", "-c", """
