@@ -199,7 +199,7 @@ int report_write(const struct report *r, const char *path, const struct conf *c,
         return -1;
     switch (format) {
     case REPORT_MARKDOWN:
-        return report_markdown(r, path, e) < 0 ? err_wrap(e, "report %s", path) : 0;
+        return report_markdown(r, path, e) < 0 ? err_wrap(e, "report") : 0;
     case REPORT_HTML:
         report_html(r, false, &out);
         break;
@@ -217,9 +217,8 @@ int report_write(const struct report *r, const char *path, const struct conf *c,
     if (page.over || out.over)
         return err_set(e, ERR_LIMIT, 0, "report %s: it is larger than %llu MiB", path,
                        MAX_REPORT_BYTES / MIB);
-    return io_write_atomic(AT_FDCWD, path, buf_str(&out), 0666, e) < 0
-               ? err_wrap(e, "report %s", path)
-               : 0;
+    /* What cannot be written is named already. */
+    return io_write_atomic(AT_FDCWD, path, buf_str(&out), 0666, e) < 0 ? err_wrap(e, "report") : 0;
 }
 
 /* --- a recorded session --- */
