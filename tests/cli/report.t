@@ -230,7 +230,7 @@ if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], ca
         r = run("x", "--report", str(small / "r.html"), "--report", str(small / "r.md"), "--report", str(out / "good.html"),
                 script=[FIG, say("# F\n\n{{fig:f}}")], timeout=120)
         ok(r.status not in (0, 2), "a disk that is full fails the run", r.status)
-        like(r.err, r"report .*r\.html.*No space left", "and says which file, and why")
+        like(r.err, r"report: .*r\.html: .*No space left", "and says which file, and why")
         eq([(small / n).read_text() for n in ("r.html", "r.md")], ["old", "old"], "the old reports are whole")
         eq([p.name for p in small.rglob("*") if p.is_file() and p.suffix not in (".html", ".md", ".xlsx")], [], "nothing half-written is left")
         ok((out / "good.html").is_file(), "the report elsewhere is written")
