@@ -6,6 +6,7 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "agent/base/io.h"
 #include "agent/base/json.h"
@@ -220,17 +221,27 @@ static int list(struct program *p, const char *dir, struct err *e)
     return print(&out, e);
 }
 
+/* A run would be refused with it. */
+static int refuse_empty(const struct job_files *files, struct err *e)
+{
+    struct stat st;
+
+    for (size_t i = 0; i < files->n; i++)
+        if (stat(files->v[i].path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
+            return err_set(e, ERR_USAGE, 0, "input %.300s: is empty (0 bytes) now",
+                           files->v[i].path);
+    return 0;
+}
+
 static void check(struct program *p, struct job *j, struct err *e)
 {
     struct job_files files = { NULL, 0 };
-    int r = job_find_inputs(j, time(NULL), &files, e);
 
-    if (r == 0)
+    if (job_find_inputs(j, time(NULL), &files, e) == 0 && refuse_empty(&files, e) == 0 &&
+        (!j->schedule || job_say_schedule(p, j, e) == 0))
         ui_note(p->run.ui, "job %s can run: %zu input file%s now; reports go to %s", j->name,
                 files.n, files.n == 1 ? "" : "s", j->folder);
     job_files_done(&files);
-    if (r == 0 && j->schedule)
-        (void)job_say_schedule(p, j, e);
 }
 
 /* What takes a job file that is there, with its folder as the current directory. */

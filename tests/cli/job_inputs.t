@@ -24,6 +24,12 @@ for line, said in (("command: echo 1", r"w\.job:2: input is \[newest\] PATTERN \
     eq(r.status, 3, f"refused: {line!r}")
     like(r.err, said, "and said why")
 
+(work / "empty.csv").write_text("")
+write("question = x\ninput = empty.csv\n")
+r = job("check", "w.job")
+eq(r.status, 2, "an input of 0 bytes is no input")
+like(r.err, r"input \S*empty\.csv: is empty \(0 bytes\) now", "and check says so before the run does")
+
 # --- a file made by a command ---
 JOB = """question = What is n?
 input = command: echo "run in $PWD" >&2; cat n.txt | sed 's/^/n\\n/' as n.csv
