@@ -47,8 +47,8 @@ struct client *endpoint_client(const struct endpoint *ep, const struct conf *c, 
 /* Where the list of models is, for client_get(). */
 const char *endpoint_list_path(const struct endpoint *ep);
 /* Is somebody there who takes the key? One GET, tried once, with its own short time limits (at most
- * ENDPOINT_TRY_MS). 0 = yes; -1 with what client_get() says: ERR_CONFIG is a key that is refused. *ret_date is the Date header of the answer, "" without one; caller frees, also on
- * failure. */
+ * ENDPOINT_TRY_MS). 0 = yes; -1 with what client_get() says: ERR_CONFIG is a key that is refused.
+ * *ret_date is the Date header of the answer, "" without one; caller frees, also on failure. */
 #define ENDPOINT_TRY_MS 10000
 int endpoint_try(const struct endpoint *ep, const struct conf *c, const struct stop *stop,
                  char **ret_date, struct err *e);

@@ -163,11 +163,10 @@ static int check_share(struct box *b, const char *why, struct err *e)
 static int go_without(struct box *b, const char *why, struct err *e)
 {
     b->cg = no_group;
-    buf_putf(
-        &b->weaker,
-        "no memory cgroup (%s): memory is summed ten times a second, and a fast allocation can "
-        "pass the limit for a moment\n",
-        why);
+    buf_putf(&b->weaker,
+             "no memory cgroup (%s): memory is summed ten times a second, a fast allocation can "
+             "pass the limit for a moment, and what waits in unix sockets is not counted\n",
+             why);
     return check_share(b, why, e);
 }
 

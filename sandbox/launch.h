@@ -12,19 +12,19 @@
 struct helper {
     pid_t pid;
     int pidfd;
-    int control;     /* frames with the interpreter's base process */
-    int status;      /* JSON lines of the helper */
-    int log;         /* stderr of the helper and of the template */
-    int workspace;   /* brings the descriptor of /workspace */
-    int lifeline;    /* closing it ends everything inside */
-    pid_t egress;    /* the proxy; -1 = there is none */
-    int network;     /* JSON lines of the proxy */
-    int egress_life; /* closing it ends the proxy */
+    int control;                        /* frames with the interpreter's base process */
+    int status;                         /* JSON lines of the helper */
+    int log;                            /* stderr of the helper and of the template */
+    int workspace;                      /* brings the descriptor of /workspace */
+    int lifeline;                       /* closing it ends everything inside */
+    pid_t egress;                       /* the proxy; -1 = there is none */
+    int network;                        /* JSON lines of the proxy */
+    int egress_life;                    /* closing it ends the proxy */
     const struct denied_counts *denied; /* what the helper counts; mapped */
 };
 #define HELPER_INIT                                                                                \
     {                                                                                              \
-        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, NULL                                                     \
+        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, NULL                                               \
     }
 
 /* The interpreter to use: absolute, not resolved through links (a venv is known by its link).

@@ -67,7 +67,7 @@ struct spec {
     int64_t limits[LIMITS];
     const char *chdir;
     int status_fd, workspace_fd, lifeline_fd, egress_fd, denied_fd; /* -1 = not given */
-    char **command;                                      /* NULL-terminated */
+    char **command;                                                 /* NULL-terminated */
 };
 
 /* ERR_USAGE names the option, what is wrong with it, and what would be right. */

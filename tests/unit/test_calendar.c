@@ -111,8 +111,8 @@ static void check_full(void)
         bool read = calendar_parse(whole[i].text, &c, &e) == 0;
         if (read)
             calendar_text(&c, &out);
-        CHECK(read && strcmp(buf_cstr(&out), whole[i].want) == 0, "in full: %s: %s%s", whole[i].text,
-              buf_cstr(&out), e.msg);
+        CHECK(read && strcmp(buf_cstr(&out), whole[i].want) == 0, "in full: %s: %s%s",
+              whole[i].text, buf_cstr(&out), e.msg);
     }
 }
 

@@ -139,8 +139,8 @@ static void record(void)
                   "is sk-test-secret-0123\"}]}"),
               200, STR("text/event-stream"), STR("data: \"sk-test-secret-0123\" \xFF\0z\n\n"),
               &e) == 0 &&
-              cassette_append(path, "openai-chat", STR("{\"model\":\"m\",\"messages\":[]}"), 500, STR(""), STR(""),
-                              &e) == 0,
+              cassette_append(path, "openai-chat", STR("{\"model\":\"m\",\"messages\":[]}"), 500,
+                              STR(""), STR(""), &e) == 0,
           "two exchanges are recorded");
     struct buf text = sample(path);
     CHECK(memmem(text.p, text.n, "sk-test", 7) == NULL && strstr(buf_cstr(&text), "[redacted]"),
@@ -165,7 +165,8 @@ static void record(void)
     CHECK(cassette_open("/nonexistent/x", &e) == NULL && e.code == ERR_CONFIG &&
               strstr(e.msg, "/nonexistent/x"),
           "a missing file: %s", e.msg);
-    CHECK(cassette_append("/nonexistent/x", "openai-chat", STR("{}"), 200, STR(""), STR(""), &e) < 0 &&
+    CHECK(cassette_append("/nonexistent/x", "openai-chat", STR("{}"), 200, STR(""), STR(""), &e) <
+                  0 &&
               strstr(e.msg, "/nonexistent/x"),
           "a place that cannot be written: %s", e.msg);
 }

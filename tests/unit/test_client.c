@@ -40,7 +40,9 @@ static void on_notice(void *arg, const char *line)
     buf_putf(&notices, "(%s)", line);
 }
 
-static const struct client_events events = { { on_text, NULL, NULL, NULL }, on_retry, NULL, on_notice };
+static const struct client_events events = {
+    { on_text, NULL, NULL, NULL }, on_retry, NULL, on_notice
+};
 static const struct chat_message hi[] = { { .role = CHAT_USER, .text = "hi" } };
 static const struct chat_tool tool = { "execute_python", "Runs Python.", "{\"type\":\"object\"}" };
 

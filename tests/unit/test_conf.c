@@ -296,8 +296,7 @@ static void test_table(void)
         "api_key_cmd", "api_key_file", "api_key_env", "base_url",      "provider", "sandbox_helper",
         "python",      "output",       "out_dir",     "session_dir",   "debug",    "record",
         "file",        "prompts_dir",  "replay",      "trust_project", "sandbox",  "network",
-        "node",        "bash",         "r",           "java",          "go",
-        "devices"
+        "node",        "bash",         "r",           "java",          "go",       "devices"
     };
     for (size_t i = 0; i < ARRAY_LEN(guarded); i++) {
         int k = conf_find(str_of(guarded[i]));

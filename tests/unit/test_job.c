@@ -49,13 +49,13 @@ int main(void)
         setenv("TZ", rows[i].zone, 1);
         tzset();
         int r = job_expand(NULL, rows[i].text, rows[i].now, &out, &e);
-        cleanup_free char *name = xasprintf("%s at %lld: %s", rows[i].zone,
-                                            (long long)rows[i].now, rows[i].text);
+        cleanup_free char *name =
+            xasprintf("%s at %lld: %s", rows[i].zone, (long long)rows[i].now, rows[i].text);
         if (rows[i].want == NULL)
             CHECK(r < 0 && e.code == ERR_CONFIG, "%s: refused", name);
         else
             CHECK(r == 0 && strcmp(buf_cstr(&out), rows[i].want) == 0, "%s: %s", name,
-               buf_cstr(&out));
+                  buf_cstr(&out));
     }
     return tap_done();
 }

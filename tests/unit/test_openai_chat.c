@@ -34,7 +34,8 @@ static const struct {
     { "a tag that is text", "{\"choices\":[{\"message\":{\"content\":\"<thin> x\"}}]}", false,
       "<thin> x", "", NULL, "end", NULL },
     { "the beginning of a tag, and nothing more",
-      "{\"choices\":[{\"message\":{\"content\":\"<thi\"}}]}", false, "<thi", "", NULL, "end", NULL },
+      "{\"choices\":[{\"message\":{\"content\":\"<thi\"}}]}", false, "<thi", "", NULL, "end",
+      NULL },
     { "content as a list of parts",
       "{\"choices\":[{\"message\":{\"content\":[{\"type\":\"thinking\",\"thinking\":[{\"type\":"
       "\"text\","

@@ -170,7 +170,8 @@ static void test_find(void)
     CHECK(running, "as running");
     record_free(held);
     saved_list_done(&l);
-    CHECK(saved_list("/nonexistent/place", 0, &l, &e) == 0 && l.n == 0, "no folder is an empty list");
+    CHECK(saved_list("/nonexistent/place", 0, &l, &e) == 0 && l.n == 0,
+          "no folder is an empty list");
 }
 
 /* A copy has what is whole, and nothing that a link points to; a damaged record is mended once. */
