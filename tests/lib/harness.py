@@ -320,9 +320,12 @@ def leaks_of(r, key):
         if key.encode() in text:
             found.append(name)
     for root in (r.home / "share", r.home / "state", r.home / "work", CACHE):
-        for path in root.rglob("*"):
-            if path.is_file() and not path.is_symlink() and key.encode() in path.read_bytes():
-                found.append(str(path))
+        for path in (Path(folder) / name for folder, _, names in os.walk(root) for name in names):
+            try:
+                if path.is_file() and not path.is_symlink() and key.encode() in path.read_bytes():
+                    found.append(str(path))
+            except FileNotFoundError:
+                pass  # another run is at work there
     return found
 
 

@@ -70,7 +70,7 @@ static void test_refused(void)
     refused(&l, "nowhere.csv", "attachment nowhere.csv: no such file");
     refused(&l, "nowhere.csv:b.csv", "attachment nowhere.csv: no such file");
     refused(&l, "a.csv/x", "no such file");
-    refused(&l, "dangling", "no such file");
+    refused(&l, "dangling", "attachment dangling: is a link that leads nowhere");
     refused(&l, "empty.csv", "attachment empty.csv: is empty");
     refused(&l, "ctl\033[31m.csv", "ctl\\x1b[31m.csv: is empty");
     refused(&l, "dir", "to attach the files in it write dir/");
