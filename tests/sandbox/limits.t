@@ -81,7 +81,7 @@ for uid in each_user():
                "for k in range(0, 50 << 20, 4096): m[k] = 1\n    time.sleep(5); os._exit(0)\nfor i in range(4): os.wait()",
                "--limit", "memory=100m", uid=uid)
     ok(r.last["oom_kills"] >= 1, "memory, the sum of several processes, each below it: killed, and counted", r.last)
-    r = sh("head -c 150000000 /dev/zero >/workspace/a; echo after", "--limit", "memory=64m", "--limit", "workspace=256m", uid=uid)
+    r = sh("head -c 150000000 /dev/zero >/workspace/a; sleep 5; echo after", "--limit", "memory=64m", "--limit", "workspace=256m", uid=uid)
     ok(r.last["oom_kills"] >= 1 or "No space" in r.err or r.last["cause"] == "memory", "memory counts files in /workspace too",
        r.last, r.out, r.err)
     r = python(SPIN, "--limit", "cpu=1", "--limit", "wall=30", uid=uid)
