@@ -97,6 +97,8 @@ def text_of(cell):
     v = cell.value
     if isinstance(v, float):
         return format(v, ",.2f")
+    if cell.is_date and cell.number_format == "yyyy-mm-dd":
+        return format(v, "%Y-%m-%d")
     return "" if v is None else str(v)
 
 
@@ -132,6 +134,8 @@ def number_sheet(book, spec):
         put(sheet, row, 4, n.get("caption"))
     sheet.freeze_panes = "A2"
     book.fit(sheet)
+    columns = sheet.column_dimensions   # a value is shown with its unit, as the text beside it is
+    columns["B"].width = max(columns["B"].width, columns["C"].width)
 
 
 def table_sheet(book, table):
@@ -153,7 +157,8 @@ def table_sheet(book, table):
     for column, name in enumerate(names, first):
         cell = put(sheet, row, column, name, HEAD)
         cell.fill = SHADE
-        numbers = any(isinstance(values[column - first], (int, float)) for values in data["rows"][:50])
+        numbers = data["dtypes"][column - first].startswith("datetime") or \
+            any(isinstance(values[column - first], (int, float)) for values in data["rows"][:50])
         cell.alignment = Alignment(wrap_text=True, vertical="top", horizontal="right" if numbers else None)
     plain = []
     for k in range(len(names)):

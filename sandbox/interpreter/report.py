@@ -82,10 +82,14 @@ def like_neighbours(values):
     if any(abs(v) >= 1e15 or 0 < abs(v) < 1e-4 for v in numbers):
         return None
     big, whole = any(abs(v) >= 10000 for v in numbers), [v == int(v) for v in numbers]
-    if not (big and any(1000 <= abs(v) < 10000 for v in numbers) or len(set(whole)) > 1):
+    if all(whole) and not (big and any(1000 <= abs(v) < 10000 for v in numbers)):
         return None
-    return [None if type(v) not in (int, float) else format(
-        v, ("," if big else "") + (".0f" if all(whole) else ".4f" if 0 < abs(v) < 1 else ".2f")) for v in values]
+    # Up to three decimals are kept where no number has more, else two, or four among small numbers.
+    most = max(len(repr(float(v)).partition(".")[2]) for v in numbers)
+    small = all(abs(v) < 1 for v in numbers) or any(0 < abs(v) < 0.01 for v in numbers)
+    places = 0 if all(whole) else max(most, 2) if most <= 3 else 4 if small else 2
+    form = "%s.%df" % ("," if big else "", places)
+    return [None if type(v) not in (int, float) else format(v, form) for v in values]
 
 
 class Report:
