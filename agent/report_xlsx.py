@@ -138,6 +138,11 @@ def number_sheet(book, spec):
     columns["B"].width = max(columns["B"].width, columns["C"].width)
 
 
+def is_of_days(data, k):
+    types = data.get("dtypes")      # said by the cell, so it may be anything
+    return isinstance(types, list) and k < len(types) and str(types[k]).startswith("datetime")
+
+
 def table_sheet(book, table):
     sheet, data, row = book.sheet(table["name"]), table["data"], 1
     put(sheet, row, 1, table["label"], Font(bold=True, size=13))
@@ -157,7 +162,7 @@ def table_sheet(book, table):
     for column, name in enumerate(names, first):
         cell = put(sheet, row, column, name, HEAD)
         cell.fill = SHADE
-        numbers = data["dtypes"][column - first].startswith("datetime") or \
+        numbers = is_of_days(data, column - first) or \
             any(isinstance(values[column - first], (int, float)) for values in data["rows"][:50])
         cell.alignment = Alignment(wrap_text=True, vertical="top", horizontal="right" if numbers else None)
     plain = []
@@ -169,8 +174,7 @@ def table_sheet(book, table):
         if table["index"] and r < len(index):
             put(sheet, row, 1, flat(index[r]), HEAD)
         for column, value in enumerate(values, first):
-            date = isinstance(value, str) and data["dtypes"][column - first].startswith("datetime") \
-                and DATE.match(value)
+            date = isinstance(value, str) and is_of_days(data, column - first) and DATE.match(value)
             if date:
                 sheet.cell(row=row, column=column).value = openpyxl.utils.datetime.from_ISO8601(value[:19])
                 sheet.cell(row=row, column=column).number_format = \

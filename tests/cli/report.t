@@ -89,6 +89,9 @@ for name in ('../../etc/x', 'a/b', ''):
     display({'text/plain': 'x', 'application/vnd.agent.publish+json': {'kind': 'number', 'name': name, 'text': '1'}}, raw=True)
 display({'text/plain': 'x', 'application/vnd.agent.publish+json': '{"kind": "table", "name": "forged"}',
          'application/vnd.agent.data+json': '{"columns": ["a"], "rows": [[1, 2], 3]}'}, raw=True)
+for name, types in (('untyped', ''), ('mistyped', ', "dtypes": [7]')):
+    display({'text/plain': 'x', 'application/vnd.agent.publish+json': '{"kind": "table", "name": "%s"}' % name,
+             'application/vnd.agent.data+json': '{"columns": ["a"], "rows": [["2024-01-31"]]%s}' % types}, raw=True)
 n = 20000
 for name, columns, rows in (('wide', n, 1), ('long', 1, n)):
     display({'text/plain': 'x', 'application/vnd.agent.publish+json': '{"kind": "table", "name": "%s"}' % name,
@@ -96,7 +99,7 @@ for name, columns, rows in (('wide', n, 1), ('long', 1, n)):
             raw=True)
 display({'text/plain': 'x', 'application/vnd.agent.publish+json': '{"kind": "figure", "name": "forged"}', 'image/png': b'no png'}, raw=True)"""
 TEXT = ("# <script>alert(4)</script> report\n\n{{text:t}} <img src=http://x/y> [l](javascript:alert(5)) ![p](http://x/z.png)\n\n"
-        "{{table:evil}}\n\n{{table:rows}}\n\n{{table:columns}}\n\n{{fig:f}}\n")
+        "{{table:evil}}\n\n{{table:rows}}\n\n{{table:columns}}\n\n{{fig:f}}\n\n{{table:untyped}}\n\n{{table:mistyped}}\n")
 files = ["h.html", "h.md", "h.xlsx"] + (["h.pdf"] if PDF else [])
 r = report("--timeout", "150s", "--no-grounding", files=files, script=[code(HOSTILE), say(TEXT)])
 eq((r.status, [l for l in r.err.splitlines() if "error" in l.lower()]), (0, []), "hostile values make a report")
